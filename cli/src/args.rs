@@ -1,0 +1,435 @@
+//! The command line.
+
+use crate::{
+    amount::{Amount, parse_percent},
+    names::{parse_account, parse_phase, parse_role, parse_venue},
+    template::{Kind, Preset},
+};
+use arena_primitives::{AccountId, Role, Round, TaskId, TaskPhase, Venue};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Command line of AIArena for creators, trainers, validators, delegators and voters.
+///
+/// Amounts are tokens with up to 12 decimals, e.g. 1.5; in JSON they are decimal strings of base
+/// units. Exit codes: 0 done, 1 failed or refused, 2 wrong input.
+#[derive(Debug, Parser)]
+#[command(name = "arena", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// WebSocket of a node.
+    #[arg(
+        long,
+        global = true,
+        env = "ARENA_URL",
+        default_value = "ws://127.0.0.1:9944"
+    )]
+    pub(crate) url: String,
+    /// Prints JSON instead of tables.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Who signs, and how long is waited.
+#[derive(Debug, Args)]
+pub(crate) struct Signing {
+    /// Secret of the account that signs: a phrase, //Name or a 0x seed.
+    #[arg(long, env = "ARENA_SURI", hide_env_values = true)]
+    pub(crate) suri: String,
+    /// Waits for finality instead of a best block.
+    #[arg(long)]
+    pub(crate) finalized: bool,
+}
+
+/// The hot key of an operator.
+#[derive(Debug, Args)]
+pub(crate) struct Service {
+    /// Secret of the operator's service key.
+    #[arg(long, env = "ARENA_SERVICE_SURI", hide_env_values = true)]
+    pub(crate) service_suri: String,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes and shows keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// The hot key with which an operator's node sends its duties.
+    #[command(subcommand, name = "service-key")]
+    ServiceKey(ServiceKeyCommand),
+    /// Task specs as JSON.
+    #[command(subcommand)]
+    Spec(SpecCommand),
+    /// Puts a task spec up for a vote, with its referendum and both deposits.
+    Propose {
+        /// The spec.
+        #[arg(long)]
+        spec: PathBuf,
+        /// Leaves the referendum to somebody else.
+        #[arg(long, conflicts_with = "max_share")]
+        no_referendum: bool,
+        /// Most of the tasks' emission that it may draw, in percent.
+        #[arg(long, value_parser = parse_percent, default_value = "100")]
+        max_share: u32,
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Lists proposals that wait for approval.
+    Proposals,
+    /// Votes in a referendum.
+    Vote {
+        /// Its number.
+        #[arg(long)]
+        referendum: u32,
+        /// Tokens to vote with.
+        #[arg(long)]
+        amount: Amount,
+        /// Doublings of the lock, for more weight; 0 locks nothing and counts a tenth.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=6))]
+        conviction: u8,
+        /// Against it.
+        #[arg(long)]
+        nay: bool,
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Lists referenda.
+    Referenda,
+    /// Tasks.
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Shows where a task stands, after waiting if told to; follows finalized blocks.
+    Status {
+        /// Its number.
+        #[arg(long)]
+        task: TaskId,
+        #[command(flatten)]
+        goal: GoalArgs,
+        /// Gives up after so many seconds.
+        #[arg(long)]
+        timeout: Option<u64>,
+    },
+    /// Shows who leads a task.
+    Leaderboard {
+        /// The task.
+        #[arg(long)]
+        task: TaskId,
+        /// One round instead of all.
+        #[arg(long)]
+        round: Option<Round>,
+    },
+    /// Takes a role in a venue, or adds to its stake.
+    Stake {
+        #[command(flatten)]
+        venue: VenueArg,
+        /// trainer or validator; authors of blocks are validators of `network`.
+        #[arg(long, value_parser = parse_role)]
+        role: Role,
+        /// Tokens.
+        #[arg(long)]
+        amount: Amount,
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Takes own stake back; it unbonds unless the venue has ended.
+    Unstake {
+        #[command(flatten)]
+        venue: VenueArg,
+        /// Tokens.
+        #[arg(long)]
+        amount: Amount,
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Frees own stake that has unbonded.
+    Withdraw {
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Announces what the operator takes of its delegators' part.
+    SetCommission {
+        #[command(flatten)]
+        venue: VenueArg,
+        /// Percent.
+        #[arg(long, value_parser = parse_percent)]
+        commission: u32,
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Puts stake behind an operator.
+    Delegate(DelegateArgs),
+    /// Takes stake back from an operator.
+    Undelegate(DelegateArgs),
+    /// Frees delegated stake that has unbonded.
+    WithdrawDelegation {
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Commits to a model, and publishes it in the round's window with --watch.
+    Submit(SubmitArgs),
+    /// Publishes a committed model from its state file; the window must be open.
+    Publish {
+        /// The state file that `submit` wrote.
+        #[arg(long)]
+        state: PathBuf,
+        #[command(flatten)]
+        service: Service,
+        /// Waits for finality instead of a best block.
+        #[arg(long)]
+        finalized: bool,
+    },
+    /// Claims an operator's own rewards, or a delegator's with --operator.
+    Claim {
+        #[command(flatten)]
+        venue: VenueArg,
+        /// Behind whom the signer's stake stands.
+        #[arg(long, value_parser = parse_account)]
+        operator: Option<AccountId>,
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Claims everything that is free.
+    ClaimAll {
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Shows an operator's position.
+    Position {
+        #[command(flatten)]
+        venue: VenueArg,
+        /// Whose.
+        #[arg(long, value_parser = parse_account)]
+        operator: AccountId,
+    },
+    /// Shows a balance.
+    Balance {
+        /// Whose.
+        #[arg(value_parser = parse_account)]
+        address: AccountId,
+    },
+    /// Sends tokens.
+    Transfer {
+        /// To whom.
+        #[arg(long, value_parser = parse_account)]
+        to: AccountId,
+        /// Tokens.
+        #[arg(long)]
+        amount: Amount,
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Trains a model on this machine.
+    Train {
+        /// Training config, JSON.
+        #[arg(long)]
+        config: PathBuf,
+        /// Directory for checkpoints and the model.
+        #[arg(long)]
+        out: PathBuf,
+        /// Goes on from the last checkpoint.
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Data sets.
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
+    /// Reports on tasks at one finalized block; needs an archive node.
+    Report {
+        /// The tasks.
+        #[arg(long, required = true, num_args = 1..)]
+        task: Vec<TaskId>,
+        /// Also writes the JSON here.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Recomputes settled rounds and compares every payout, score and rank; needs an archive node.
+    Verify {
+        /// The tasks.
+        #[arg(long, required = true, num_args = 1..)]
+        task: Vec<TaskId>,
+    },
+}
+
+/// Makes and shows keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Makes a key with a new phrase.
+    Generate,
+    /// Shows the address of a secret.
+    Inspect {
+        /// The secret.
+        #[arg(long, env = "ARENA_SURI", hide_env_values = true)]
+        suri: String,
+    },
+}
+
+/// Service keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServiceKeyCommand {
+    /// Registers a service key.
+    Set {
+        #[command(flatten)]
+        signing: Signing,
+        /// Secret of the key.
+        #[arg(long, env = "ARENA_SERVICE_SURI", hide_env_values = true)]
+        key_suri: String,
+        /// Puts the key into these nodes' keystores first.
+        #[arg(long, num_args = 1..)]
+        insert: Vec<String>,
+    },
+    /// Shows an operator's service key.
+    Show {
+        /// Whose.
+        #[arg(long, value_parser = parse_account)]
+        operator: AccountId,
+    },
+}
+
+/// Task specs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpecCommand {
+    /// Prints a spec to start from.
+    Template {
+        /// Reward parameters.
+        #[arg(long, value_enum, default_value = "default")]
+        preset: Preset,
+        /// What the task is about.
+        #[arg(long, value_enum, default_value = "digits")]
+        kind: Kind,
+    },
+    /// Checks a spec.
+    Check {
+        /// The spec.
+        file: PathBuf,
+    },
+}
+
+/// Tasks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// Lists tasks.
+    List,
+    /// Shows a task with its spec.
+    Show {
+        /// Its number.
+        id: TaskId,
+    },
+}
+
+/// Data sets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DatasetCommand {
+    /// Shows hash and size of a file, as a spec names them.
+    Hash {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// What is waited for.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct GoalArgs {
+    /// Waits for a phase: submission, final-validation, challenge or closed.
+    #[arg(long, value_parser = parse_phase)]
+    pub(crate) wait_for: Option<TaskPhase>,
+    /// Waits until this round is settled.
+    #[arg(long)]
+    pub(crate) wait_settled: Option<Round>,
+    /// Waits until this round, or a later one, is open.
+    #[arg(long)]
+    pub(crate) wait_open: Option<Round>,
+}
+
+/// Where stake works.
+#[derive(Debug, Args)]
+pub(crate) struct VenueArg {
+    /// `network` or `task:N`.
+    #[arg(long, value_parser = parse_venue)]
+    pub(crate) venue: Venue,
+}
+
+/// Stake behind an operator.
+#[derive(Debug, Args)]
+pub(crate) struct DelegateArgs {
+    #[command(flatten)]
+    pub(crate) venue: VenueArg,
+    /// Behind whom.
+    #[arg(long, value_parser = parse_account)]
+    pub(crate) operator: AccountId,
+    /// Tokens.
+    #[arg(long)]
+    pub(crate) amount: Amount,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// A model for a task.
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// The task.
+    #[arg(long)]
+    pub(crate) task: TaskId,
+    /// Directory of the model; `manifest.scale` is written into it.
+    #[arg(long)]
+    pub(crate) model: PathBuf,
+    /// Base URIs under which the directory is served.
+    #[arg(long, required = true, num_args = 1..)]
+    pub(crate) uri: Vec<String>,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+    #[command(flatten)]
+    pub(crate) service: Service,
+    /// Stays, and publishes when the window opens.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Where the state is kept [default: submission-taskN-ROOT.json].
+    #[arg(long)]
+    pub(crate) state: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_should_be_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn secrets_should_not_be_shown_by_help() {
+        let mut command = Cli::command();
+        command.build();
+        let submit = command.find_subcommand_mut("submit").unwrap();
+        for name in ["suri", "service_suri"] {
+            let arg = submit
+                .get_arguments()
+                .find(|arg| arg.get_id() == name)
+                .unwrap();
+            assert!(arg.is_hide_env_values_set());
+        }
+    }
+
+    #[test]
+    fn goals_should_exclude_each_other() {
+        let parse = |args: &[&str]| Cli::try_parse_from(args.iter().copied()).is_ok();
+        assert!(parse(&[
+            "arena",
+            "status",
+            "--task",
+            "1",
+            "--wait-for",
+            "closed"
+        ]));
+        assert!(parse(&["arena", "status", "--task", "1"]));
+        let both = ["--wait-for", "closed", "--wait-open", "1"];
+        assert!(!parse(
+            &[&["arena", "status", "--task", "1"][..], &both].concat()
+        ));
+    }
+}

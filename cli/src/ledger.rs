@@ -1,0 +1,270 @@
+//! Rows of storage that the runtime's API doesn't answer for, as this release decodes them.
+
+use crate::{
+    amount::Amount,
+    chain::{At, api, fetch, id, keys, last_account, rows},
+};
+use anyhow::{Context, Result};
+use arena_primitives::{
+    AccountId, Balance, BlockNumber, Hash, Role, Round, StakeSnapshot, TaskId, Uris, Venue,
+};
+use codec::Decode;
+use serde::Serialize;
+use sp_runtime::Perbill;
+
+/// A position in staking.
+#[derive(Clone, Debug, Decode)]
+pub(crate) struct Position {
+    /// What it does there.
+    pub(crate) role: Role,
+    _own: Balance,
+    _delegated: Balance,
+    _commission: Perbill,
+    /// The commission that takes its place, and when.
+    pub(crate) pending_commission: Option<(Perbill, BlockNumber)>,
+    /// When it got its seat.
+    pub(crate) registered_at: BlockNumber,
+    /// From which round on it was worth how much, ascending.
+    pub(crate) history: Vec<(Round, StakeSnapshot)>,
+}
+
+impl Position {
+    /// What a round counts; `None` without own stake then.
+    pub(crate) fn counted_in(&self, round: Round) -> Option<StakeSnapshot> {
+        let seen = self.history.iter().rev().find(|(from, _)| *from <= round);
+        seen.map(|(_, snapshot)| *snapshot)
+            .filter(|snapshot| snapshot.own > 0)
+    }
+}
+
+/// All positions of a venue, ordered by account.
+pub(crate) async fn positions(at: &At, venue: Venue) -> Result<Vec<(AccountId, Position)>> {
+    let found = rows(
+        at,
+        api::storage().arena_staking().positions(),
+        (venue.into(),),
+    )
+    .await?;
+    let mut all = found
+        .into_iter()
+        .map(|(key, position)| Ok((last_account(&key)?, position)))
+        .collect::<Result<Vec<(AccountId, Position)>>>()?;
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(all)
+}
+
+/// One position.
+pub(crate) async fn position(
+    at: &At,
+    venue: Venue,
+    operator: &AccountId,
+) -> Result<Option<Position>> {
+    fetch(
+        at,
+        api::storage().arena_staking().positions(),
+        (venue.into(), id(operator)),
+    )
+    .await
+}
+
+/// What one account has in one position.
+#[derive(Clone, Debug)]
+pub(crate) struct Delegation {
+    /// Where.
+    pub(crate) venue: Venue,
+    /// Behind whom.
+    pub(crate) operator: AccountId,
+    /// Whose.
+    pub(crate) who: AccountId,
+}
+
+/// Bytes of a storage key before the first part: pallet, entry, and a 128-bit hash.
+const FIRST_PART: usize = 16 + 16 + 16;
+
+/// All delegations of the chain. Its keys can't be looked up by delegator.
+pub(crate) async fn delegations(at: &At) -> Result<Vec<Delegation>> {
+    let found = keys(at, api::storage().arena_delegation().delegations(), ()).await?;
+    found
+        .iter()
+        .map(|key| {
+            let mut place = key.get(FIRST_PART..).unwrap_or_default();
+            let (venue, operator) = <(Venue, AccountId)>::decode(&mut place)
+                .context("a delegation's key doesn't decode")?;
+            Ok(Delegation {
+                venue,
+                operator,
+                who: last_account(key)?,
+            })
+        })
+        .collect()
+}
+
+/// What a position has earned.
+#[derive(Clone, Copy, Debug, Default, Decode)]
+pub(crate) struct Earnings {
+    /// The operator's, not claimed yet.
+    pub(crate) operator_owed: Amount,
+    /// Its delegators', not claimed yet.
+    pub(crate) _delegators_owed: Amount,
+    _acc: u128,
+    _acc_round: Round,
+}
+
+/// What a position has earned and not been paid.
+pub(crate) async fn earned(at: &At, venue: Venue, operator: &AccountId) -> Result<Earnings> {
+    let address = api::storage().arena_rewards().earned();
+    Ok(fetch(at, address, (venue.into(), id(operator)))
+        .await?
+        .unwrap_or_default())
+}
+
+/// Whether claims pay in a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Payout {
+    /// Not before the task has ended.
+    Locked,
+    /// Yes.
+    Free,
+    /// Never: a challenge took the rewards.
+    Forfeited,
+}
+
+/// Whether claims pay in a position.
+pub(crate) async fn payout(at: &At, venue: Venue, operator: &AccountId) -> Result<Payout> {
+    let rewards = api::storage().arena_rewards();
+    let key = (venue.into(), id(operator));
+    let forfeited: Option<()> = fetch(at, rewards.forfeited(), key).await?;
+    if forfeited.is_some() {
+        return Ok(Payout::Forfeited);
+    }
+    let released: Option<()> = fetch(at, rewards.released(), (venue.into(),)).await?;
+    let free = venue == Venue::Network || released.is_some();
+    Ok(if free { Payout::Free } else { Payout::Locked })
+}
+
+/// The books of rewards: sums since genesis, and two levels.
+#[derive(Clone, Copy, Debug, Default, Decode)]
+pub(crate) struct Books {
+    /// Emission that was minted.
+    pub(crate) minted: Amount,
+    /// Bounty that was drawn for rounds.
+    pub(crate) bounties: Amount,
+    /// Owed to positions of tasks, claimed or not.
+    pub(crate) rewards: Amount,
+    /// Owed to positions of `Network`, claimed or not.
+    pub(crate) authors: Amount,
+    /// Of what was drawn, sent to the treasury.
+    pub(crate) treasury: Amount,
+    /// Forfeited or slashed.
+    pub(crate) burned: Amount,
+    /// Left over by divisions.
+    pub(crate) dust: Amount,
+    /// Drawn for a round whose settlement still goes on.
+    pub(crate) in_flight: Amount,
+}
+
+/// The books of rewards.
+pub(crate) async fn books(at: &At) -> Result<Books> {
+    Ok(fetch(at, api::storage().arena_rewards().totals(), ())
+        .await?
+        .unwrap_or_default())
+}
+
+/// All tokens there are.
+pub(crate) async fn issuance(at: &At) -> Result<Amount> {
+    Ok(fetch(at, api::storage().balances().total_issuance(), ())
+        .await?
+        .unwrap_or_default())
+}
+
+/// A commitment that is not published.
+#[derive(Clone, Debug, Decode)]
+pub(crate) struct Submission {
+    /// What was committed to.
+    pub(crate) commitment: Hash,
+    /// In this block.
+    pub(crate) _at: BlockNumber,
+}
+
+/// A trainer's commitment in a round.
+pub(crate) async fn submission(
+    at: &At,
+    task: TaskId,
+    round: Round,
+    trainer: &AccountId,
+) -> Result<Option<Submission>> {
+    fetch(
+        at,
+        api::storage().arena_tasks().submissions(),
+        (task, round, id(trainer)),
+    )
+    .await
+}
+
+/// A model with the first round that counts it.
+#[derive(Clone, Copy, Debug, Decode)]
+pub(crate) struct Dated {
+    /// The model.
+    pub(crate) manifest_root: Hash,
+    /// The first round that counts it.
+    pub(crate) from_round: Round,
+}
+
+/// A trainer's published models.
+#[derive(Clone, Copy, Debug, Decode)]
+pub(crate) struct Standing {
+    /// The newest.
+    pub(crate) current: Dated,
+    /// The one before.
+    pub(crate) previous: Option<Dated>,
+}
+
+impl Standing {
+    /// The model that a round counts.
+    pub(crate) fn of_round(&self, round: Round) -> Option<Hash> {
+        let dated = [Some(self.current), self.previous];
+        dated
+            .into_iter()
+            .flatten()
+            .find(|d| d.from_round <= round)
+            .map(|d| d.manifest_root)
+    }
+}
+
+/// A trainer's published models in a task.
+pub(crate) async fn standing(
+    at: &At,
+    task: TaskId,
+    trainer: &AccountId,
+) -> Result<Option<Standing>> {
+    fetch(
+        at,
+        api::storage().arena_tasks().models(),
+        (task, id(trainer)),
+    )
+    .await
+}
+
+/// Whose a model is, and where it can be fetched.
+#[derive(Clone, Debug, Decode)]
+pub(crate) struct RootOwner {
+    /// Whose.
+    pub(crate) _trainer: AccountId,
+    _committed_at: BlockNumber,
+    /// Mirrors.
+    pub(crate) uris: Uris,
+}
+
+/// Mirrors of a model, as text.
+pub(crate) async fn mirrors(at: &At, task: TaskId, root: Hash) -> Result<Vec<String>> {
+    let key = (task, subxt::utils::H256(root.0));
+    let owner: Option<RootOwner> = fetch(at, api::storage().arena_tasks().roots(), key).await?;
+    Ok(owner.map_or_else(Vec::new, |owner| {
+        owner
+            .uris
+            .iter()
+            .map(|uri| String::from_utf8_lossy(uri).into_owned())
+            .collect()
+    }))
+}

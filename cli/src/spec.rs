@@ -1,0 +1,441 @@
+//! Task specs as JSON: what people write, and what the chain votes on.
+
+use crate::amount::Nano;
+use anyhow::{Context, Result, bail, ensure};
+use arena_primitives::{
+    Aggregation, Architecture, DataSource, Metric, ModelBounds, NumericProfile, PERBILL,
+    PublicData, RankRule, RewardParams, TaskSpec, Uris, WeightCap,
+};
+use serde::{Deserialize, Serialize};
+use sp_runtime::{BoundedVec, Perbill};
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// A task spec; `schema/task-spec.schema.json` describes each field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SpecJson {
+    /// For people.
+    pub(crate) name: String,
+    /// SPDX expression.
+    pub(crate) licence: String,
+    /// What is measured.
+    pub(crate) metric: Metric,
+    /// In the metric's unit: the value that maps to score 0.
+    pub(crate) worst: Nano,
+    /// How it is computed.
+    pub(crate) profile: NumericProfile,
+    /// On what.
+    pub(crate) data: DataJson,
+    /// Of which models.
+    pub(crate) model: ModelJson,
+    /// Submission rounds.
+    pub(crate) rounds: u32,
+    /// Length of a round.
+    pub(crate) round_minutes: u32,
+    /// Length of final validation.
+    pub(crate) final_days: u32,
+    /// Length of the challenge phase.
+    pub(crate) challenge_days: u32,
+    /// How rewards are shared.
+    pub(crate) rewards: RewardsJson,
+    /// Models must score more than this to earn.
+    pub(crate) baseline: Nano,
+}
+
+/// Evaluation data: by content, or as a file that is here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum DataJson {
+    /// By content.
+    Known(KnownData),
+    /// A file, whose hash and size are computed.
+    File(FileData),
+}
+
+/// Data by content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KnownData {
+    /// BLAKE3 of the file, 64 hex digits.
+    pub(crate) blake3: String,
+    /// Size of the file.
+    pub(crate) bytes: u64,
+    /// Mirrors.
+    pub(crate) uris: Vec<String>,
+    /// Samples per round; 0 takes all.
+    pub(crate) samples: u32,
+}
+
+/// Data as a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileData {
+    /// Path, relative to the spec's directory.
+    pub(crate) file: PathBuf,
+    /// Mirrors.
+    pub(crate) uris: Vec<String>,
+    /// Samples per round; 0 takes all.
+    pub(crate) samples: u32,
+}
+
+/// What a task allows of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelJson {
+    /// Families.
+    pub(crate) architectures: Vec<Architecture>,
+    /// Most parameters.
+    pub(crate) max_parameters: u64,
+    /// Most bytes of all files.
+    pub(crate) max_bytes: u64,
+    /// Longest evaluation in seconds of computing.
+    pub(crate) max_seconds: u32,
+    /// Longest sample in tokens; 0 for classifiers.
+    pub(crate) context: u32,
+    /// BLAKE3 of the only tokenizer allowed, 64 hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tokenizer: Option<String>,
+}
+
+/// How rewards are shared (protocol section 6).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RewardsJson {
+    /// `γ`, a fraction.
+    pub(crate) gamma: Nano,
+    /// `q`, a fraction.
+    pub(crate) q: Nano,
+    /// How ranks become shares.
+    pub(crate) rank: RankRule,
+    /// `λ` in thousandths.
+    pub(crate) lambda_milli: u32,
+    /// Distance that costs nothing, a fraction.
+    pub(crate) band: Nano,
+    /// `α_v` in thousandths.
+    pub(crate) alpha_v_milli: u32,
+    /// How scores become one.
+    pub(crate) aggregation: Aggregation,
+    /// Cap of one validator's weight.
+    pub(crate) cap: WeightCap,
+    /// `k`; 0 is everybody.
+    pub(crate) committee: u16,
+    /// Fewest scores of a submission.
+    pub(crate) min_scorers: u16,
+    /// Fewest models above the baseline.
+    pub(crate) min_trainers: u16,
+    /// Most times own stake that a position counts; 0 is no limit.
+    pub(crate) max_leverage: u32,
+}
+
+impl SpecJson {
+    /// Reads and checks a file; its name is part of every refusal.
+    pub(crate) fn read(path: &Path) -> Result<TaskSpec> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("can't read the spec {}", path.display()))?;
+        let json: SpecJson = serde_json::from_str(&text).with_context(|| {
+            format!(
+                "{} is no task spec; start from `arena spec template`",
+                path.display()
+            )
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let spec = json
+            .into_spec(folder)
+            .with_context(|| format!("in {}", path.display()))?;
+        check(&spec).with_context(|| format!("in {}", path.display()))?;
+        Ok(spec)
+    }
+
+    /// The spec that the chain votes on; files are looked for in `folder`.
+    pub(crate) fn into_spec(self, folder: &Path) -> Result<TaskSpec> {
+        let model = self.model;
+        Ok(TaskSpec {
+            name: text("name", &self.name)?,
+            licence: text("licence", &self.licence)?,
+            metric: self.metric,
+            worst: self.worst.0,
+            profile: self.profile,
+            data: DataSource::Public(self.data.into_public(folder)?),
+            model: ModelBounds {
+                architectures: BoundedVec::try_from(model.architectures)
+                    .map_err(|_| anyhow::anyhow!("model.architectures: more than 8"))?,
+                max_parameters: model.max_parameters,
+                max_bytes: model.max_bytes,
+                max_seconds: model.max_seconds,
+                context: model.context,
+                tokenizer: model
+                    .tokenizer
+                    .map(|hash| digest("model.tokenizer", &hash))
+                    .transpose()?,
+            },
+            rounds: self.rounds,
+            round_minutes: self.round_minutes,
+            final_days: self.final_days,
+            challenge_days: self.challenge_days,
+            rewards: self.rewards.into_params()?,
+            baseline: fraction("baseline", self.baseline)?,
+        })
+    }
+
+    /// The JSON form of a spec.
+    pub(crate) fn from_spec(spec: &TaskSpec) -> Self {
+        let DataSource::Public(data) = &spec.data;
+        let rewards = &spec.rewards;
+        let nano = |part: Perbill| Nano(part.deconstruct().into());
+        SpecJson {
+            name: String::from_utf8_lossy(&spec.name).into_owned(),
+            licence: String::from_utf8_lossy(&spec.licence).into_owned(),
+            metric: spec.metric,
+            worst: Nano(spec.worst),
+            profile: spec.profile,
+            data: DataJson::Known(KnownData {
+                blake3: hex::encode(data.blake3),
+                bytes: data.bytes,
+                uris: data
+                    .uris
+                    .iter()
+                    .map(|u| String::from_utf8_lossy(u).into_owned())
+                    .collect(),
+                samples: data.samples,
+            }),
+            model: ModelJson {
+                architectures: spec.model.architectures.to_vec(),
+                max_parameters: spec.model.max_parameters,
+                max_bytes: spec.model.max_bytes,
+                max_seconds: spec.model.max_seconds,
+                context: spec.model.context,
+                tokenizer: spec.model.tokenizer.map(hex::encode),
+            },
+            rounds: spec.rounds,
+            round_minutes: spec.round_minutes,
+            final_days: spec.final_days,
+            challenge_days: spec.challenge_days,
+            rewards: RewardsJson {
+                gamma: nano(rewards.gamma),
+                q: nano(rewards.q),
+                rank: rewards.rank,
+                lambda_milli: rewards.lambda_milli,
+                band: nano(rewards.band),
+                alpha_v_milli: rewards.alpha_v_milli,
+                aggregation: rewards.aggregation,
+                cap: rewards.cap,
+                committee: rewards.committee,
+                min_scorers: rewards.min_scorers,
+                min_trainers: rewards.min_trainers,
+                max_leverage: rewards.max_leverage,
+            },
+            baseline: nano(spec.baseline),
+        }
+    }
+}
+
+impl RewardsJson {
+    fn into_params(self) -> Result<RewardParams> {
+        Ok(RewardParams {
+            gamma: fraction("rewards.gamma", self.gamma)?,
+            q: fraction("rewards.q", self.q)?,
+            rank: self.rank,
+            lambda_milli: self.lambda_milli,
+            band: fraction("rewards.band", self.band)?,
+            alpha_v_milli: self.alpha_v_milli,
+            aggregation: self.aggregation,
+            cap: self.cap,
+            committee: self.committee,
+            min_scorers: self.min_scorers,
+            min_trainers: self.min_trainers,
+            max_leverage: self.max_leverage,
+        })
+    }
+}
+
+impl DataJson {
+    fn into_public(self, folder: &Path) -> Result<PublicData> {
+        let known = match self {
+            DataJson::Known(known) => known,
+            DataJson::File(data) => {
+                let (blake3, bytes) = hash_file(&folder.join(&data.file))?;
+                let FileData { uris, samples, .. } = data;
+                KnownData {
+                    blake3: hex::encode(blake3),
+                    bytes,
+                    uris,
+                    samples,
+                }
+            }
+        };
+        Ok(PublicData {
+            blake3: digest("data.blake3", &known.blake3)?,
+            bytes: known.bytes,
+            uris: uris("data.uris", &known.uris)?,
+            samples: known.samples,
+        })
+    }
+}
+
+/// BLAKE3 and size of a file.
+pub(crate) fn hash_file(path: &Path) -> Result<([u8; 32], u64)> {
+    let name = || format!("can't read {}", path.display());
+    let mut file = fs::File::open(path).with_context(name)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0u8; 1 << 18];
+    let mut size = 0u64;
+    loop {
+        let read = file.read(&mut buffer).with_context(name)?;
+        let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else {
+            return Ok((*hasher.finalize().as_bytes(), size));
+        };
+        hasher.update(chunk);
+        size = size.saturating_add(chunk.len() as u64);
+    }
+}
+
+/// Mirrors as the chain takes them.
+pub(crate) fn uris(field: &str, texts: &[String]) -> Result<Uris> {
+    ensure!(!texts.is_empty(), "{field}: name at least one");
+    let mut all = Uris::default();
+    for uri in texts {
+        ensure!(!uri.trim().is_empty(), "{field}: one is empty");
+        ensure!(
+            ["https://", "http://", "hf://", "file://"]
+                .iter()
+                .any(|s| uri.starts_with(s)),
+            "{field}: {uri:?} begins with none of https://, http://, hf://, file://"
+        );
+        let bytes = BoundedVec::try_from(uri.clone().into_bytes())
+            .map_err(|_| anyhow::anyhow!("{field}: {uri:?} is longer than 256 bytes"))?;
+        all.try_push(bytes)
+            .map_err(|_| anyhow::anyhow!("{field}: more than 4"))?;
+    }
+    Ok(all)
+}
+
+fn text<S: sp_runtime::traits::Get<u32>>(field: &str, text: &str) -> Result<BoundedVec<u8, S>> {
+    ensure!(!text.trim().is_empty(), "{field}: is empty");
+    BoundedVec::try_from(text.as_bytes().to_vec())
+        .map_err(|_| anyhow::anyhow!("{field}: longer than {} bytes", S::get()))
+}
+
+fn digest(field: &str, hash: &str) -> Result<[u8; 32]> {
+    let mut bytes = [0u8; 32];
+    hex::decode_to_slice(hash.trim_start_matches("0x"), &mut bytes).map_err(|_| {
+        anyhow::anyhow!("{field}: {hash:?} is not 64 hex digits; `arena dataset hash` prints them")
+    })?;
+    Ok(bytes)
+}
+
+fn fraction(field: &str, part: Nano) -> Result<Perbill> {
+    match u32::try_from(part.0) {
+        Ok(parts) if part.0 <= PERBILL => Ok(Perbill::from_parts(parts)),
+        _ => bail!("{field}: {part} is not from 0 to 1"),
+    }
+}
+
+/// What the chain would refuse, as far as it can be told without its clock.
+pub(crate) fn check(spec: &TaskSpec) -> Result<()> {
+    ensure!(
+        spec.profile == NumericProfile::F32,
+        "profile: only \"f32\" is executed"
+    );
+    let worst_fits = match spec.metric {
+        Metric::Accuracy => spec.worst < PERBILL,
+        Metric::BitsPerByte => spec.worst > 0 && spec.worst <= 64 * PERBILL,
+    };
+    ensure!(
+        worst_fits,
+        "worst: below 1 for accuracy, above 0 and at most 64 for bits_per_byte"
+    );
+    let DataSource::Public(data) = &spec.data;
+    ensure!(data.bytes > 0, "data: the file is empty");
+    ensure!(
+        data.blake3 != [0; 32],
+        "data: still the template's; name your own file"
+    );
+    check_model(spec)?;
+    check_rewards(&spec.rewards)?;
+    let days = 1..=366;
+    ensure!(days.contains(&spec.rounds), "rounds: from 1 to 366");
+    ensure!(days.contains(&spec.final_days), "final_days: from 1 to 366");
+    ensure!(spec.challenge_days <= 366, "challenge_days: at most 366");
+    ensure!(
+        (1..=366 * 1_440).contains(&spec.round_minutes),
+        "round_minutes: at most 366 days"
+    );
+    Ok(())
+}
+
+fn check_model(spec: &TaskSpec) -> Result<()> {
+    let model = &spec.model;
+    ensure!(
+        !model.architectures.is_empty(),
+        "model.architectures: name at least one"
+    );
+    for architecture in &model.architectures {
+        let language = *architecture == Architecture::Llama;
+        ensure!(
+            language == (spec.metric == Metric::BitsPerByte),
+            "model.architectures: {architecture:?} can't be measured by {:?}",
+            spec.metric
+        );
+    }
+    ensure!(model.max_parameters > 0, "model.max_parameters: above 0");
+    ensure!(model.max_bytes > 0, "model.max_bytes: above 0");
+    ensure!(model.max_seconds > 0, "model.max_seconds: above 0");
+    ensure!(
+        spec.metric != Metric::BitsPerByte || model.context > 0,
+        "model.context: above 0 for language models"
+    );
+    Ok(())
+}
+
+fn check_rewards(rewards: &RewardParams) -> Result<()> {
+    match rewards.rank {
+        RankRule::ByStake { depth } => ensure!(depth > 0, "rewards.rank: depth above 0"),
+        RankRule::ByHead { alpha_milli } => {
+            ensure!(
+                alpha_milli <= 10_000,
+                "rewards.rank: alpha_milli at most 10000"
+            );
+        }
+    }
+    ensure!(
+        rewards.lambda_milli < 88_000,
+        "rewards.lambda_milli: below 88000"
+    );
+    ensure!(
+        rewards.alpha_v_milli <= 10_000,
+        "rewards.alpha_v_milli: at most 10000"
+    );
+    match rewards.cap {
+        WeightCap::None => {}
+        WeightCap::Seats(seats) => ensure!(seats > 0, "rewards.cap: seats above 0"),
+        WeightCap::Percentile(percent) => {
+            ensure!(
+                (1..=100).contains(&percent),
+                "rewards.cap: percentile from 1 to 100"
+            );
+        }
+    }
+    ensure!(rewards.committee <= 512, "rewards.committee: at most 512");
+    let most = if rewards.committee == 0 {
+        512
+    } else {
+        rewards.committee
+    };
+    ensure!(
+        (1..=most).contains(&rewards.min_scorers),
+        "rewards.min_scorers: from 1 to {most}"
+    );
+    ensure!(
+        (1..=256).contains(&rewards.min_trainers),
+        "rewards.min_trainers: from 1 to 256"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "spec_tests.rs"]
+mod tests;

@@ -1,0 +1,136 @@
+use super::*;
+use crate::template::{self, Kind, Preset};
+use std::io::Write;
+
+/// A template with data of its own.
+fn template(preset: Preset, kind: Kind) -> SpecJson {
+    let mut json = template::template(preset, kind);
+    if let DataJson::Known(data) = &mut json.data {
+        data.blake3 = "11".repeat(32);
+    }
+    json
+}
+
+fn here() -> &'static Path {
+    Path::new(".")
+}
+
+#[test]
+fn templates_should_pass_the_check_and_round_trip() {
+    for preset in [Preset::Default, Preset::Paper] {
+        for kind in [Kind::Digits, Kind::Language] {
+            let json = template(preset, kind);
+            let text = serde_json::to_string_pretty(&json).unwrap();
+            let read: SpecJson = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, json);
+            let spec = read.into_spec(here()).unwrap();
+            check(&spec).unwrap();
+            assert_eq!(SpecJson::from_spec(&spec), json);
+        }
+    }
+}
+
+#[test]
+fn untouched_template_should_be_refused() {
+    let spec = template::template(Preset::Default, Kind::Digits)
+        .into_spec(here())
+        .unwrap();
+    assert!(check(&spec).unwrap_err().to_string().contains("template"));
+}
+
+#[test]
+fn paper_preset_should_be_the_papers() {
+    let rewards = template(Preset::Paper, Kind::Digits)
+        .rewards
+        .into_params()
+        .unwrap();
+    assert_eq!(rewards.gamma, Perbill::from_percent(70));
+    assert_eq!(rewards.rank, RankRule::ByHead { alpha_milli: 1_000 });
+    assert_eq!(rewards.aggregation, Aggregation::Mean);
+    assert_eq!((rewards.cap, rewards.max_leverage), (WeightCap::None, 0));
+    assert_eq!((rewards.min_scorers, rewards.min_trainers), (1, 1));
+}
+
+#[test]
+fn file_data_should_be_hashed_relative_to_the_spec() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::File::create(folder.path().join("x.bin"))
+        .unwrap()
+        .write_all(b"abc")
+        .unwrap();
+    let mut json = template(Preset::Default, Kind::Digits);
+    json.data = DataJson::File(FileData {
+        file: "x.bin".into(),
+        uris: vec!["https://example.org/x.bin".into()],
+        samples: 3,
+    });
+    let path = folder.path().join("spec.json");
+    fs::write(&path, serde_json::to_vec(&json).unwrap()).unwrap();
+    let spec = SpecJson::read(&path).unwrap();
+    let DataSource::Public(data) = spec.data;
+    assert_eq!((data.bytes, data.samples), (3, 3));
+    assert_eq!(data.blake3, *blake3::hash(b"abc").as_bytes());
+}
+
+#[test]
+fn unknown_and_missing_fields_should_be_refused() {
+    let text = serde_json::to_string(&template(Preset::Default, Kind::Digits)).unwrap();
+    let unknown = text.replacen('{', "{\"nmae\":\"x\",", 1);
+    assert!(serde_json::from_str::<SpecJson>(&unknown).is_err());
+    let missing = text.replacen("\"licence\"", "\"license\"", 1);
+    assert!(serde_json::from_str::<SpecJson>(&missing).is_err());
+}
+
+#[test]
+fn bad_values_should_be_refused_with_the_name_of_the_field() {
+    type Change = fn(&mut SpecJson);
+    let cases: [(&str, Change); 10] = [
+        ("name", |s| s.name = " ".into()),
+        ("licence", |s| s.licence = "x".repeat(65)),
+        ("worst", |s| s.worst = Nano(PERBILL)),
+        ("baseline", |s| s.baseline = Nano(PERBILL + 1)),
+        ("architectures", |s| {
+            s.model.architectures = vec![Architecture::Llama]
+        }),
+        ("max_seconds", |s| s.model.max_seconds = 0),
+        ("rounds", |s| s.rounds = 0),
+        ("lambda_milli", |s| s.rewards.lambda_milli = 88_000),
+        ("min_scorers", |s| s.rewards.min_scorers = 0),
+        ("data.uris", |s| {
+            if let DataJson::Known(data) = &mut s.data {
+                data.uris = vec!["ftp://x".into()];
+            }
+        }),
+    ];
+    for (field, change) in cases {
+        let mut json = template(Preset::Default, Kind::Digits);
+        change(&mut json);
+        let refused = json
+            .into_spec(here())
+            .and_then(|spec| check(&spec))
+            .unwrap_err();
+        assert!(
+            format!("{refused:#}").contains(field),
+            "{field}: {refused:#}"
+        );
+    }
+}
+
+#[test]
+fn schema_should_name_every_field() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../schema/task-spec.schema.json")).unwrap();
+    let json = serde_json::to_value(template(Preset::Default, Kind::Language)).unwrap();
+    for (field, value) in json.as_object().unwrap() {
+        let described = &schema["properties"][field];
+        assert!(described.is_object(), "{field}");
+        if matches!(field.as_str(), "model" | "rewards") {
+            for inner in value.as_object().unwrap().keys() {
+                assert!(
+                    described["properties"][inner].is_object(),
+                    "{field}.{inner}"
+                );
+            }
+        }
+    }
+}

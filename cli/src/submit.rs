@@ -1,0 +1,386 @@
+//! Submitting a model: commit now, publish in the round's window.
+
+use crate::{
+    chain::{At, Chain, api, number, task},
+    fail::bad_input,
+    keys, ledger,
+    out::Out,
+    spec,
+    state::{self, Submission},
+    tx::{self, Receipt, Sender},
+    views,
+};
+use anyhow::{Context, Result, anyhow, bail};
+use arena_models::{Manifest, manifest};
+use arena_primitives::{AccountId, Hash, TaskId};
+use serde::Serialize;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use subxt::utils::H256;
+
+/// What `submit` was told.
+pub(crate) struct Plan {
+    /// The task.
+    pub(crate) task: TaskId,
+    /// Directory of the model.
+    pub(crate) model: PathBuf,
+    /// Mirrors.
+    pub(crate) uris: Vec<String>,
+    /// Where the state is kept.
+    pub(crate) state: Option<PathBuf>,
+    /// Publish when the window opens.
+    pub(crate) watch: bool,
+}
+
+/// What a submission did so far.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Submitted {
+    task: TaskId,
+    round: Option<u32>,
+    manifest_root: Hash,
+    commitment: Hash,
+    state_file: PathBuf,
+    published: bool,
+    /// Of the commitment; absent if it was on chain already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    submission: Option<Receipt>,
+}
+
+/// Commits to a model, and publishes it with `watch`.
+pub(crate) async fn submit(
+    out: Out,
+    sender: &Sender<'_>,
+    service: &Sender<'_>,
+    plan: Plan,
+) -> Result<()> {
+    spec::uris("--uri", &plan.uris).map_err(|why| bad_input(format!("{why:#}")))?;
+    let operator = sender.account();
+    check_service_key(sender, service).await?;
+    let root = write_manifest(&plan.model)?;
+    let path = match plan.state {
+        Some(path) => path,
+        None => state::default_path(plan.task, root)?,
+    };
+    let mut state = prepare(out, &path, plan.task, operator, root, plan.uris)?;
+    // Before anything is sent: a crash must not lose the nonce.
+    state.write(&path)?;
+    let receipt = commit(out, sender, &mut state, &path).await?;
+    let published = plan.watch && {
+        watch(out, sender.chain, service, &state).await?;
+        true
+    };
+    let view = Submitted {
+        task: state.task,
+        round: state.round,
+        manifest_root: root,
+        commitment: state.commitment(),
+        state_file: path,
+        published,
+        submission: receipt,
+    };
+    out.show(&view, human)
+}
+
+/// The state of the same submission if the file has it, else a new one.
+fn prepare(
+    out: Out,
+    path: &Path,
+    task: TaskId,
+    operator: AccountId,
+    root: Hash,
+    uris: Vec<String>,
+) -> Result<Submission> {
+    match Submission::find(path)? {
+        Some(mut known) if known.is_of(task, &operator, root) => {
+            out.note(format!(
+                "going on with {}: the same model, task and nonce",
+                path.display()
+            ));
+            known.uris = uris;
+            Ok(known)
+        }
+        Some(other) => Err(bad_input(format!(
+            "{} is the state of another submission (task {}, root {:?}); \
+             name another file with --state",
+            path.display(),
+            other.task,
+            other.manifest_root
+        ))),
+        None => {
+            let mut nonce = Hash::zero();
+            keys::random(nonce.as_bytes_mut())?;
+            Ok(Submission::new(task, operator, root, nonce, uris))
+        }
+    }
+}
+
+fn human(view: &Submitted) -> String {
+    let sent = match &view.submission {
+        Some(receipt) => tx::human(receipt),
+        None => "✓ the commitment was on chain already".into(),
+    };
+    let round = view
+        .round
+        .map(|round| format!(" in round {round}"))
+        .unwrap_or_default();
+    let next = if view.published {
+        "✓ published".to_string()
+    } else {
+        format!(
+            "publish in the round's window: arena publish --state {}",
+            view.state_file.display()
+        )
+    };
+    format!(
+        "{sent}\nmodel {:?} of task {}{round}\n{next}",
+        view.manifest_root, view.task
+    )
+}
+
+async fn check_service_key(sender: &Sender<'_>, service: &Sender<'_>) -> Result<()> {
+    let operator = sender.account();
+    let at = sender.chain.best().await?;
+    match keys::service_key(&at, &operator).await? {
+        Some(key) if key == service.account() => Ok(()),
+        Some(key) => Err(bad_input(format!(
+            "the service key of {operator} is {key}, not {}",
+            service.account()
+        ))),
+        None => Err(bad_input(format!(
+            "{operator} has no service key, so that nothing could be published; \
+             `arena service-key set` registers one"
+        ))),
+    }
+}
+
+/// Writes `manifest.scale` beside the model's files and returns its root.
+fn write_manifest(model: &Path) -> Result<Hash> {
+    let manifest = Manifest::of_dir(model)
+        .map_err(|why| bad_input(format!("the model in {}: {why}", model.display())))?;
+    if manifest.files.is_empty() {
+        return Err(bad_input(format!("{} has no files", model.display())));
+    }
+    let path = model.join(manifest::FILE_NAME);
+    fs::write(&path, manifest.encode())
+        .with_context(|| format!("can't write {}", path.display()))?;
+    Ok(Hash::from(manifest.root()))
+}
+
+/// Sends the commitment unless the open round has it already.
+async fn commit(
+    out: Out,
+    sender: &Sender<'_>,
+    state: &mut Submission,
+    path: &Path,
+) -> Result<Option<Receipt>> {
+    let at = sender.chain.best().await?;
+    let commitment = state.commitment();
+    for live in task(&at, state.task).await?.live {
+        let known = ledger::submission(&at, state.task, live.round, &state.operator).await?;
+        if known.is_some_and(|known| known.commitment == commitment) {
+            out.note(format!("round {} has this commitment already", live.round));
+            state.round = Some(live.round);
+            state.write(path)?;
+            return Ok(None);
+        }
+    }
+    let call = api::transactions()
+        .arena_tasks()
+        .submit(state.task, H256(commitment.0));
+    let included = sender.send(&call).await?;
+    let event = included
+        .events
+        .find_first::<api::arena_tasks::events::Submitted>()
+        .transpose()?
+        .ok_or_else(|| anyhow!("the submission went through without an event"))?;
+    state.round = Some(event.round);
+    state.write(path)?;
+    Ok(Some(included.receipt))
+}
+
+/// What is to be done for a submission at a best block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The window is not open yet.
+    Wait,
+    /// It is.
+    Send,
+    /// It was not published in time.
+    Missed,
+}
+
+/// What the next block, `now + 1`, allows.
+fn step(task: &views::Task, round: u32, now: u32) -> Step {
+    let next = now.saturating_add(1);
+    match task.live.iter().find(|live| live.round == round) {
+        Some(live) if next < live.schedule.publish => Step::Wait,
+        Some(live) if next < live.schedule.seed => Step::Send,
+        _ => Step::Missed,
+    }
+}
+
+/// Publishes in the window of the round. At each best block it compares what should be with what
+/// is, so that forks and restarts need no special care.
+async fn watch(out: Out, chain: &Chain, service: &Sender<'_>, state: &Submission) -> Result<()> {
+    let round = state
+        .round
+        .ok_or_else(|| anyhow!("the submission has no round; submit it again"))?;
+    let mut blocks = chain.best_blocks().await?;
+    let mut told = None;
+    while let Some(block) = blocks.next().await {
+        let at = block
+            .context("lost the stream of best blocks; run the same command again")?
+            .at()
+            .await
+            .context("can't read a best block; run the same command again")?;
+        if is_published(&at, state, round).await? {
+            let finalized = chain.finalized().await?;
+            if is_published(&finalized, state, round).await? {
+                return Ok(());
+            }
+            continue;
+        }
+        let now = number(&at);
+        let next = step(&task(&at, state.task).await?, round, now);
+        if told != Some(next) {
+            told = Some(next);
+            out.note(match next {
+                Step::Wait => {
+                    format!("block {now}: waiting for the publish window of round {round}")
+                }
+                Step::Send => format!("block {now}: the publish window of round {round} is open"),
+                Step::Missed => format!("block {now}: the publish window of round {round} is over"),
+            });
+        }
+        match next {
+            Step::Wait => {}
+            Step::Missed => bail!(
+                "the publish window of round {round} was missed: the model doesn't count; \
+                 submit it again in the open round"
+            ),
+            // Before the commitment is final nobody may learn the root: on another fork it
+            // could be taken.
+            Step::Send if !is_committed(&chain.finalized().await?, state, round).await? => {}
+            Step::Send => {
+                if let Err(why) = service.send(&call(state)?).await {
+                    out.note(format!("block {now}: not published yet: {why:#}"));
+                }
+            }
+        }
+    }
+    bail!("the node stopped telling of best blocks; run the same command again")
+}
+
+async fn is_committed(at: &At, state: &Submission, round: u32) -> Result<bool> {
+    let known = ledger::submission(at, state.task, round, &state.operator).await?;
+    Ok(known.is_some_and(|known| known.commitment == state.commitment()))
+}
+
+async fn is_published(at: &At, state: &Submission, round: u32) -> Result<bool> {
+    let standing = ledger::standing(at, state.task, &state.operator).await?;
+    Ok(standing.is_some_and(|standing| {
+        let current = standing.current;
+        current.manifest_root == state.manifest_root && current.from_round == round
+    }))
+}
+
+type PublishCall = subxt::transactions::StaticPayload<api::arena_tasks::calls::Publish>;
+
+fn call(state: &Submission) -> Result<PublishCall> {
+    use api::runtime_types::bounded_collections::bounded_vec::BoundedVec;
+    let uris = spec::uris("uris of the state file", &state.uris)?;
+    let uris = uris
+        .into_iter()
+        .map(|uri| BoundedVec(uri.into_inner()))
+        .collect();
+    Ok(api::transactions().arena_tasks().publish(
+        state.task,
+        H256(state.manifest_root.0),
+        BoundedVec(uris),
+        H256(state.nonce.0),
+    ))
+}
+
+/// What `publish` did.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Published {
+    task: TaskId,
+    round: u32,
+    manifest_root: Hash,
+    #[serde(flatten)]
+    receipt: Receipt,
+}
+
+/// Publishes from a state file, now.
+pub(crate) async fn publish(out: Out, service: &Sender<'_>, path: &Path) -> Result<()> {
+    let state = Submission::read(path)?;
+    let included = service.send(&call(&state)?).await?;
+    let event = included
+        .events
+        .find_first::<api::arena_tasks::events::Published>()
+        .transpose()?
+        .ok_or_else(|| anyhow!("the publication went through without an event"))?;
+    let view = Published {
+        task: state.task,
+        round: event.round,
+        manifest_root: state.manifest_root,
+        receipt: included.receipt,
+    };
+    out.show(&view, |view| {
+        format!(
+            "✓ published {:?} in round {}\n{}",
+            view.manifest_root,
+            view.round,
+            tx::human(&view.receipt)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arena_primitives::{
+        Metric, TaskPhase,
+        time::{RoundPhase, Schedule, Windows},
+    };
+
+    #[test]
+    fn step_should_send_exactly_when_the_next_block_is_in_the_window() {
+        let windows = Windows {
+            gap: 2,
+            publish: 3,
+            seed: 2,
+            commit: 8,
+            reveal: 4,
+        };
+        let schedule = Schedule::new(10, 20, &windows);
+        let task = views::Task {
+            id: 0,
+            name: String::new(),
+            creator: AccountId::from([0; 32]),
+            spec_hash: Hash::zero(),
+            metric: Metric::Accuracy,
+            phase: TaskPhase::Submission,
+            open_round: Some(2),
+            last_settled: None,
+            rounds: 3,
+            live: vec![views::LiveRound {
+                round: 1,
+                schedule,
+                phase: RoundPhase::Gap,
+            }],
+            phase_ends: None,
+        };
+        let sending: Vec<u32> = (0..60)
+            .filter(|now| step(&task, 1, *now) == Step::Send)
+            .collect();
+        assert_eq!(sending, [31, 32, 33]);
+        assert_eq!(step(&task, 1, 30), Step::Wait);
+        assert_eq!(step(&task, 1, 34), Step::Missed);
+        assert_eq!(step(&task, 2, 30), Step::Missed);
+    }
+}

@@ -1,0 +1,124 @@
+//! Answers of the runtime's API, as this command line shows them.
+
+use crate::amount::Amount;
+use arena_primitives::{
+    AccountId, BlockNumber, Hash, Metric, ModelStatus, Role, Round, TaskId, TaskPhase, Unpaid,
+    Venue,
+    time::{RoundPhase, Schedule},
+};
+use codec::Decode;
+use serde::Serialize;
+
+/// One task.
+#[derive(Clone, Debug, Decode, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Task {
+    /// Its number.
+    pub(crate) id: TaskId,
+    /// For people.
+    pub(crate) name: String,
+    /// Who proposed it.
+    pub(crate) creator: AccountId,
+    /// What was voted on.
+    pub(crate) spec_hash: Hash,
+    /// What is measured.
+    pub(crate) metric: Metric,
+    /// Where it stands.
+    pub(crate) phase: TaskPhase,
+    /// The round that takes submissions or stake, while one does.
+    pub(crate) open_round: Option<Round>,
+    /// The last round that was settled.
+    pub(crate) last_settled: Option<Round>,
+    /// Submission rounds in all; the next one is final validation.
+    pub(crate) rounds: u32,
+    /// Rounds that are alive.
+    pub(crate) live: Vec<LiveRound>,
+    /// When the phase ends, where it ends by the clock.
+    pub(crate) phase_ends: Option<BlockNumber>,
+}
+
+/// One live round.
+#[derive(Clone, Debug, Decode, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LiveRound {
+    /// Its number; 0 is enrolment.
+    pub(crate) round: Round,
+    /// Its windows.
+    pub(crate) schedule: Schedule,
+    /// Where it stands.
+    pub(crate) phase: RoundPhase,
+}
+
+/// What one model earned in one round.
+#[derive(Clone, Debug, Decode, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Model {
+    /// Whose.
+    pub(crate) trainer: AccountId,
+    /// Which.
+    pub(crate) manifest_root: Hash,
+    /// How it fared.
+    pub(crate) status: ModelStatus,
+    /// In the metric's unit × 10⁹.
+    pub(crate) raw: Option<u64>,
+    /// Consensus, in Perbill.
+    pub(crate) score: Option<u32>,
+    /// 1 is the best.
+    pub(crate) rank: Option<u32>,
+    /// Of the whole position.
+    pub(crate) reward: Amount,
+}
+
+/// What one validator earned in one round.
+#[derive(Clone, Debug, Decode, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Validator {
+    /// Who.
+    pub(crate) account: AccountId,
+    /// Mean distance from consensus, in Perbill.
+    pub(crate) distance: Option<u32>,
+    /// Of the whole position.
+    pub(crate) reward: Amount,
+}
+
+/// A settled round.
+#[derive(Clone, Debug, Decode, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Result {
+    /// The task.
+    pub(crate) task: TaskId,
+    /// The round.
+    pub(crate) round: Round,
+    /// Settled in this block.
+    pub(crate) settled_at: BlockNumber,
+    /// What was drawn.
+    pub(crate) drawn: Amount,
+    /// What of it went to the treasury.
+    pub(crate) treasury: Amount,
+    /// Why nothing was paid.
+    pub(crate) unpaid: Option<Unpaid>,
+    /// Models.
+    pub(crate) models: Vec<Model>,
+    /// Validators.
+    pub(crate) validators: Vec<Validator>,
+}
+
+/// An operator in a venue.
+#[derive(Clone, Debug, Decode, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Position {
+    /// Where.
+    pub(crate) venue: Venue,
+    /// Who.
+    pub(crate) operator: AccountId,
+    /// As what.
+    pub(crate) role: Role,
+    /// Own stake.
+    pub(crate) own: Amount,
+    /// Delegated stake.
+    pub(crate) delegated: Amount,
+    /// Commission in Perbill.
+    pub(crate) commission: u32,
+    /// What the operator could claim, or will be able to.
+    pub(crate) owed: Amount,
+}

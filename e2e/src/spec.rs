@@ -1,0 +1,131 @@
+//! Specs of the harness' tasks, in the JSON form that `arena propose` takes.
+
+use crate::cli::{Arena, text};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What a task is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Classifiers of digits.
+    Digits,
+    /// Language models.
+    Language,
+}
+
+impl Kind {
+    /// The evaluation data below `data`.
+    pub fn eval_data(self, data: &Path) -> PathBuf {
+        match self {
+            Kind::Digits => data.join("digits/eval.jsonl"),
+            Kind::Language => data.join("text/eval.jsonl"),
+        }
+    }
+
+    /// Longest sample in tokens; 0 where there are none.
+    pub fn context(self) -> u32 {
+        match self {
+            Kind::Digits => 0,
+            Kind::Language => 128,
+        }
+    }
+
+    fn template(self) -> &'static str {
+        match self {
+            Kind::Digits => "digits",
+            Kind::Language => "language",
+        }
+    }
+}
+
+/// Reward parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// Ours: the defaults.
+    Ours,
+    /// The paper's, where it names them; `q`, `α` and `λ` are ours.
+    Paper,
+}
+
+impl Preset {
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Preset::Ours => "default preset",
+            Preset::Paper => "the paper's preset",
+        }
+    }
+
+    fn template(self) -> &'static str {
+        match self {
+            Preset::Ours => "default",
+            Preset::Paper => "paper",
+        }
+    }
+}
+
+/// What differs between the harness' tasks.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// For people.
+    pub name: String,
+    /// What it is about.
+    pub kind: Kind,
+    /// How rewards are shared.
+    pub preset: Preset,
+    /// Submission rounds.
+    pub rounds: u32,
+    /// Samples per round; 0 takes all.
+    pub samples: u32,
+}
+
+impl Spec {
+    /// The template of `arena`, with this task's own fields.
+    pub fn json(&self, arena: &Arena, data: &Path) -> Result<Value> {
+        let kind = self.kind.template();
+        let template = format!(
+            "spec template --preset {} --kind {kind}",
+            self.preset.template()
+        );
+        let mut spec = arena.run(template)?;
+        let file = std::path::absolute(self.kind.eval_data(data))?;
+        let mirror = format!("file://{}", file.display());
+        set(&mut spec, "/name", json!(self.name))?;
+        set(
+            &mut spec,
+            "/data",
+            json!({"file": file, "uris": [mirror], "samples": self.samples}),
+        )?;
+        set(&mut spec, "/rounds", json!(self.rounds))?;
+        set(&mut spec, "/model/context", json!(self.kind.context()))?;
+        if self.kind == Kind::Language {
+            let tokenizer = data.join("text/tokenizer.json");
+            let hash = arena.run_args(
+                ["dataset", "hash", &tokenizer.display().to_string()]
+                    .map(Into::into)
+                    .into(),
+                Duration::from_secs(30),
+            )?;
+            let model = spec.get_mut("model").context("a template without model")?;
+            model["tokenizer"] = json!(text(&hash, "blake3")?);
+        }
+        Ok(spec)
+    }
+
+    /// Writes the spec for `arena propose --spec`.
+    pub fn write(&self, arena: &Arena, data: &Path, path: &Path) -> Result<()> {
+        let json = serde_json::to_vec_pretty(&self.json(arena, data)?)?;
+        fs::write(path, json).with_context(|| format!("can't write {}", path.display()))
+    }
+}
+
+fn set(spec: &mut Value, pointer: &str, value: Value) -> Result<()> {
+    let field = spec.pointer_mut(pointer);
+    *field.with_context(|| format!("the template has no {pointer}"))? = value;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! What Prometheus reads.
+
+use crate::fault;
+use arena_primitives::job::{JobStatus, Outcome};
+use prometheus::{
+    CounterVec, Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// How many jobs are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) queued: usize,
+    pub(crate) running: usize,
+    pub(crate) done: usize,
+    pub(crate) failed: usize,
+}
+
+/// Counters of one server.
+pub(crate) struct Metrics {
+    registry: Registry,
+    jobs: IntGaugeVec,
+    queue_length: IntGauge,
+    faults: IntCounterVec,
+    seconds: CounterVec,
+    samples: IntCounter,
+    deaths: IntCounter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let name = |name: &str, help: &str| Opts::new(format!("arena_executor_{name}"), help);
+        let metrics = Self {
+            registry: Registry::new(),
+            jobs: IntGaugeVec::new(name("jobs", "Jobs kept, by state"), &["state"])?,
+            queue_length: IntGauge::with_opts(name("queue_length", "Jobs that wait or run"))?,
+            faults: IntCounterVec::new(
+                name(
+                    "faults_total",
+                    "Jobs that came to no outcome, by whose fault it was",
+                ),
+                &["side", "class"],
+            )?,
+            seconds: CounterVec::new(
+                name(
+                    "phase_seconds_total",
+                    "Seconds that workers spent in each phase",
+                ),
+                &["phase"],
+            )?,
+            samples: IntCounter::with_opts(name("samples_total", "Samples of finished jobs"))?,
+            deaths: IntCounter::with_opts(name("worker_deaths_total", "Workers that died"))?,
+        };
+        metrics.registry.register(Box::new(metrics.jobs.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.queue_length.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.faults.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.seconds.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.samples.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.deaths.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Counts a job that ended.
+    pub(crate) fn ended(&self, status: &JobStatus) {
+        match status {
+            JobStatus::Done(Outcome::Evaluated(found)) => {
+                self.samples.inc_by(u64::from(found.samples));
+            }
+            JobStatus::Failed(fault) => {
+                let (side, class) = fault::labels(fault);
+                self.faults.with_label_values(&[side, class.as_str()]).inc();
+            }
+            JobStatus::Queued | JobStatus::Running { .. } => {}
+        }
+    }
+
+    /// Counts a worker process that ended with no outcome.
+    pub(crate) fn died(&self) {
+        self.deaths.inc();
+    }
+
+    /// Adds the time of a phase.
+    pub(crate) fn spent(&self, phase: &str, seconds: f64) {
+        if seconds.is_finite() && seconds >= 0.0 {
+            self.seconds.with_label_values(&[phase]).inc_by(seconds);
+        }
+    }
+
+    /// The exposition in text.
+    pub(crate) fn render(&self, counts: Counts) -> prometheus::Result<Vec<u8>> {
+        let states = [
+            ("queued", counts.queued),
+            ("running", counts.running),
+            ("done", counts.done),
+            ("failed", counts.failed),
+        ];
+        let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        for (state, n) in states {
+            self.jobs.with_label_values(&[state]).set(gauge(n));
+        }
+        self.queue_length
+            .set(gauge(counts.queued.saturating_add(counts.running)));
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,94 @@
+//! The wire's words in those of `arena_models`, and back.
+
+use crate::fault::{infra, miner};
+use arena_models::{EvalOptions, Limits, Metric, ModelError, manifest};
+use arena_primitives::job::{self, Fault, InfraFault, MinerFault};
+
+/// Longest `manifest.scale`, in bytes.
+pub(crate) const LONGEST_MANIFEST: u64 = 1 << 20;
+/// Padded tokens (classifiers: samples) of one forward pass.
+pub(crate) const BATCH_TOKENS: u32 = 1024;
+/// What computes.
+pub(crate) const DEVICE: &str = "cpu";
+/// What decides a loss beside the job; in the head of every file of losses.
+pub(crate) const MADE_BY: &str = concat!("arena-executor ", env!("CARGO_PKG_VERSION"), " f32 cpu");
+
+/// Whose fault a model's error is.
+pub(crate) fn fault(error: &ModelError) -> Fault {
+    use arena_models::Fault as F;
+    let why = &error.detail;
+    match error.fault {
+        F::HashMismatch => miner(MinerFault::HashMismatch, why),
+        F::Manifest => miner(MinerFault::Manifest, why),
+        F::Architecture => miner(MinerFault::Architecture, why),
+        F::Config => miner(MinerFault::Config, why),
+        F::Tokenizer => miner(MinerFault::Tokenizer, why),
+        F::TooLarge => miner(MinerFault::TooLarge, why),
+        F::NonFinite => miner(MinerFault::NonFinite, why),
+        F::Weights => miner(MinerFault::Weights, why),
+        F::Data => infra(InfraFault::Download, format_args!("evaluation data: {why}")),
+        F::Memory => infra(InfraFault::Memory, why),
+        F::Io => infra(InfraFault::Disk, why),
+    }
+}
+
+/// Fault of a manifest that is refused.
+pub(crate) fn manifest_fault(error: manifest::Error) -> Fault {
+    fault(&error.into())
+}
+
+fn architecture(wire: job::Architecture) -> arena_models::Architecture {
+    match wire {
+        job::Architecture::Mlp => arena_models::Architecture::Mlp,
+        job::Architecture::Cnn => arena_models::Architecture::Cnn,
+        job::Architecture::Llama => arena_models::Architecture::Llama,
+    }
+}
+
+/// The metric of the wire.
+pub(crate) fn metric(wire: job::Metric) -> Metric {
+    match wire {
+        job::Metric::Accuracy => Metric::Accuracy,
+        job::Metric::BitsPerByte => Metric::BitsPerByte,
+    }
+}
+
+/// What a family is measured by where nobody says.
+pub(crate) fn usual_metric(architecture: arena_models::Architecture) -> Metric {
+    match architecture {
+        arena_models::Architecture::Mlp | arena_models::Architecture::Cnn => Metric::Accuracy,
+        arena_models::Architecture::Llama => Metric::BitsPerByte,
+    }
+}
+
+fn size(wire: u32) -> usize {
+    usize::try_from(wire).unwrap_or(usize::MAX)
+}
+
+/// What a task allows.
+pub(crate) fn limits(wire: &job::Limits) -> Limits {
+    Limits {
+        architectures: wire
+            .architectures
+            .iter()
+            .copied()
+            .map(architecture)
+            .collect(),
+        max_parameters: wire.max_parameters,
+        max_bytes: wire.max_bytes,
+        context: size(wire.context),
+        tokenizer: wire.tokenizer,
+    }
+}
+
+/// How a job is evaluated.
+pub(crate) fn options(evaluate: &job::Evaluate) -> EvalOptions {
+    EvalOptions {
+        metric: metric(evaluate.metric),
+        samples: size(evaluate.data.samples),
+        seed: evaluate.data.seed,
+        context: size(evaluate.limits.context),
+        batch_tokens: size(BATCH_TOKENS),
+        limits: limits(&evaluate.limits),
+    }
+}

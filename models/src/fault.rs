@@ -1,0 +1,97 @@
+//! What can be wrong with a model, and how it is told.
+
+use std::fmt;
+
+/// Class of a [`ModelError`].
+///
+/// All but [`Fault::Data`], [`Fault::Memory`] and [`Fault::Io`] are the model's own and the
+/// same on every honest machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// A file is not what the manifest says.
+    HashMismatch,
+    /// The manifest is malformed, or the directory is not what it describes.
+    Manifest,
+    /// The family is unknown, not allowed, or can't be measured with the metric.
+    Architecture,
+    /// `config.json` is malformed or contradicts the tensors.
+    Config,
+    /// `tokenizer.json` is malformed, not the pinned one, or doesn't fit the vocabulary.
+    Tokenizer,
+    /// More parameters or bytes than allowed.
+    TooLarge,
+    /// A weight or a loss is not finite.
+    NonFinite,
+    /// The weights file is malformed or not safetensors.
+    Weights,
+    /// The data are malformed; not the model's fault.
+    Data,
+    /// This machine ran out of memory; not the model's fault.
+    Memory,
+    /// This machine couldn't read or write; not the model's fault.
+    Io,
+}
+
+impl Fault {
+    /// Whether the model is to blame, so that every honest machine finds the same.
+    pub fn is_models(self) -> bool {
+        !matches!(self, Self::Data | Self::Memory | Self::Io)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HashMismatch => "file differs from its manifest",
+            Self::Manifest => "manifest refused",
+            Self::Architecture => "architecture refused",
+            Self::Config => "config refused",
+            Self::Tokenizer => "tokenizer refused",
+            Self::TooLarge => "model too large",
+            Self::NonFinite => "value not finite",
+            Self::Weights => "weights refused",
+            Self::Data => "data malformed",
+            Self::Memory => "out of memory",
+            Self::Io => "file not readable or writable",
+        })
+    }
+}
+
+/// A refusal: its class, and what, where and what to do in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}: {detail}")]
+pub struct ModelError {
+    /// Class.
+    pub fault: Fault,
+    /// Explanation for a person.
+    pub detail: String,
+}
+
+impl ModelError {
+    /// An error of class `fault`.
+    pub fn new(fault: Fault, detail: impl Into<String>) -> Self {
+        Self {
+            fault,
+            detail: detail.into(),
+        }
+    }
+
+    /// An I/O error at `path`.
+    pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let fault = match error.kind() {
+            std::io::ErrorKind::OutOfMemory => Fault::Memory,
+            _ => Fault::Io,
+        };
+        Self::new(fault, format!("{}: {error}", path.display()))
+    }
+}
+
+/// A kernel that refuses shapes checked before: the config describes no computable model.
+impl From<candle_core::Error> for ModelError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::new(
+            Fault::Config,
+            format!("the model can't be computed: {error}"),
+        )
+    }
+}

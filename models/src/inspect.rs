@@ -1,0 +1,199 @@
+//! Checks of a model that read no weight.
+
+use crate::{
+    Architecture, Fault, Limits, ModelConfig, ModelError,
+    config::MAX_CONFIG_BYTES,
+    header::{self, Header, PICKLE},
+    manifest,
+};
+use serde::{Deserialize, de::IgnoredAny};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+const INDEX: &str = "model.safetensors.index.json";
+const PICKLE_ENDINGS: [&str; 6] = ["bin", "pt", "pkl", "pickle", "pth", "ckpt"];
+/// Longest index of shards, and longest `tokenizer.json`, in bytes.
+const MAX_JSON_BYTES: u64 = 1 << 26;
+
+/// What a model claims to be, proven by its headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Family.
+    pub architecture: Architecture,
+    /// Numbers in all tensors.
+    pub parameters: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+/// A model that passed [`check`].
+pub(crate) struct Checked {
+    pub(crate) info: ModelInfo,
+    pub(crate) config: ModelConfig,
+    /// Weight files with their headers; together they have exactly the config's tensors.
+    pub(crate) shards: Vec<(PathBuf, Header)>,
+}
+
+/// Checks the model in `dir` against `limits` without reading a weight: no pickle, a config
+/// that describes a computable model, headers with exactly its tensors, sizes in bounds.
+pub fn inspect(dir: &Path, limits: &Limits) -> Result<ModelInfo, ModelError> {
+    check(dir, limits).map(|checked| checked.info)
+}
+
+pub(crate) fn check(dir: &Path, limits: &Limits) -> Result<Checked, ModelError> {
+    let bytes = scan(dir, 0)?;
+    let config = ModelConfig::parse(&read_capped(dir, CONFIG, MAX_CONFIG_BYTES, Fault::Config)?)?;
+    limits.check_architecture(config.architecture())?;
+    let info = ModelInfo {
+        architecture: config.architecture(),
+        parameters: config.parameters()?,
+        bytes,
+    };
+    limits.check_size(info.parameters, info.bytes)?;
+    let shards = headers(dir)?;
+    check_tensors(&config, &shards)?;
+    if info.architecture == Architecture::Llama {
+        read_tokenizer(dir, limits)?;
+    }
+    Ok(Checked {
+        info,
+        config,
+        shards,
+    })
+}
+
+/// The bytes of `tokenizer.json`, which must be the pinned one if there is one.
+pub(crate) fn read_tokenizer(dir: &Path, limits: &Limits) -> Result<Vec<u8>, ModelError> {
+    let bytes = read_capped(dir, TOKENIZER, MAX_JSON_BYTES, Fault::Tokenizer)?;
+    match limits.tokenizer {
+        Some(pinned) if *blake3::hash(&bytes).as_bytes() != pinned => Err(ModelError::new(
+            Fault::Tokenizer,
+            "tokenizer.json is not the one that the task pins; train with the task's tokenizer",
+        )),
+        _ => Ok(bytes),
+    }
+}
+
+/// Reads a small file whole; that it is absent or long is the model's fault.
+fn read_capped(dir: &Path, name: &str, most: u64, fault: Fault) -> Result<Vec<u8>, ModelError> {
+    let path = dir.join(name);
+    match fs::metadata(&path) {
+        Ok(meta) if !meta.is_file() => Err(ModelError::new(fault, format!("{name} is no file"))),
+        Ok(meta) if meta.len() > most => Err(ModelError::new(
+            fault,
+            format!("{name} has {} bytes, at most {most} are read", meta.len()),
+        )),
+        Ok(_) => fs::read(&path).map_err(|e| ModelError::io(&path, &e)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && dir.is_dir() => Err(ModelError::new(
+            fault,
+            format!("{name} is missing; add it to the model"),
+        )),
+        Err(e) => Err(ModelError::io(&path, &e)),
+    }
+}
+
+/// Sums the sizes of all files and refuses pickles by their names.
+fn scan(dir: &Path, depth: usize) -> Result<u64, ModelError> {
+    if depth > 16 {
+        return Err(ModelError::new(
+            Fault::Manifest,
+            "directories are nested too deep",
+        ));
+    }
+    let io = |e: std::io::Error| ModelError::io(dir, &e);
+    let mut bytes = 0u64;
+    for entry in fs::read_dir(dir).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let meta = fs::metadata(&path).map_err(|e| ModelError::io(&path, &e))?;
+        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if meta.is_dir() {
+            bytes = bytes.saturating_add(scan(&path, depth + 1)?);
+        } else if PICKLE_ENDINGS.iter().any(|e| ending == *e) {
+            return Err(ModelError::new(Fault::Weights, format!("{name}: {PICKLE}")));
+        } else if !(depth == 0 && name == manifest::FILE_NAME) {
+            bytes = bytes.saturating_add(meta.len());
+        }
+    }
+    Ok(bytes)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    #[serde(rename = "metadata")]
+    _metadata: Option<IgnoredAny>,
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Headers of `model.safetensors`, or of the shards that the index names.
+fn headers(dir: &Path) -> Result<Vec<(PathBuf, Header)>, ModelError> {
+    let refuse = |detail: String| ModelError::new(Fault::Weights, detail);
+    let single = dir.join(WEIGHTS);
+    match (single.exists(), dir.join(INDEX).exists()) {
+        (true, true) => return Err(refuse(format!("both {WEIGHTS} and {INDEX}; remove one"))),
+        (true, false) => {
+            let header = header::read(&single)?;
+            return Ok(vec![(single, header)]);
+        }
+        (false, false) => return Err(refuse(format!("{WEIGHTS} is missing; add it"))),
+        (false, true) => {}
+    }
+    let index = read_capped(dir, INDEX, MAX_JSON_BYTES, Fault::Weights)?;
+    let index: Index =
+        serde_json::from_slice(&index).map_err(|e| refuse(format!("{INDEX}: {e}")))?;
+    let files: BTreeSet<&String> = index.weight_map.values().collect();
+    let mut shards = Vec::new();
+    for file in files {
+        let path = dir.join(file);
+        if manifest::check_path(file).is_err() || file.contains('/') || !path.is_file() {
+            return Err(refuse(format!("{INDEX}: {file:?} is no file beside it")));
+        }
+        let header = header::read(&path)?;
+        let mapped = |name: &String| index.weight_map.get(name) == Some(file);
+        if let Some(name) = header.tensors.keys().find(|name| !mapped(name)) {
+            return Err(refuse(format!(
+                "{file}: {name:?} is not mapped to it by {INDEX}"
+            )));
+        }
+        shards.push((path, header));
+    }
+    Ok(shards)
+}
+
+fn check_tensors(config: &ModelConfig, shards: &[(PathBuf, Header)]) -> Result<(), ModelError> {
+    let refuse = |detail: String| Err(ModelError::new(Fault::Config, detail));
+    let mut implied: BTreeMap<String, Vec<usize>> = config.tensors()?.into_iter().collect();
+    for (name, info) in shards.iter().flat_map(|(_, header)| &header.tensors) {
+        match implied.remove(name) {
+            None => {
+                return refuse(format!(
+                    "tensor {name:?} is not one that config.json implies"
+                ));
+            }
+            Some(shape) if shape != info.shape => {
+                return refuse(format!(
+                    "tensor {name:?} has shape {:?}, config.json implies {shape:?}",
+                    info.shape
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    match implied.keys().next() {
+        Some(name) => refuse(format!(
+            "tensor {name:?} is missing, config.json implies it"
+        )),
+        None => Ok(()),
+    }
+}

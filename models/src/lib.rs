@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+mod classifier;
+mod config;
+mod data;
+mod draw;
+mod evaluate;
+mod fault;
+mod fused;
+mod header;
+mod inspect;
+mod language;
+mod limits;
+mod llama;
+mod loss;
+pub mod manifest;
+mod merkle;
+mod text;
+pub mod train;
+mod weights;
+
+pub use config::{Classifier, ClassifierKind, Layer, LlamaConfig, ModelConfig, TensorSpec};
+pub use draw::draw;
+pub use evaluate::{
+    EvalOptions, Evaluation, Metric, SampleLoss, Sink, WORST_BITS_PER_BYTE, evaluate,
+};
+pub use fault::{Fault, ModelError};
+pub use inspect::{ModelInfo, inspect};
+pub use limits::{Architecture, Limits};
+pub use manifest::{FileEntry, Manifest};
+pub use merkle::samples_root;

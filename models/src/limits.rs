@@ -1,0 +1,87 @@
+//! What a task allows of a model.
+
+use crate::{Fault, ModelError};
+use std::fmt;
+
+/// Model families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Architecture {
+    /// `model_type` `arena_mlp`.
+    Mlp,
+    /// `model_type` `arena_cnn`.
+    Cnn,
+    /// `model_type` `llama`.
+    Llama,
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mlp => "arena_mlp",
+            Self::Cnn => "arena_cnn",
+            Self::Llama => "llama",
+        })
+    }
+}
+
+/// What a task allows; checked before a weight byte is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Families.
+    pub architectures: Vec<Architecture>,
+    /// Most parameters.
+    pub max_parameters: u64,
+    /// Most bytes of all files.
+    pub max_bytes: u64,
+    /// Most target tokens of a sample, longer ones are cut; 0 leaves it to
+    /// [`EvalOptions::context`](crate::EvalOptions::context). Language models only.
+    pub context: usize,
+    /// BLAKE3 of the only `tokenizer.json` allowed; `None` lets a model bring its own.
+    pub tokenizer: Option<[u8; 32]>,
+}
+
+impl Limits {
+    /// No restriction; what a local run has.
+    pub fn unlimited() -> Self {
+        Self {
+            architectures: vec![Architecture::Mlp, Architecture::Cnn, Architecture::Llama],
+            max_parameters: u64::MAX,
+            max_bytes: u64::MAX,
+            context: 0,
+            tokenizer: None,
+        }
+    }
+
+    pub(crate) fn check_architecture(&self, found: Architecture) -> Result<(), ModelError> {
+        if self.architectures.contains(&found) {
+            return Ok(());
+        }
+        let allowed: Vec<_> = self.architectures.iter().map(ToString::to_string).collect();
+        Err(ModelError::new(
+            Fault::Architecture,
+            format!(
+                "the model is a {found}, the task takes {}",
+                allowed.join(", ")
+            ),
+        ))
+    }
+
+    pub(crate) fn check_size(&self, parameters: u64, bytes: u64) -> Result<(), ModelError> {
+        if parameters > self.max_parameters {
+            return Err(ModelError::new(
+                Fault::TooLarge,
+                format!(
+                    "{parameters} parameters, the task takes {}",
+                    self.max_parameters
+                ),
+            ));
+        }
+        if bytes > self.max_bytes {
+            return Err(ModelError::new(
+                Fault::TooLarge,
+                format!("{bytes} bytes, the task takes {}", self.max_bytes),
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! Initial weights from ChaCha20; candle's own CPU generator can't be seeded.
+
+use crate::{ModelConfig, ModelError};
+use candle_core::{Device, Var};
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{RngCore, SeedableRng},
+};
+use std::collections::BTreeMap;
+
+/// Streams of one seed, so that no two uses share draws.
+pub(super) const INIT: u64 = 0;
+pub(super) const SUBSET: u64 = 1;
+pub(super) const FIRST_EPOCH: u64 = 2;
+
+pub(super) fn rng(seed: u64, stream: u64) -> ChaCha20Rng {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    rng
+}
+
+/// Standard normal by Box and Muller.
+fn normal(rng: &mut ChaCha20Rng) -> f64 {
+    let mut unit = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    let (radius, angle) = (unit(), unit());
+    (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
+}
+
+/// Standard deviation of a matrix's initial values; `fan_in` is its inputs per output.
+fn deviation(model: &ModelConfig, name: &str, fan_in: usize) -> f64 {
+    match model {
+        // He: keeps the variance through rectifiers.
+        ModelConfig::Classifier(_) => (2.0 / fan_in.max(1) as f64).sqrt(),
+        // Both matrices that write into the residual stream, so that its variance at the end
+        // doesn't grow with the number of blocks.
+        ModelConfig::Llama(config) if name.contains("o_proj") || name.contains("down_proj") => {
+            0.02 / (2.0 * config.num_hidden_layers as f64).sqrt()
+        }
+        ModelConfig::Llama(_) => 0.02,
+    }
+}
+
+/// All tensors of the model: matrices normal, biases 0, norms 1.
+pub(super) fn variables(
+    model: &ModelConfig,
+    seed: u64,
+) -> Result<BTreeMap<String, Var>, ModelError> {
+    let mut rng = rng(seed, INIT);
+    let mut variables = BTreeMap::new();
+    for (name, shape) in model.tensors()? {
+        let count = shape.iter().product();
+        let values: Vec<f32> = if shape.len() > 1 {
+            let deviation = deviation(model, &name, shape.iter().skip(1).product());
+            (0..count)
+                .map(|_| (deviation * normal(&mut rng)) as f32)
+                .collect()
+        } else {
+            vec![if name.ends_with("bias") { 0.0 } else { 1.0 }; count]
+        };
+        variables.insert(name, Var::from_vec(values, shape, &Device::Cpu)?);
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normal_should_have_mean_0_and_variance_1() {
+        let mut rng = rng(1, INIT);
+        let values: Vec<f64> = (0..20_000).map(|_| normal(&mut rng)).collect();
+        let mean = values.iter().sum::<f64>() / 20_000.0;
+        let variance = values.iter().map(|v| v * v).sum::<f64>() / 20_000.0;
+        assert!(
+            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.04,
+            "{mean} {variance}"
+        );
+    }
+}

@@ -1,0 +1,265 @@
+//! Data, batches and the loss of a training.
+
+use super::{Prepared, TrainConfig, init, tokenizer};
+use crate::{
+    Fault, ModelConfig, ModelError,
+    classifier::Network,
+    config::Classifier,
+    data::{Rows, read_texts},
+    draw::below,
+    language::Batch,
+    llama::Llama,
+    text::{Encoded, Encoder},
+    train::Family,
+    weights::Weights,
+};
+use candle_core::Tensor;
+use rand_chacha::rand_core::RngCore;
+use std::path::Path;
+
+/// Samples to train on.
+pub(super) enum Data {
+    Rows {
+        rows: Rows,
+        chosen: Vec<usize>,
+    },
+    Windows {
+        windows: Vec<Vec<u32>>,
+        tokenizer: Vec<u8>,
+    },
+}
+
+/// A model in training with its data.
+pub(super) enum Task<'a> {
+    Classifier {
+        network: Network,
+        rows: &'a Rows,
+        chosen: &'a [usize],
+    },
+    Language {
+        model: Box<Llama>,
+        windows: &'a [Vec<u32>],
+        start: u32,
+    },
+}
+
+/// Reads the data, and trains the tokenizer unless an earlier run left it in `out`.
+pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, ModelError> {
+    let Family::Llama { context, .. } = config.model else {
+        let model = config.model_config(0, 0)?;
+        let ModelConfig::Classifier(classifier) = &model else {
+            return Err(crate::config::refuse("training config: not a classifier"));
+        };
+        let rows = read_rows(config, classifier)?;
+        let chosen = choose(config, rows.labels.len());
+        return Ok(Prepared {
+            model,
+            data: Data::Rows { rows, chosen },
+        });
+    };
+    let mut texts = Vec::new();
+    for path in &config.data {
+        texts.extend(read_texts(path)?);
+    }
+    let chosen: Vec<&str> = choose(config, texts.len())
+        .into_iter()
+        .map(|i| texts[i].as_str())
+        .collect();
+    let (tokenizer, vocabulary, start) = tokenizer::obtain(config, out, &chosen)?;
+    let model = config.model_config(vocabulary, start)?;
+    let encoder = Encoder::new(&tokenizer, vocabulary)?;
+    let mut windows = Vec::new();
+    for text in chosen {
+        match encoder.encode(text, usize::MAX)? {
+            Encoded::Tokens { ids, .. } => windows.extend(ids.chunks(context).map(<[_]>::to_vec)),
+            Encoded::Empty => {}
+            Encoded::Lossy => {
+                let detail = "the tokenizer doesn't give a training text back; take a lossless one";
+                return Err(ModelError::new(Fault::Tokenizer, detail));
+            }
+        }
+    }
+    if windows.is_empty() {
+        return Err(ModelError::new(Fault::Data, "no text to train on"));
+    }
+    Ok(Prepared {
+        model,
+        data: Data::Windows { windows, tokenizer },
+    })
+}
+
+fn read_rows(config: &TrainConfig, model: &Classifier) -> Result<Rows, ModelError> {
+    let mut all: Option<Rows> = None;
+    for path in &config.data {
+        let rows = Rows::read(path)?;
+        match &mut all {
+            Some(all) => all.append(rows)?,
+            None => all = Some(rows),
+        }
+    }
+    let all = all.ok_or_else(|| ModelError::new(Fault::Data, "no data"))?;
+    if all.width != model.features() || all.labels.iter().any(|l| *l as usize >= model.labels) {
+        let detail = format!(
+            "the data have {} features and labels up to {}, the model takes {} and {} labels",
+            all.width,
+            all.labels.iter().max().copied().unwrap_or(0),
+            model.features(),
+            model.labels
+        );
+        return Err(ModelError::new(Fault::Data, detail));
+    }
+    Ok(all)
+}
+
+/// The share of `total` samples that is trained on.
+fn choose(config: &TrainConfig, total: usize) -> Vec<usize> {
+    let count = (total as f64 * config.data_fraction).ceil() as usize;
+    let mut seed = [0; 32];
+    init::rng(config.seed, init::SUBSET).fill_bytes(&mut seed);
+    crate::draw(total, count.clamp(1, total.max(1)), seed)
+}
+
+/// Samples of a step: each epoch is a fresh shuffle, and a batch may reach into the next one.
+/// Depends on the step alone, so that a resumed run goes on with the same.
+pub(super) fn batch(seed: u64, step: u64, size: usize, samples: usize) -> Vec<usize> {
+    let mut batch = Vec::with_capacity(size);
+    let mut shuffled: Option<(u64, Vec<usize>)> = None;
+    for i in 0..size as u64 {
+        let place = step.saturating_mul(size as u64).saturating_add(i);
+        let epoch = place / samples as u64;
+        let order = match shuffled.take() {
+            Some((of, order)) if of == epoch => order,
+            _ => shuffle(seed, epoch, samples),
+        };
+        batch.push(order[(place % samples as u64) as usize]);
+        shuffled = Some((epoch, order));
+    }
+    batch
+}
+
+fn shuffle(seed: u64, epoch: u64, samples: usize) -> Vec<usize> {
+    let mut rng = init::rng(seed, init::FIRST_EPOCH.saturating_add(epoch));
+    let mut order: Vec<usize> = (0..samples).collect();
+    for i in 0..samples {
+        order.swap(i, i + below(&mut rng, (samples - i) as u64) as usize);
+    }
+    order
+}
+
+impl Prepared {
+    pub(super) fn samples(&self) -> usize {
+        match &self.data {
+            Data::Rows { chosen, .. } => chosen.len(),
+            Data::Windows { windows, .. } => windows.len(),
+        }
+    }
+
+    pub(super) fn tokenizer(&self) -> Option<&[u8]> {
+        match &self.data {
+            Data::Rows { .. } => None,
+            Data::Windows { tokenizer, .. } => Some(tokenizer),
+        }
+    }
+
+    /// Hash of all that decides the weights; a checkpoint of another is refused.
+    ///
+    /// Files are hashed by content, so that a resumed run may find them elsewhere.
+    pub(super) fn digest(&self, config: &TrainConfig) -> Result<String, ModelError> {
+        let mut hasher = blake3::Hasher::new();
+        let config = TrainConfig {
+            data: Vec::new(),
+            tokenizer: None,
+            checkpoint_every: 0,
+            ..config.clone()
+        };
+        let json = serde_json::to_vec(&config)
+            .map_err(|e| ModelError::new(Fault::Config, e.to_string()))?;
+        hasher.update(&json);
+        match &self.data {
+            Data::Rows { rows, chosen } => {
+                let (features, labels) = rows.batch(chosen)?;
+                for value in features.flatten_all()?.to_vec1::<f32>()? {
+                    hasher.update(&value.to_le_bytes());
+                }
+                labels.iter().for_each(|label| {
+                    hasher.update(&label.to_le_bytes());
+                });
+            }
+            Data::Windows { windows, tokenizer } => {
+                hasher.update(tokenizer);
+                for window in windows {
+                    hasher.update(&(window.len() as u64).to_le_bytes());
+                    window.iter().for_each(|id| {
+                        hasher.update(&id.to_le_bytes());
+                    });
+                }
+            }
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    pub(super) fn build(&self, weights: &Weights) -> Result<Task<'_>, ModelError> {
+        match (&self.model, &self.data) {
+            (ModelConfig::Classifier(config), Data::Rows { rows, chosen }) => {
+                Ok(Task::Classifier {
+                    network: Network::new(config, weights)?,
+                    rows,
+                    chosen,
+                })
+            }
+            (ModelConfig::Llama(config), Data::Windows { windows, .. }) => Ok(Task::Language {
+                model: Box::new(Llama::new(config, weights)?),
+                windows,
+                start: config.start_token()?,
+            }),
+            _ => Err(crate::config::refuse(
+                "the data don't fit the model's family",
+            )),
+        }
+    }
+}
+
+impl Task<'_> {
+    pub(super) fn samples(&self) -> usize {
+        match self {
+            Self::Classifier { chosen, .. } => chosen.len(),
+            Self::Language { windows, .. } => windows.len(),
+        }
+    }
+
+    /// Mean loss of a batch, with its graph.
+    pub(super) fn loss(&self, batch: &[usize]) -> Result<Tensor, ModelError> {
+        match self {
+            Self::Classifier {
+                network,
+                rows,
+                chosen,
+            } => {
+                let batch: Vec<usize> = batch.iter().map(|i| chosen[*i]).collect();
+                network.batch_loss(rows, &batch)
+            }
+            Self::Language {
+                model,
+                windows,
+                start,
+            } => {
+                let texts: Vec<&[u32]> = batch.iter().map(|i| windows[*i].as_slice()).collect();
+                Batch::new(&texts, *start)?.mean_loss(model)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_of_an_epoch_should_take_every_sample_once() {
+        let mut seen: Vec<usize> = (0..5).flat_map(|step| batch(3, step, 2, 10)).collect();
+        assert_ne!(seen, (0..10).collect::<Vec<_>>());
+        seen.sort_unstable();
+        assert_eq!(seen, (0..10).collect::<Vec<_>>());
+        assert_eq!(batch(3, 0, 7, 3).len(), 7);
+    }
+}

@@ -1,0 +1,186 @@
+//! Models and data made by hand.
+#![allow(dead_code, reason = "each test file takes what it needs")]
+
+use arena_models::{EvalOptions, Limits, Metric};
+use safetensors::{Dtype, tensor::TensorView};
+use std::{collections::BTreeMap, fs, path::Path};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+
+/// A model directory in memory.
+#[derive(Clone)]
+pub(crate) struct Model {
+    pub(crate) config: serde_json::Value,
+    pub(crate) tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    pub(crate) tokenizer: Option<String>,
+}
+
+impl Model {
+    pub(crate) fn write(&self, dir: &Path) {
+        fs::write(dir.join("config.json"), self.config.to_string()).unwrap();
+        fs::write(dir.join("model.safetensors"), weights(&self.tensors)).unwrap();
+        if let Some(tokenizer) = &self.tokenizer {
+            fs::write(dir.join("tokenizer.json"), tokenizer).unwrap();
+        }
+    }
+
+    pub(crate) fn in_dir(&self) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        self.write(dir.path());
+        dir
+    }
+}
+
+pub(crate) fn weights(tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) -> Vec<u8> {
+    let data: Vec<Vec<u8>> = tensors
+        .values()
+        .map(|(_, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        .collect();
+    let views = tensors.iter().zip(&data).map(|((name, (shape, _)), data)| {
+        (
+            name.as_str(),
+            TensorView::new(Dtype::F32, shape.clone(), data).unwrap(),
+        )
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// Numbers in (−1, 1) that are no pattern.
+pub(crate) struct Noise(pub(crate) u64);
+
+impl Noise {
+    pub(crate) fn value(&mut self) -> f32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        ((self.0 >> 33) as f64 / (1u64 << 31) as f64 * 2.0 - 1.0) as f32
+    }
+
+    pub(crate) fn values(&mut self, count: usize, scale: f32) -> Vec<f32> {
+        (0..count).map(|_| self.value() * scale).collect()
+    }
+}
+
+/// Two linear layers with tanh between.
+pub(crate) fn mlp() -> Model {
+    let mut noise = Noise(1);
+    let mut tensors = BTreeMap::new();
+    tensors.insert(
+        "layers.0.weight".into(),
+        (vec![5, 3], noise.values(15, 1.0)),
+    );
+    tensors.insert("layers.0.bias".into(), (vec![5], noise.values(5, 1.0)));
+    tensors.insert(
+        "layers.2.weight".into(),
+        (vec![2, 5], noise.values(10, 1.0)),
+    );
+    tensors.insert("layers.2.bias".into(), (vec![2], noise.values(2, 1.0)));
+    let config = serde_json::json!({
+        "model_type": "arena_mlp", "version": 1, "input_shape": [3], "labels": 2,
+        "layers": [{"type": "linear", "out": 5}, {"type": "tanh"}, {"type": "linear", "out": 2}],
+    });
+    Model {
+        config,
+        tensors,
+        tokenizer: None,
+    }
+}
+
+pub(crate) const VOCABULARY: usize = 260;
+pub(crate) const WIDTH: usize = 16;
+pub(crate) const LAYERS: usize = 2;
+pub(crate) const HEADS: usize = 4;
+pub(crate) const KV_HEADS: usize = 2;
+pub(crate) const HEAD: usize = 4;
+pub(crate) const INNER: usize = 24;
+
+/// A small Llama with grouped attention; `scale` 0 gives a uniform distribution.
+pub(crate) fn llama(scale: f32, tied: bool) -> Model {
+    let mut noise = Noise(7);
+    let mut tensors = BTreeMap::new();
+    let mut add = |name: String, shape: &[usize]| {
+        let count = shape.iter().product();
+        let values = match shape.len() {
+            1 => noise.values(count, 0.2).iter().map(|v| 1.0 + v).collect(),
+            _ => noise.values(count, scale),
+        };
+        tensors.insert(name, (shape.to_vec(), values));
+    };
+    add("model.embed_tokens.weight".into(), &[VOCABULARY, WIDTH]);
+    add("model.norm.weight".into(), &[WIDTH]);
+    if !tied {
+        add("lm_head.weight".into(), &[VOCABULARY, WIDTH]);
+    }
+    for layer in 0..LAYERS {
+        for (name, shape) in [
+            ("input_layernorm", &[WIDTH][..]),
+            ("post_attention_layernorm", &[WIDTH]),
+            ("self_attn.q_proj", &[HEADS * HEAD, WIDTH]),
+            ("self_attn.k_proj", &[KV_HEADS * HEAD, WIDTH]),
+            ("self_attn.v_proj", &[KV_HEADS * HEAD, WIDTH]),
+            ("self_attn.o_proj", &[WIDTH, HEADS * HEAD]),
+            ("mlp.gate_proj", &[INNER, WIDTH]),
+            ("mlp.up_proj", &[INNER, WIDTH]),
+            ("mlp.down_proj", &[WIDTH, INNER]),
+        ] {
+            add(format!("model.layers.{layer}.{name}.weight"), shape);
+        }
+    }
+    let config = serde_json::json!({
+        "model_type": "llama", "hidden_size": WIDTH, "intermediate_size": INNER,
+        "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
+        "num_key_value_heads": KV_HEADS, "rms_norm_eps": 1e-5, "rope_theta": 100.0,
+        "vocab_size": VOCABULARY, "max_position_embeddings": 64, "hidden_act": "silu",
+        "tie_word_embeddings": tied, "bos_token_id": 0, "eos_token_id": 1,
+    });
+    Model {
+        config,
+        tensors,
+        tokenizer: Some(byte_tokenizer().to_string()),
+    }
+}
+
+/// One token per byte, ids from 2.
+pub(crate) fn byte_tokenizer() -> serde_json::Value {
+    let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
+    alphabet.sort_unstable();
+    let vocabulary: serde_json::Map<_, _> = alphabet
+        .iter()
+        .enumerate()
+        .map(|(i, c)| (c.to_string(), (i + 2).into()))
+        .collect();
+    let level = serde_json::json!({
+        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false,
+    });
+    serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": level, "post_processor": null, "decoder": level,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null,
+            "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
+            "byte_fallback": false, "ignore_merges": false, "vocab": vocabulary, "merges": [],
+        },
+    })
+}
+
+pub(crate) fn options(metric: Metric) -> EvalOptions {
+    EvalOptions {
+        metric,
+        samples: 0,
+        seed: [3; 32],
+        context: 64,
+        batch_tokens: 256,
+        limits: Limits::unlimited(),
+    }
+}
+
+/// A JSONL file of texts.
+pub(crate) fn texts(dir: &Path, texts: &[&str]) -> std::path::PathBuf {
+    let path = dir.join("texts.jsonl");
+    let lines: Vec<String> = texts
+        .iter()
+        .map(|text| serde_json::json!({"text": text}).to_string())
+        .collect();
+    fs::write(&path, lines.join("\n")).unwrap();
+    path
+}

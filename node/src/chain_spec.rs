@@ -1,0 +1,53 @@
+//! Chain specifications from the runtime's presets.
+
+use arena_runtime::{WASM_BINARY, genesis_config_presets::PRODUCTION_LIKE_PRESET};
+use sc_service::{ChainType, GenericChainSpec, Properties};
+use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
+
+/// A specification as this node reads it.
+pub(crate) type ChainSpec = GenericChainSpec;
+
+fn properties() -> Properties {
+    let mut properties = Properties::new();
+    properties.insert("tokenSymbol".into(), "ARENA".into());
+    properties.insert("tokenDecimals".into(), 12.into());
+    properties.insert("ss58Format".into(), 42.into());
+    properties
+}
+
+/// The specification of this name, or the one in this file.
+pub(crate) fn load(id: &str) -> Result<ChainSpec, String> {
+    let (name, spec_id, kind, preset) = match id {
+        "dev" | "development" => (
+            "AIArena Development",
+            "arena_dev",
+            ChainType::Development,
+            DEV_RUNTIME_PRESET,
+        ),
+        "" | "local" => (
+            "AIArena Local",
+            "arena_local",
+            ChainType::Local,
+            LOCAL_TESTNET_RUNTIME_PRESET,
+        ),
+        "production-like" => (
+            "AIArena Production-like",
+            "arena_production",
+            ChainType::Live,
+            PRODUCTION_LIKE_PRESET,
+        ),
+        path => return ChainSpec::from_json_file(path.into()),
+    };
+    let wasm = WASM_BINARY.ok_or(
+        "this node was built without a runtime (SKIP_WASM_BUILD): build it again without that \
+         variable, or name a chain specification file",
+    )?;
+    Ok(ChainSpec::builder(wasm, None)
+        .with_name(name)
+        .with_id(spec_id)
+        .with_chain_type(kind)
+        .with_protocol_id("arena")
+        .with_properties(properties())
+        .with_genesis_config_preset_name(preset)
+        .build())
+}

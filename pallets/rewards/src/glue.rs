@@ -1,0 +1,144 @@
+//! What rewards is to its neighbours: where tasks draw, where delegators are paid from, and
+//! where authors, fees and slashes go.
+
+use crate::*;
+use arena_primitives::{
+    AccountId, Balance, Round, TaskId, Venue,
+    traits::{Burned, Counted, DelegatorRewards, PayoutState, TaskRewards},
+};
+use core::marker::PhantomData;
+use frame_support::{
+    dispatch::DispatchClass,
+    traits::{
+        Imbalance, OnUnbalanced,
+        fungible::{Balanced as _, Credit},
+    },
+};
+use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::{DispatchResult, Perbill};
+
+/// What of a fee goes to the author of its block; the rest goes to the treasury.
+pub const AUTHORS_PART_OF_FEES: Perbill = Perbill::from_percent(20);
+
+impl<T: Config> TaskRewards for Pallet<T> {
+    fn open(task: TaskId, max_share: Perbill) {
+        let flow = Self::advanced();
+        let fresh = TaskEmission {
+            max_share,
+            counted: 0,
+            acc: flow.acc,
+            pending: 0,
+            since: flow.moved_at,
+            bounty: 0,
+        };
+        Tasks::<T>::mutate(task, |row| row.get_or_insert(fresh).max_share = max_share);
+    }
+
+    fn set_counted(task: TaskId, counted: Balance) {
+        Self::do_set_counted(task, counted);
+    }
+
+    fn draw(task: TaskId, rounds_left: u32) -> Balance {
+        Self::do_draw(task, rounds_left)
+    }
+
+    fn lapse(task: TaskId) {
+        Self::do_lapse(task);
+    }
+
+    fn pay(task: TaskId, round: Round, counted: &Counted, amount: Balance) -> DispatchResult {
+        Self::do_pay(task, round, counted, amount)
+    }
+
+    fn to_treasury(amount: Balance) {
+        Self::do_to_treasury(amount);
+    }
+
+    fn top_up(task: TaskId, who: &AccountId, amount: Balance) -> DispatchResult {
+        Self::do_top_up(task, who, amount)
+    }
+
+    fn release(task: TaskId, creator: &AccountId) {
+        Self::do_release(task, creator);
+    }
+
+    fn forfeit(task: TaskId, operator: &AccountId) -> Balance {
+        Self::do_forfeit(task, operator)
+    }
+}
+
+impl<T: Config> DelegatorRewards for Pallet<T> {
+    fn current(venue: Venue, operator: &AccountId) -> u128 {
+        Earned::<T>::get(venue, operator).acc
+    }
+
+    fn at(venue: Venue, operator: &AccountId, round: Round) -> Option<u128> {
+        AccAt::<T>::get((venue, operator, round))
+    }
+
+    fn state(venue: Venue, operator: &AccountId) -> PayoutState {
+        if Forfeited::<T>::contains_key(venue, operator) {
+            PayoutState::Forfeited
+        } else if venue == Venue::Network || Released::<T>::contains_key(venue) {
+            PayoutState::Free
+        } else {
+            PayoutState::Locked
+        }
+    }
+
+    fn pay(venue: Venue, operator: &AccountId, who: &AccountId, amount: Balance) -> DispatchResult {
+        Self::do_pay_delegator(venue, operator, who, amount)
+    }
+}
+
+impl<T: Config> pallet_authorship::EventHandler<AccountId, BlockNumberFor<T>> for Pallet<T> {
+    fn note_author(author: AccountId) {
+        // Authorship weighs nothing by itself.
+        frame_system::Pallet::<T>::register_extra_weight_unchecked(
+            T::WeightInfo::note_author(),
+            DispatchClass::Mandatory,
+        );
+        let paid = frame_support::storage::with_storage_layer(|| Self::do_pay_author(&author));
+        if let Err(reason) = paid {
+            log::error!(target: LOG, "author {author:?} was not paid: {reason:?}");
+        }
+    }
+}
+
+impl<T: Config> Burned for Pallet<T> {
+    fn note(amount: Balance) {
+        Self::do_note_burned(amount);
+    }
+}
+
+/// Burns what was slashed and notes it in the books.
+pub struct BurnSlashed<T>(PhantomData<T>);
+
+impl<T: Config> OnUnbalanced<Credit<AccountId, T::Currency>> for BurnSlashed<T> {
+    fn on_nonzero_unbalanced(credit: Credit<AccountId, T::Currency>) {
+        Pallet::<T>::note(credit.peek());
+        // Dropping a credit lowers issuance: that is the burning.
+        drop(credit);
+    }
+}
+
+/// Fees and tips: 20 % to the author of the block, the rest to the treasury.
+pub struct DealWithFees<T>(PhantomData<T>);
+
+impl<T: Config + pallet_authorship::Config> OnUnbalanced<Credit<AccountId, T::Currency>>
+    for DealWithFees<T>
+{
+    fn on_nonzero_unbalanced(credit: Credit<AccountId, T::Currency>) {
+        let part = AUTHORS_PART_OF_FEES.mul_floor(credit.peek());
+        let (to_author, mut to_treasury) = credit.split(part);
+        let left = match pallet_authorship::Pallet::<T>::author() {
+            // What the author's account can't take is not lost.
+            Some(author) => T::Currency::resolve(&author, to_author).err(),
+            None => Some(to_author),
+        };
+        if let Some(left) = left {
+            to_treasury.subsume(left);
+        }
+        T::Treasury::on_unbalanced(to_treasury);
+    }
+}

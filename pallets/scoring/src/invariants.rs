@@ -1,0 +1,87 @@
+//! What always holds. Run after every test and by `try_state`.
+
+use crate::{Commits, Config, Expiring, ExpiringEnds, Reveals, RoundResults, Seeds};
+use alloc::collections::btree_set::BTreeSet;
+use arena_primitives::{TaskId, traits::Rounds};
+use frame_support::ensure;
+use sp_runtime::TryRuntimeError;
+
+/// All of them.
+pub fn check<T: Config>() -> Result<(), TryRuntimeError> {
+    reveals_have_commitments_and_fit_their_round::<T>()?;
+    rows_are_of_live_rounds::<T>()?;
+    results_pay_no_more_than_was_drawn::<T>()?;
+    queue_has_no_gaps::<T>()
+}
+
+/// Nobody reveals without a commitment, and a reveal has one place for each model.
+pub fn reveals_have_commitments_and_fit_their_round<T: Config>() -> Result<(), TryRuntimeError> {
+    let ending = ending::<T>();
+    for ((task, round, validator), reveal) in Reveals::<T>::iter() {
+        if ending.contains(&task) {
+            continue;
+        }
+        ensure!(
+            Commits::<T>::contains_key((task, round, validator)),
+            "a reveal has no commitment"
+        );
+        let models = T::Rounds::models(task, round).len();
+        ensure!(
+            reveal.len() == models,
+            "a reveal doesn't fit its round's models"
+        );
+    }
+    Ok(())
+}
+
+/// Seeds and commitments are of rounds that are alive, or of tasks whose rows will go.
+pub fn rows_are_of_live_rounds<T: Config>() -> Result<(), TryRuntimeError> {
+    let ending = ending::<T>();
+    let rows = Seeds::<T>::iter_keys()
+        .chain(Commits::<T>::iter_keys().map(|(task, round, _)| (task, round)))
+        .collect::<BTreeSet<_>>();
+    for (task, round) in rows {
+        ensure!(
+            ending.contains(&task) || T::Rounds::info(task, round).is_some(),
+            "a settled round has rows"
+        );
+        ensure!(
+            RoundResults::<T>::get(task, round).is_none(),
+            "a round with a result has rows"
+        );
+    }
+    Ok(())
+}
+
+/// What a round's payees and the treasury got is what was drawn.
+pub fn results_pay_no_more_than_was_drawn<T: Config>() -> Result<(), TryRuntimeError> {
+    for result in RoundResults::<T>::iter_values() {
+        let trainers = result.models.iter().map(|model| model.reward);
+        let validators = result.validators.iter().map(|validator| validator.reward);
+        let paid = trainers
+            .chain(validators)
+            .try_fold(0u128, |sum, reward| sum.checked_add(reward))
+            .ok_or("payouts overflow")?;
+        ensure!(
+            paid.checked_add(result.treasury)
+                .is_some_and(|whole| whole >= result.drawn),
+            "what was drawn is not all booked"
+        );
+        ensure!(paid <= result.drawn, "a round paid more than it drew");
+        ensure!(result.unpaid.is_none() || paid == 0, "an unpaid round paid");
+    }
+    Ok(())
+}
+
+/// The queue of ended tasks has an entry for each number between its ends, and no other.
+pub fn queue_has_no_gaps<T: Config>() -> Result<(), TryRuntimeError> {
+    let (head, tail) = ExpiringEnds::<T>::get();
+    ensure!(head <= tail, "the queue's ends crossed");
+    let keys: BTreeSet<u32> = Expiring::<T>::iter_keys().collect();
+    ensure!(keys.into_iter().eq(head..tail), "the queue has gaps");
+    Ok(())
+}
+
+fn ending<T: Config>() -> BTreeSet<TaskId> {
+    Expiring::<T>::iter_values().map(|(task, _)| task).collect()
+}

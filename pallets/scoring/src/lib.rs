@@ -1,0 +1,290 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod actions;
+mod draws;
+mod glue;
+pub mod invariants;
+pub mod offchain;
+mod settlement;
+mod tick;
+pub mod types;
+pub mod weights;
+
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+
+pub use actions::{COMMIT_TAG, REVEAL_TAG};
+pub use offchain::crypto;
+pub use pallet::*;
+pub use types::*;
+pub use weights::WeightInfo;
+
+/// Rows that one step removes of a task whose results are no longer kept.
+pub const PRUNE_ROWS: u32 = 128;
+
+#[frame_support::pallet]
+pub mod pallet {
+    use super::*;
+    use arena_primitives::{
+        AccountId, Balance, BlockNumber, Round, RoundResult, ScoreEntries, TaskId, Unpaid,
+        traits::{BlockVrf, Clock, Rounds, ServiceKeys, Stakes, TaskRewards},
+    };
+    use frame_support::pallet_prelude::*;
+    use frame_system::{
+        offchain::{AppCrypto, CreateSignedTransaction},
+        pallet_prelude::*,
+    };
+    use sp_core::H256;
+    use sp_runtime::{Perbill, SaturatedConversion};
+
+    /// The version of this pallet's storage.
+    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+    #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config:
+        frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
+        + CreateSignedTransaction<Call<Self>>
+    {
+        /// Service keys, as the offchain worker signs with them: [`crypto::ServiceKey`].
+        type AuthorityId: AppCrypto<Self::Public, Self::Signature>;
+        /// Live rounds and their models.
+        type Rounds: Rounds;
+        /// Positions.
+        type Stakes: Stakes;
+        /// Service keys of operators.
+        type ServiceKeys: ServiceKeys;
+        /// Where money moves.
+        type Rewards: TaskRewards;
+        /// Of what seeds are made.
+        type Vrf: BlockVrf;
+        /// Time as genesis set it.
+        type Clock: Clock;
+        /// The part of its own stake that a validator loses when it commits and doesn't reveal.
+        #[pallet::constant]
+        type NonRevealSlash: Get<Perbill>;
+        /// How long results stay when their task is over, in minutes.
+        #[pallet::constant]
+        type ResultKeep: Get<u32>;
+        /// The most that the hook may use of a block.
+        #[pallet::constant]
+        type MaxTickWeight: Get<Weight>;
+        /// Weights.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// Seeds of closed rounds, by task and round. Inserted in the first block after the one that
+    /// begins the seed phase; removed at settlement, or with the results of a cancelled task.
+    #[pallet::storage]
+    pub type Seeds<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Twox64Concat, Round, SeedState>;
+
+    /// Commitments to scores, by task, round and validator. Inserted by `commit_scores`, which
+    /// takes a position; removed at settlement, or with the results of a cancelled task.
+    #[pallet::storage]
+    pub type Commits<T: Config> = StorageNMap<
+        _,
+        (
+            NMapKey<Twox64Concat, TaskId>,
+            NMapKey<Twox64Concat, Round>,
+            NMapKey<Blake2_128Concat, AccountId>,
+        ),
+        H256,
+    >;
+
+    /// Scores, by task, round and validator, in the order of the round's models. Inserted by
+    /// `reveal_scores`, for each commitment at most once; removed as commitments are.
+    #[pallet::storage]
+    pub type Reveals<T: Config> = StorageNMap<
+        _,
+        (
+            NMapKey<Twox64Concat, TaskId>,
+            NMapKey<Twox64Concat, Round>,
+            NMapKey<Blake2_128Concat, AccountId>,
+        ),
+        Revealed,
+    >;
+
+    /// What stays of settled rounds. Inserted at settlement; removed `ResultKeep` after the task
+    /// is over.
+    #[pallet::storage]
+    pub type RoundResults<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Twox64Concat, Round, RoundResult>;
+
+    /// In how many rounds of a task a validator was drawn and absent, by task and validator.
+    /// Inserted at settlement; removed with the task's results.
+    #[pallet::storage]
+    pub type Misses<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, AccountId, u32, ValueQuery>;
+
+    /// Tasks that are over with the first block in which their rows go, in the order in which
+    /// they ended. Inserted when a task ends; removed when its rows are gone.
+    #[pallet::storage]
+    pub type Expiring<T: Config> = StorageMap<_, Twox64Concat, u32, (TaskId, BlockNumber)>;
+
+    /// First entry of `Expiring`, and the one after its last.
+    #[pallet::storage]
+    pub type ExpiringEnds<T: Config> = StorageValue<_, (u32, u32), ValueQuery>;
+
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(crate) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A round's seed is known, and with it who scores what.
+        SeedCompleted {
+            /// The task.
+            task: TaskId,
+            /// The round.
+            round: Round,
+            /// The seed.
+            seed: H256,
+        },
+        /// A validator committed to its scores.
+        ScoresCommitted {
+            /// The task.
+            task: TaskId,
+            /// The round.
+            round: Round,
+            /// Who.
+            validator: AccountId,
+        },
+        /// A validator revealed its scores.
+        ScoresRevealed {
+            /// The task.
+            task: TaskId,
+            /// The round.
+            round: Round,
+            /// Who.
+            validator: AccountId,
+            /// How many models it was drawn for.
+            entries: u32,
+            /// Root of its per-sample losses.
+            samples_root: H256,
+        },
+        /// A round was paid, or is known to pay nothing.
+        RoundSettled {
+            /// The task.
+            task: TaskId,
+            /// The round.
+            round: Round,
+            /// What was drawn.
+            drawn: Balance,
+            /// What of it went to the treasury.
+            treasury: Balance,
+            /// Why nothing was paid.
+            unpaid: Option<Unpaid>,
+            /// How many models it had.
+            models: u32,
+            /// How many validators revealed.
+            revealed: u32,
+        },
+        /// A validator committed and didn't reveal.
+        NotRevealed {
+            /// The task.
+            task: TaskId,
+            /// The round.
+            round: Round,
+            /// Who.
+            validator: AccountId,
+            /// What it lost of its own stake.
+            slashed: Balance,
+        },
+        /// A validator was drawn and didn't commit.
+        Missed {
+            /// The task.
+            task: TaskId,
+            /// The round.
+            round: Round,
+            /// Who.
+            validator: AccountId,
+        },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// The signer is nobody's service key. Register it with staking.
+        NotAServiceKey,
+        /// There is no such round, or it is settled.
+        NoSuchRound,
+        /// Commitments are not taken now. See the round's schedule.
+        NotCommitting,
+        /// Reveals are not taken now. See the round's schedule.
+        NotRevealing,
+        /// The seed of the round isn't known yet. Wait a block.
+        NoSeed,
+        /// The operator is no validator of the task.
+        NotAValidator,
+        /// The validator's stake doesn't count in this round.
+        StakeNotCounted,
+        /// The validator committed already; it can't change its mind.
+        AlreadyCommitted,
+        /// The validator revealed already.
+        AlreadyRevealed,
+        /// The validator has no commitment in this round.
+        NoCommitment,
+        /// Scores and nonce don't match the commitment.
+        WrongCommitment,
+        /// The entries are not exactly the drawn models in the round's order.
+        NotTheDraw,
+        /// A raw value is impossible in the task's metric.
+        RawOutOfRange,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_initialize(n: BlockNumberFor<T>) -> Weight {
+            Self::tick(n.saturated_into())
+        }
+
+        fn offchain_worker(n: BlockNumberFor<T>) {
+            offchain::run::<T>(n.saturated_into());
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            invariants::check::<T>()
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Commits to the scores of a round. Signed by the validator's service key.
+        #[pallet::call_index(0)]
+        #[pallet::weight((T::WeightInfo::commit_scores(), DispatchClass::Operational))]
+        pub fn commit_scores(
+            origin: OriginFor<T>,
+            task: TaskId,
+            round: Round,
+            commitment: H256,
+        ) -> DispatchResult {
+            let key = ensure_signed(origin)?;
+            Self::do_commit_scores(key, task, round, commitment)
+        }
+
+        /// Reveals the scores of every model that the validator was drawn for. Signed by its
+        /// service key.
+        #[pallet::call_index(1)]
+        #[pallet::weight((
+            T::WeightInfo::reveal_scores(entries.len() as u32),
+            DispatchClass::Operational,
+        ))]
+        pub fn reveal_scores(
+            origin: OriginFor<T>,
+            task: TaskId,
+            round: Round,
+            entries: ScoreEntries,
+            samples_root: H256,
+            nonce: H256,
+        ) -> DispatchResult {
+            let key = ensure_signed(origin)?;
+            Self::do_reveal_scores(key, task, round, entries, samples_root, nonce)
+        }
+    }
+}

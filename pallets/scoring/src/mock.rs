@@ -1,0 +1,361 @@
+//! A chain of scoring alone; the neighbours are tables that tests write.
+
+use crate as pallet_scoring;
+use arena_primitives::{
+    AccountId, Architecture, Balance, BlockNumber, DataSource, Metric, ModelBounds, NumericProfile,
+    PublicData, RankRule, RewardParams, Role, Round, RoundInfo, RoundModel, RoundModels,
+    StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
+    time::{Schedule, Windows},
+    traits::{BlockVrf, Clock, Counted, Rounds, ServiceKeys, Stakes, TaskRewards},
+};
+use frame_support::{
+    derive_impl, parameter_types,
+    traits::{ConstU32, Hooks},
+    weights::Weight,
+};
+use frame_system::offchain::{
+    AppCrypto, CreateSignedTransaction, CreateTransactionBase, SigningTypes,
+};
+use sp_core::H256;
+use sp_runtime::{
+    BuildStorage, DispatchResult, MultiSignature, MultiSigner, Perbill, generic,
+    traits::IdentityLookup,
+};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+frame_support::construct_runtime!(
+    pub enum Test {
+        System: frame_system,
+        Scoring: pallet_scoring,
+    }
+);
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type Block = frame_system::mocking::MockBlockU32<Test>;
+    type AccountId = AccountId;
+    type Lookup = IdentityLookup<AccountId>;
+}
+
+pub type Extrinsic = generic::UncheckedExtrinsic<AccountId, RuntimeCall, u32, ()>;
+
+impl SigningTypes for Test {
+    type Public = MultiSigner;
+    type Signature = MultiSignature;
+}
+
+impl CreateTransactionBase<pallet_scoring::Call<Test>> for Test {
+    type Extrinsic = Extrinsic;
+    type RuntimeCall = RuntimeCall;
+}
+
+/// The nonce stands for the signature.
+impl CreateSignedTransaction<pallet_scoring::Call<Test>> for Test {
+    fn create_signed_transaction<C: AppCrypto<MultiSigner, MultiSignature>>(
+        call: RuntimeCall,
+        _: MultiSigner,
+        account: AccountId,
+        nonce: u32,
+    ) -> Option<Extrinsic> {
+        Some(Extrinsic::new_signed(call, account, nonce, ()))
+    }
+}
+
+parameter_types! {
+    pub const Slash: Perbill = Perbill::from_percent(10);
+    pub const TickWeight: Weight = Weight::MAX;
+}
+
+impl pallet_scoring::Config for Test {
+    type AuthorityId = pallet_scoring::crypto::ServiceKey;
+    type Rounds = Table;
+    type Stakes = Table;
+    type ServiceKeys = Table;
+    type Rewards = Table;
+    type Vrf = Table;
+    type Clock = Table;
+    type NonRevealSlash = Slash;
+    type ResultKeep = ConstU32<10>;
+    type MaxTickWeight = TickWeight;
+    type WeightInfo = ();
+}
+
+pub(crate) const REWARD: Balance = 1_000_000_007;
+/// Seed from 4, commit from 6, reveal from 14, settlement from 18.
+pub(crate) const SCHEDULE: Schedule = Schedule {
+    opens: 0,
+    closes: 1,
+    publish: 2,
+    seed: 4,
+    commit: 6,
+    reveal: 14,
+    settle: 18,
+};
+
+#[derive(Default)]
+pub(crate) struct Neighbours {
+    pub(crate) alive: bool,
+    pub(crate) spec: Option<TaskSpec>,
+    pub(crate) trainers: BTreeMap<AccountId, Balance>,
+    pub(crate) validators: BTreeMap<AccountId, Balance>,
+    pub(crate) keys: BTreeMap<AccountId, AccountId>,
+    pub(crate) paid: BTreeMap<AccountId, Balance>,
+    pub(crate) treasury: Balance,
+    pub(crate) slashed: BTreeMap<AccountId, Balance>,
+    pub(crate) drawn: Balance,
+    pub(crate) lapsed: BTreeSet<TaskId>,
+    pub(crate) no_vrf: bool,
+}
+
+thread_local! {
+    static NEIGHBOURS: RefCell<Neighbours> = RefCell::default();
+}
+
+pub(crate) fn with<R>(f: impl FnOnce(&mut Neighbours) -> R) -> R {
+    NEIGHBOURS.with(|n| f(&mut n.borrow_mut()))
+}
+
+pub struct Table;
+
+fn counted(who: &AccountId, own: Balance) -> Counted {
+    let stake = StakeSnapshot { own, delegated: 0 };
+    Counted {
+        operator: who.clone(),
+        stake,
+        commission: Perbill::zero(),
+    }
+}
+
+impl Stakes for Table {
+    fn role(_: Venue, who: &AccountId) -> Option<Role> {
+        with(|n| {
+            if n.trainers.contains_key(who) {
+                Some(Role::Trainer)
+            } else {
+                n.validators.contains_key(who).then_some(Role::Validator)
+            }
+        })
+    }
+    fn counted(_: Venue, who: &AccountId, _: Round) -> Option<Counted> {
+        with(|n| n.validators.get(who).or(n.trainers.get(who)).copied())
+            .filter(|own| *own > 0)
+            .map(|own| counted(who, own))
+    }
+    fn all(_: Venue, role: Role, _: Round) -> Vec<Counted> {
+        with(|n| {
+            let list = if role == Role::Trainer {
+                &n.trainers
+            } else {
+                &n.validators
+            };
+            list.iter()
+                .filter(|(_, own)| **own > 0)
+                .map(|(who, own)| counted(who, *own))
+                .collect()
+        })
+    }
+    fn slash_own(_: Venue, who: &AccountId, amount: Balance) -> Balance {
+        with(|n| n.slashed.insert(who.clone(), amount));
+        amount
+    }
+}
+
+impl ServiceKeys for Table {
+    fn operator_of(key: &AccountId) -> Option<AccountId> {
+        with(|n| n.keys.get(key).cloned())
+    }
+    fn key_of(_: &AccountId) -> Option<AccountId> {
+        None
+    }
+}
+
+impl Clock for Table {
+    fn blocks(minutes: u32) -> BlockNumber {
+        minutes
+    }
+    fn windows() -> Windows {
+        Windows::default()
+    }
+}
+
+impl BlockVrf for Table {
+    fn parent() -> Option<H256> {
+        (!with(|n| n.no_vrf)).then(|| H256::repeat_byte(System::block_number() as u8))
+    }
+}
+
+impl TaskRewards for Table {
+    fn open(_: TaskId, _: Perbill) {}
+    fn set_counted(_: TaskId, _: Balance) {}
+    fn draw(_: TaskId, _: u32) -> Balance {
+        with(|n| n.drawn += REWARD);
+        REWARD
+    }
+    fn lapse(task: TaskId) {
+        with(|n| n.lapsed.insert(task));
+    }
+    fn pay(_: TaskId, _: Round, who: &Counted, amount: Balance) -> DispatchResult {
+        with(|n| *n.paid.entry(who.operator.clone()).or_default() += amount);
+        Ok(())
+    }
+    fn to_treasury(amount: Balance) {
+        with(|n| n.treasury += amount);
+    }
+    fn top_up(_: TaskId, _: &AccountId, _: Balance) -> DispatchResult {
+        Ok(())
+    }
+    fn release(_: TaskId, _: &AccountId) {}
+    fn forfeit(_: TaskId, _: &AccountId) -> Balance {
+        0
+    }
+}
+
+pub(crate) fn info() -> RoundInfo {
+    RoundInfo {
+        task: 0,
+        round: 1,
+        schedule: SCHEDULE,
+        is_final: false,
+    }
+}
+
+impl Rounds for Table {
+    fn closed_rounds() -> Vec<RoundInfo> {
+        Self::info(0, 1).into_iter().collect()
+    }
+    fn info(task: TaskId, round: Round) -> Option<RoundInfo> {
+        (with(|n| n.alive) && (task, round) == (0, 1)).then(info)
+    }
+    fn spec(_: TaskId) -> Option<TaskSpec> {
+        with(|n| n.spec.clone())
+    }
+    fn models(_: TaskId, _: Round) -> RoundModels {
+        let models: Vec<RoundModel> = with(|n| n.trainers.keys().cloned().collect::<Vec<_>>())
+            .into_iter()
+            .map(|trainer| RoundModel {
+                manifest_root: root(&trainer),
+                trainer,
+            })
+            .collect();
+        models.try_into().unwrap()
+    }
+    fn uris(_: TaskId, _: &H256) -> Option<Uris> {
+        Some(uris())
+    }
+    fn rounds_left(_: TaskId, _: Round) -> u32 {
+        1
+    }
+    fn settled(_: TaskId, _: Round) {
+        with(|n| n.alive = false);
+    }
+}
+
+pub(crate) fn account(n: u8) -> AccountId {
+    AccountId::new([n; 32])
+}
+
+/// The service key of account `n`.
+pub(crate) fn key(n: u8) -> AccountId {
+    account(n + 100)
+}
+
+pub(crate) fn root(trainer: &AccountId) -> H256 {
+    let bytes: &[u8; 32] = trainer.as_ref();
+    H256::repeat_byte(bytes[0])
+}
+
+pub(crate) fn uris() -> Uris {
+    let uri: Uri = b"https://example.org/model".to_vec().try_into().unwrap();
+    vec![uri].try_into().unwrap()
+}
+
+pub(crate) fn spec() -> TaskSpec {
+    TaskSpec {
+        name: Default::default(),
+        licence: Default::default(),
+        metric: Metric::Accuracy,
+        worst: 0,
+        profile: NumericProfile::F32,
+        data: DataSource::Public(PublicData {
+            blake3: [1; 32],
+            bytes: 1_000,
+            uris: uris(),
+            samples: 100,
+        }),
+        model: ModelBounds {
+            architectures: vec![Architecture::Mlp].try_into().unwrap(),
+            max_parameters: 1_000_000,
+            max_bytes: 10_000_000,
+            max_seconds: 60,
+            context: 0,
+            tokenizer: None,
+        },
+        rounds: 2,
+        round_minutes: 1_440,
+        final_days: 1,
+        challenge_days: 1,
+        rewards: RewardParams {
+            gamma: Perbill::from_percent(35),
+            q: Perbill::from_percent(70),
+            rank: RankRule::ByStake { depth: 20 },
+            lambda_milli: 50_000,
+            band: Perbill::from_parts(1_000_000),
+            alpha_v_milli: 1_000,
+            aggregation: arena_primitives::Aggregation::Median,
+            cap: WeightCap::Seats(10),
+            committee: 0,
+            min_scorers: 2,
+            min_trainers: 2,
+            max_leverage: 20,
+        },
+        baseline: Perbill::from_percent(10),
+    }
+}
+
+pub(crate) const TRAINERS: [(u8, Balance); 4] = [(1, 100), (2, 200), (3, 300), (4, 400)];
+pub(crate) const VALIDATORS: [(u8, Balance); 3] = [(21, 1_000), (22, 2_000), (23, 1_500)];
+
+/// A fresh chain with one closed round; checks the invariants after `test`.
+pub(crate) fn run_in(mut ext: sp_io::TestExternalities, test: impl FnOnce()) {
+    with(|n| {
+        let rows = |list: &[(u8, Balance)]| list.iter().map(|(a, s)| (account(*a), *s)).collect();
+        *n = Neighbours {
+            alive: true,
+            spec: Some(spec()),
+            trainers: rows(&TRAINERS),
+            validators: rows(&VALIDATORS),
+            ..Default::default()
+        };
+        for (who, _) in TRAINERS.iter().chain(&VALIDATORS) {
+            n.keys.insert(key(*who), account(*who));
+        }
+    });
+    ext.execute_with(|| {
+        test();
+        pallet_scoring::invariants::check::<Test>().unwrap();
+    });
+}
+
+pub(crate) fn ext() -> sp_io::TestExternalities {
+    frame_system::GenesisConfig::<Test>::default()
+        .build_storage()
+        .unwrap()
+        .into()
+}
+
+pub(crate) fn run(test: impl FnOnce()) {
+    run_in(ext(), test);
+}
+
+/// Goes to block `n`, hooks and invariants on each block.
+pub(crate) fn go_to(n: BlockNumber) {
+    while System::block_number() < n {
+        let next = System::block_number() + 1;
+        System::set_block_number(next);
+        Scoring::on_initialize(next);
+        pallet_scoring::invariants::check::<Test>().unwrap();
+    }
+}

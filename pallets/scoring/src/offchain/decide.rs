@@ -1,0 +1,280 @@
+//! What an operator's node should do for one round, given what it sees. No I/O.
+
+use crate::{raw_is_possible, scores_commitment};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use arena_primitives::{
+    AccountId, BlockNumber, DataSource, InfraFault, Round, ScoreEntries, ScoreEntry, ScoreOutcome,
+    TaskId, TaskSpec, Uris,
+    hash::{Domain, hash},
+    job::{
+        Artifact, Data, Evaluate, Evaluated, Fault, JobId, JobKind, JobRequest, JobStatus, Limits,
+        Outcome, WIRE_VERSION,
+    },
+    time::{RoundPhase, Schedule},
+};
+use codec::{Decode, Encode};
+use sp_core::H256;
+
+/// What a node keeps of a round between commitment and reveal. Written before the commitment is
+/// sent, and never changed while the draw stays the same: a second one would make the first
+/// commitment impossible to reveal.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Record {
+    /// The seed of the subset of samples; another one, after a reorganisation, makes another
+    /// draw and other scores.
+    pub seed: H256,
+    /// The scores.
+    pub entries: ScoreEntries,
+    /// Root over the roots of each model's losses.
+    pub samples_root: H256,
+    /// Keeps the scores secret until they are revealed.
+    pub nonce: H256,
+}
+
+impl Record {
+    /// What is committed to.
+    pub fn commitment(&self, operator: &AccountId, task: TaskId, round: Round) -> H256 {
+        scores_commitment(
+            operator,
+            task,
+            round,
+            &self.entries,
+            self.samples_root,
+            self.nonce,
+        )
+    }
+}
+
+/// A model that the operator was drawn for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// Which.
+    pub manifest_root: H256,
+    /// Where it can be fetched.
+    pub uris: Uris,
+}
+
+/// What the executor says of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobView {
+    /// It doesn't know it.
+    Missing,
+    /// It didn't answer.
+    Silent,
+    /// Its status.
+    Known(JobStatus),
+}
+
+/// What is seen of one operator's duty in one round.
+#[derive(Clone, Debug)]
+pub struct Duty {
+    /// The task.
+    pub task: TaskId,
+    /// The round.
+    pub round: Round,
+    /// Its windows.
+    pub schedule: Schedule,
+    /// Who is to score.
+    pub operator: AccountId,
+    /// What was voted on.
+    pub spec: TaskSpec,
+    /// Seed of the subset of samples; `None` before it is known.
+    pub seed: Option<H256>,
+    /// The drawn models, in the round's order.
+    pub drawn: Vec<Drawn>,
+    /// The commitment that the chain shows.
+    pub committed: Option<H256>,
+    /// Whether the chain shows a reveal.
+    pub revealed: bool,
+    /// What this node keeps.
+    pub record: Option<Record>,
+    /// What the executor says; `None` without an executor.
+    pub jobs: Option<BTreeMap<JobId, JobView>>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Give this job to the executor.
+    Post(JobRequest),
+    /// Keep the record, then commit to it.
+    Commit(Record),
+    /// Reveal the record.
+    Reveal(Record),
+}
+
+impl Duty {
+    /// The record, if it is of this draw.
+    fn valid_record(&self) -> Option<&Record> {
+        let record = self.record.as_ref()?;
+        let roots = record.entries.iter().map(|entry| entry.manifest_root);
+        let same = Some(record.seed) == self.seed
+            && roots.eq(self.drawn.iter().map(|model| model.manifest_root));
+        same.then_some(record)
+    }
+
+    /// Whether scores are still to be found, so that the executor must be asked. `now` is the
+    /// block that a transaction would be in.
+    pub fn wants_scores(&self, now: BlockNumber) -> bool {
+        self.schedule.phase(now) == RoundPhase::Commit
+            && self.seed.is_some()
+            && !self.drawn.is_empty()
+            && self.committed.is_none()
+            && self.valid_record().is_none()
+    }
+
+    /// The job of each drawn model, in their order. Equal each time they are made, so that their
+    /// ids are.
+    pub fn jobs(&self) -> Vec<JobRequest> {
+        let Some(seed) = self.seed else {
+            return Vec::new();
+        };
+        let DataSource::Public(data) = &self.spec.data;
+        let count = u32::try_from(self.drawn.len()).unwrap_or(u32::MAX);
+        let deadline_seconds = self.spec.model.max_seconds.saturating_mul(count).max(60);
+        let model = &self.spec.model;
+        self.drawn
+            .iter()
+            .map(|drawn| JobRequest {
+                version: WIRE_VERSION,
+                deadline_seconds,
+                kind: JobKind::Evaluate(Evaluate {
+                    model: Artifact {
+                        manifest_root: drawn.manifest_root,
+                        uris: texts(&drawn.uris),
+                    },
+                    data: Data {
+                        blake3: data.blake3,
+                        bytes: data.bytes,
+                        uris: texts(&data.uris),
+                        samples: data.samples,
+                        seed: seed.0,
+                    },
+                    metric: self.spec.metric,
+                    profile: self.spec.profile,
+                    limits: Limits {
+                        architectures: model.architectures.to_vec(),
+                        max_parameters: model.max_parameters,
+                        max_bytes: model.max_bytes,
+                        max_seconds: model.max_seconds,
+                        context: model.context,
+                        tokenizer: model.tokenizer,
+                    },
+                }),
+            })
+            .collect()
+    }
+
+    /// The last quarter of the commit window, at least its last two blocks: what has no score by
+    /// then is committed to without.
+    fn is_late(&self, now: BlockNumber) -> bool {
+        let length = self.schedule.reveal.saturating_sub(self.schedule.commit);
+        let last = length.checked_div(4).unwrap_or(0).max(2);
+        now >= self.schedule.reveal.saturating_sub(last)
+    }
+
+    /// What is known of one job: outcome and root of its losses, or `None` while it is open.
+    fn outcome(&self, view: &JobView) -> Option<(ScoreOutcome, H256)> {
+        let JobView::Known(status) = view else {
+            return None;
+        };
+        let outcome = match status {
+            JobStatus::Queued | JobStatus::Running { .. } => return None,
+            JobStatus::Done(Outcome::Evaluated(Evaluated {
+                raw, samples_root, ..
+            })) => {
+                if raw_is_possible(self.spec.metric, *raw) {
+                    return Some((ScoreOutcome::Scored(*raw), *samples_root));
+                }
+                // The chain would refuse the whole reveal for it.
+                ScoreOutcome::Skipped(InfraFault::Device)
+            }
+            JobStatus::Failed(Fault::Miner(fault, _)) => ScoreOutcome::Invalid(*fault),
+            JobStatus::Failed(Fault::Infra(fault, _)) => ScoreOutcome::Skipped(*fault),
+            JobStatus::Failed(Fault::Unsupported(_)) => ScoreOutcome::Skipped(InfraFault::Device),
+        };
+        Some((outcome, H256::zero()))
+    }
+
+    /// A new record, once each drawn model has an outcome or it is late.
+    fn new_record(
+        &self,
+        views: &BTreeMap<JobId, JobView>,
+        jobs: &[JobRequest],
+        now: BlockNumber,
+        nonce: H256,
+    ) -> Option<Record> {
+        let late = self.is_late(now);
+        let mut entries = ScoreEntries::new();
+        let mut roots = Vec::with_capacity(jobs.len());
+        for (drawn, job) in self.drawn.iter().zip(jobs) {
+            let known = views.get(&job.id()).and_then(|view| self.outcome(view));
+            let timeout = (ScoreOutcome::Skipped(InfraFault::Timeout), H256::zero());
+            let (outcome, root) = known.or(late.then_some(timeout))?;
+            let entry = ScoreEntry {
+                manifest_root: drawn.manifest_root,
+                outcome,
+                sketch: None,
+            };
+            entries.try_push(entry).ok()?;
+            roots.push(root);
+        }
+        // A list's encoding starts with its length, so that this is no hash of a seed.
+        let samples_root = hash(Domain::Samples, &roots);
+        Some(Record {
+            seed: self.seed?,
+            entries,
+            samples_root,
+            nonce,
+        })
+    }
+}
+
+fn texts(uris: &Uris) -> Vec<String> {
+    uris.iter()
+        .filter_map(|uri| String::from_utf8(uri.to_vec()).ok())
+        .collect()
+}
+
+/// What to do for a duty. `now` is the block that a transaction would be in; `nonce` is random
+/// and only used for a new record.
+pub fn decide(now: BlockNumber, duty: &Duty, nonce: H256) -> Vec<Action> {
+    match duty.schedule.phase(now) {
+        RoundPhase::Commit => decide_commit(now, duty, nonce),
+        RoundPhase::Reveal => decide_reveal(duty),
+        _ => Vec::new(),
+    }
+}
+
+fn decide_commit(now: BlockNumber, duty: &Duty, nonce: H256) -> Vec<Action> {
+    if duty.committed.is_some() || duty.drawn.is_empty() || duty.seed.is_none() {
+        return Vec::new();
+    }
+    if let Some(record) = duty.valid_record() {
+        return Vec::from([Action::Commit(record.clone())]);
+    }
+    let Some(views) = &duty.jobs else {
+        return Vec::new();
+    };
+    let jobs = duty.jobs();
+    if let Some(record) = duty.new_record(views, &jobs, now, nonce) {
+        return Vec::from([Action::Commit(record)]);
+    }
+    jobs.into_iter()
+        .filter(|job| views.get(&job.id()) == Some(&JobView::Missing))
+        .map(Action::Post)
+        .collect()
+}
+
+fn decide_reveal(duty: &Duty) -> Vec<Action> {
+    let (false, Some(committed)) = (duty.revealed, duty.committed) else {
+        return Vec::new();
+    };
+    // A record that isn't what the chain shows would be refused.
+    duty.record
+        .as_ref()
+        .filter(|record| record.commitment(&duty.operator, duty.task, duty.round) == committed)
+        .map(|record| Action::Reveal(record.clone()))
+        .into_iter()
+        .collect()
+}

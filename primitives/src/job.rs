@@ -1,0 +1,403 @@
+//! The wire between a node's offchain worker and its executor: SCALE over HTTP on loopback.
+//!
+//! `POST /jobs` takes a [`JobRequest`] and answers 202 with its [`JobId`]; `GET /jobs/{id}`
+//! answers a [`JobStatus`]. Every type here has explicit variant indices, and the request
+//! carries a version byte, so that a node and an executor of different releases refuse each
+//! other with a reason instead of misreading.
+
+use crate::hash::{Domain, hash};
+use alloc::{string::String, vec::Vec};
+use codec::{Decode, Encode};
+use scale_info::TypeInfo;
+use sp_core::H256;
+
+/// Version of the wire; the first byte of every request.
+pub const WIRE_VERSION: u8 = 1;
+
+/// Longest body of a request in bytes.
+pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
+/// A job's id: [`Domain::Job`] hash of the request, so that posting twice is posting once.
+pub type JobId = H256;
+
+/// What the offchain worker posts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct JobRequest {
+    /// [`WIRE_VERSION`].
+    pub version: u8,
+    /// Seconds from the posting until the outcome is of no use any more.
+    ///
+    /// Not part of the id's meaning for the executor's queue order, but of its content: the
+    /// worker derives it from the spec, so that it is equal each time a job is posted.
+    pub deadline_seconds: u32,
+    /// What is to be done.
+    pub kind: JobKind,
+}
+
+impl JobRequest {
+    /// The id under which the executor keeps the job.
+    pub fn id(&self) -> JobId {
+        hash(Domain::Job, self)
+    }
+}
+
+/// The four kinds of work (protocol sections 5 and 7).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum JobKind {
+    /// Score a model on a data set.
+    #[codec(index = 0)]
+    Evaluate(Evaluate),
+    /// SimHash of a model's weight update.
+    #[codec(index = 1)]
+    Sketch(Opaque),
+    /// Train the steps between two checkpoints again.
+    #[codec(index = 2)]
+    ReplaySegment(Opaque),
+    /// Look for a watermark in a model.
+    #[codec(index = 3)]
+    ExtractWatermark(Opaque),
+}
+
+/// Arguments of a kind that this release does not execute; answered with
+/// [`Fault::Unsupported`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Opaque(pub Vec<u8>);
+
+/// Arguments of [`JobKind::Evaluate`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Evaluate {
+    /// The model.
+    pub model: Artifact,
+    /// The evaluation data.
+    pub data: Data,
+    /// What is measured.
+    pub metric: Metric,
+    /// How it is computed.
+    pub profile: NumericProfile,
+    /// What the task allows.
+    pub limits: Limits,
+}
+
+/// A model by the root of its manifest, with the mirrors that may serve it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Artifact {
+    /// `H` of `manifest.scale`.
+    pub manifest_root: H256,
+    /// Base URIs; `manifest.scale` and the files lie under each.
+    pub uris: Vec<String>,
+}
+
+/// One content-addressed data file and the subset of it that counts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Data {
+    /// BLAKE3 of the file.
+    pub blake3: [u8; 32],
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// Full URIs of the file; any may serve it.
+    pub uris: Vec<String>,
+    /// Samples to draw without replacement; 0 takes all.
+    pub samples: u32,
+    /// Seed of the draw.
+    pub seed: [u8; 32],
+}
+
+/// What the score measures.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    codec::DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Share of samples classified right, in Perbill; the optimum is 1,000,000,000.
+    #[codec(index = 0)]
+    Accuracy,
+    /// Bits per byte of the target text × 10⁹; the optimum is 0.
+    #[codec(index = 1)]
+    BitsPerByte,
+}
+
+/// How a score is computed (executor.md, "Numeric profile").
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    codec::DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub enum NumericProfile {
+    /// Fixed summation order, bit-identical everywhere; not executed by this release.
+    #[codec(index = 0)]
+    #[serde(rename = "exact-cpu-f32")]
+    ExactCpuF32,
+    /// candle kernels in f32; equal up to the task's band.
+    #[codec(index = 1)]
+    #[serde(rename = "f32")]
+    F32,
+    /// candle kernels in bf16; not executed by this release.
+    #[codec(index = 2)]
+    #[serde(rename = "bf16")]
+    Bf16,
+}
+
+/// Model families that a task may allow.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    codec::DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// `model_type` `arena_mlp`.
+    #[codec(index = 0)]
+    Mlp,
+    /// `model_type` `arena_cnn`.
+    #[codec(index = 1)]
+    Cnn,
+    /// `model_type` `llama`.
+    #[codec(index = 2)]
+    Llama,
+}
+
+/// What a task allows of a model; checked before the first weight byte is fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Limits {
+    /// Families.
+    pub architectures: Vec<Architecture>,
+    /// Most parameters.
+    pub max_parameters: u64,
+    /// Most bytes of all files of the manifest.
+    pub max_bytes: u64,
+    /// Longest evaluation in seconds of computing.
+    pub max_seconds: u32,
+    /// Longest sample in tokens; longer ones are cut. Language models only.
+    pub context: u32,
+    /// BLAKE3 of the only `tokenizer.json` allowed; `None` lets a model bring its own.
+    pub tokenizer: Option<[u8; 32]>,
+}
+
+/// What `GET /jobs/{id}` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum JobStatus {
+    /// Waits for its turn.
+    #[codec(index = 0)]
+    Queued,
+    /// A worker process is at it.
+    #[codec(index = 1)]
+    Running {
+        /// Samples computed.
+        done: u32,
+        /// Samples in all; 0 while the model is being fetched.
+        total: u32,
+    },
+    /// Finished, for good.
+    #[codec(index = 2)]
+    Done(Outcome),
+    /// Came to no outcome.
+    #[codec(index = 3)]
+    Failed(Fault),
+}
+
+/// What a finished job found.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Outcome {
+    /// Of an [`JobKind::Evaluate`].
+    #[codec(index = 0)]
+    Evaluated(Evaluated),
+}
+
+/// A model's measured value.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Evaluated {
+    /// In the metric's unit: bits per byte × 10⁹, or accuracy in Perbill.
+    pub raw: u64,
+    /// Samples that counted.
+    pub samples: u32,
+    /// Target tokens (classifiers: samples).
+    pub tokens: u64,
+    /// Target bytes (classifiers: 0).
+    pub bytes: u64,
+    /// Merkle root of the per-sample losses.
+    pub samples_root: H256,
+    /// What computed it, e.g. `cpu`.
+    pub device: String,
+    /// Computing time.
+    pub millis: u64,
+}
+
+/// Why a job came to no outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Fault {
+    /// The model's fault; the same on every honest machine. Reveals as `Invalid`.
+    #[codec(index = 0)]
+    Miner(MinerFault, String),
+    /// This machine's fault. Reveals as `Skipped`.
+    #[codec(index = 1)]
+    Infra(InfraFault, String),
+    /// This release does not execute the kind or profile. Reveals as `Skipped`.
+    #[codec(index = 2)]
+    Unsupported(String),
+}
+
+/// Faults of a model.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Encode,
+    Decode,
+    codec::DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub enum MinerFault {
+    /// A file is not what the manifest says, or the manifest is not what the root says.
+    #[codec(index = 0)]
+    HashMismatch,
+    /// The manifest is malformed, or lacks or has surplus files.
+    #[codec(index = 1)]
+    Manifest,
+    /// The family is unknown or not allowed by the task.
+    #[codec(index = 2)]
+    Architecture,
+    /// `config.json` is malformed or contradicts the tensors.
+    #[codec(index = 3)]
+    Config,
+    /// `tokenizer.json` is malformed, not the pinned one, or doesn't fit the vocabulary.
+    #[codec(index = 4)]
+    Tokenizer,
+    /// More parameters, bytes or seconds than the task allows.
+    #[codec(index = 5)]
+    TooLarge,
+    /// A weight or a loss is not finite.
+    #[codec(index = 6)]
+    NonFinite,
+    /// The weights file is malformed: truncated, overlapping, unknown dtype, not safetensors.
+    #[codec(index = 7)]
+    Weights,
+}
+
+/// Faults of a validator's machine.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Encode,
+    Decode,
+    codec::DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub enum InfraFault {
+    /// No mirror served the bytes.
+    #[codec(index = 0)]
+    Download,
+    /// The disk is full or failed.
+    #[codec(index = 1)]
+    Disk,
+    /// Out of memory.
+    #[codec(index = 2)]
+    Memory,
+    /// The deadline passed, or the executor didn't answer.
+    #[codec(index = 3)]
+    Timeout,
+    /// The device or the worker process failed.
+    #[codec(index = 4)]
+    Device,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> JobRequest {
+        JobRequest {
+            version: WIRE_VERSION,
+            deadline_seconds: 60,
+            kind: JobKind::Evaluate(Evaluate {
+                model: Artifact {
+                    manifest_root: H256::repeat_byte(1),
+                    uris: alloc::vec![],
+                },
+                data: Data {
+                    blake3: [2; 32],
+                    bytes: 3,
+                    uris: alloc::vec![],
+                    samples: 4,
+                    seed: [5; 32],
+                },
+                metric: Metric::Accuracy,
+                profile: NumericProfile::F32,
+                limits: Limits {
+                    architectures: alloc::vec![Architecture::Mlp],
+                    max_parameters: 6,
+                    max_bytes: 7,
+                    max_seconds: 8,
+                    context: 9,
+                    tokenizer: None,
+                },
+            }),
+        }
+    }
+
+    #[test]
+    fn request_should_decode_to_itself_and_start_with_its_version() {
+        let bytes = request().encode();
+        assert_eq!(bytes.first(), Some(&WIRE_VERSION));
+        assert_eq!(JobRequest::decode(&mut &bytes[..]), Ok(request()));
+    }
+
+    #[test]
+    fn id_should_change_with_any_argument() {
+        let mut other = request();
+        if let JobKind::Evaluate(e) = &mut other.kind {
+            e.data.samples += 1;
+        }
+        assert_ne!(other.id(), request().id());
+    }
+
+    #[test]
+    fn unknown_kind_should_not_decode() {
+        let mut bytes = request().encode();
+        bytes[5] = 9;
+        assert!(JobRequest::decode(&mut &bytes[..]).is_err());
+    }
+}

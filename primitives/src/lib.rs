@@ -1,0 +1,38 @@
+//! Types, traits and wire formats that the AIArena crates share.
+//!
+//! - [`types`]: what a task, a round, a score and a duty are.
+//! - [`traits`]: the glue between pallets; wired in the runtime's `configs/arena.rs`.
+//! - [`job`]: the wire between a node's offchain worker and its executor.
+//! - [`hash`]: domain-tagged hashes of protocol section 10.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod hash;
+pub mod job;
+pub mod time;
+pub mod traits;
+pub mod types;
+
+pub use types::*;
+
+/// Service keys: sr25519 under the key type `aren` (protocol section 10).
+pub mod service_key {
+    use sp_core::crypto::KeyTypeId;
+
+    /// The keystore's key type of a service key.
+    pub const KEY_TYPE: KeyTypeId = KeyTypeId(*b"aren");
+
+    mod app {
+        use sp_application_crypto::{app_crypto, sr25519};
+        app_crypto!(sr25519, super::KEY_TYPE);
+    }
+
+    /// Public half of a service key.
+    pub type Public = app::Public;
+    /// Signature by a service key.
+    pub type Signature = app::Signature;
+    #[cfg(feature = "std")]
+    /// Key pair of a service key.
+    pub type Pair = app::Pair;
+}

@@ -1,0 +1,241 @@
+//! The glue: what pallets ask of each other. Wired in one file of the runtime,
+//! `configs/arena.rs`. Behaviour is loose, types are concrete.
+//!
+//! `impl for ()` stands for "nothing there": it is what a pallet's own tests use for the
+//! neighbours that they don't look at.
+
+use crate::{time::Windows, types::*};
+use alloc::vec::Vec;
+use sp_core::H256;
+use sp_runtime::{DispatchResult, Perbill};
+
+/// Why an operator can't take or keep a position; mapped to an error of staking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VenueRefusal {
+    /// There is no such venue.
+    Unknown,
+    /// It has ended.
+    Ended,
+    /// A task's creator takes no role in it.
+    Creator,
+    /// The venue takes no operators of this role.
+    Role,
+}
+
+/// Venues, as tasks know them (and `Network`, as the session does). Implemented in the runtime
+/// over tasks and session.
+pub trait Venues {
+    /// The round that is open now: a change of stake made now counts from the next one.
+    fn current_round(venue: Venue) -> Option<Round>;
+    /// The last round whose rewards have been paid; `None` before the first.
+    fn last_settled(venue: Venue) -> Option<Round>;
+    /// May `who` take `role` there?
+    fn admits(venue: Venue, role: Role, who: &AccountId) -> Result<(), VenueRefusal>;
+    /// The venue has ended, or never was: its stake is free at once.
+    fn ended(venue: Venue) -> bool;
+    /// Own stake of this role stays until the venue has ended.
+    fn locks_own(venue: Venue, role: Role) -> bool;
+}
+
+impl Venues for () {
+    fn current_round(_: Venue) -> Option<Round> {
+        None
+    }
+    fn last_settled(_: Venue) -> Option<Round> {
+        None
+    }
+    fn admits(_: Venue, _: Role, _: &AccountId) -> Result<(), VenueRefusal> {
+        Err(VenueRefusal::Unknown)
+    }
+    fn ended(_: Venue) -> bool {
+        true
+    }
+    fn locks_own(_: Venue, _: Role) -> bool {
+        false
+    }
+}
+
+/// Time as genesis set it. Implemented by staking.
+pub trait Clock {
+    /// Blocks in `minutes` of a day, rounded up.
+    fn blocks(minutes: u32) -> BlockNumber;
+    /// The windows of a round.
+    fn windows() -> Windows;
+}
+
+/// One operator in one venue, as one round counts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Who.
+    pub operator: AccountId,
+    /// Own and delegated stake that the round sees.
+    pub stake: StakeSnapshot,
+    /// What the operator takes of its delegators' part.
+    pub commission: Perbill,
+}
+
+/// Positions. Implemented by staking.
+pub trait Stakes {
+    /// The role that `who` has in the venue.
+    fn role(venue: Venue, who: &AccountId) -> Option<Role>;
+    /// `who` as `round` counts it; `None` without a position or without own stake then.
+    fn counted(venue: Venue, who: &AccountId, round: Round) -> Option<Counted>;
+    /// Everybody of that role, as `round` counts them, ordered by account; at most the venue's
+    /// seats.
+    fn all(venue: Venue, role: Role, round: Round) -> Vec<Counted>;
+    /// Takes `amount` (or what there is) of own stake for a fault and returns what was taken;
+    /// it goes where slashes go.
+    fn slash_own(venue: Venue, who: &AccountId, amount: Balance) -> Balance;
+}
+
+/// Service keys. Implemented by staking.
+pub trait ServiceKeys {
+    /// Whose key this is.
+    fn operator_of(key: &AccountId) -> Option<AccountId>;
+    /// The key of an operator.
+    fn key_of(operator: &AccountId) -> Option<AccountId>;
+}
+
+/// Delegated totals of positions; called by delegation alone, implemented by staking. One unit
+/// of stake is one share as long as no delegated stake is ever slashed.
+pub trait DelegatedStake {
+    /// Adds to a position's delegated stake, counted from the next round.
+    fn add(venue: Venue, operator: &AccountId, amount: Balance) -> DispatchResult;
+    /// Takes from it, counted from the next round.
+    fn remove(venue: Venue, operator: &AccountId, amount: Balance) -> DispatchResult;
+    /// What is delegated now.
+    fn total(venue: Venue, operator: &AccountId) -> Balance;
+}
+
+/// Whether a position's rewards can be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayoutState {
+    /// Not yet.
+    Locked,
+    /// Yes.
+    Free,
+    /// Never: a challenge took them.
+    Forfeited,
+}
+
+/// Rewards per unit of delegated stake, in Q64. Implemented by rewards, used by delegation.
+pub trait DelegatorRewards {
+    /// The accumulator now.
+    fn current(venue: Venue, operator: &AccountId) -> u128;
+    /// Its value after `round` was paid, if that round moved it.
+    fn at(venue: Venue, operator: &AccountId, round: Round) -> Option<u128>;
+    /// Whether claims pay.
+    fn state(venue: Venue, operator: &AccountId) -> PayoutState;
+    /// Pays a delegator out of what the position's delegators are owed.
+    fn pay(venue: Venue, operator: &AccountId, who: &AccountId, amount: Balance) -> DispatchResult;
+}
+
+/// Where tasks and scoring make money move. Implemented by rewards.
+pub trait TaskRewards {
+    /// A task begins; it may draw at most `max_share` of the emission.
+    fn open(task: TaskId, max_share: Perbill);
+    /// The stake that draws for the task from now on; 0 stops it.
+    fn set_counted(task: TaskId, counted: Balance);
+    /// Mints what the task drew since its last draw, adds this round's part of the bounty
+    /// (`bounty / rounds_left`), and returns what the reward account holds more by it.
+    fn draw(task: TaskId, rounds_left: u32) -> Balance;
+    /// Lets what the task could draw lapse: it is not minted.
+    fn lapse(task: TaskId);
+    /// Of what was drawn, `amount` is owed to a position: the operator's part and its
+    /// delegators' part by `counted`. Returns what was booked (all of `amount`).
+    fn pay(task: TaskId, round: Round, counted: &Counted, amount: Balance) -> DispatchResult;
+    /// Of what was drawn, `amount` goes to the treasury.
+    fn to_treasury(amount: Balance);
+    /// Adds to a task's bounty, out of `who`'s account.
+    fn top_up(task: TaskId, who: &AccountId, amount: Balance) -> DispatchResult;
+    /// The task has ended: what its positions earned is free, what is left of its bounty goes
+    /// back to `creator`.
+    fn release(task: TaskId, creator: &AccountId);
+    /// A challenge took a position's rewards: they are burned. Returns how much.
+    fn forfeit(task: TaskId, operator: &AccountId) -> Balance;
+}
+
+/// Live rounds and their models. Implemented by tasks, used by scoring.
+pub trait Rounds {
+    /// Rounds that have closed for submissions but are not settled yet, in any order; at most
+    /// two for each of the active tasks.
+    fn closed_rounds() -> Vec<RoundInfo>;
+    /// One live round.
+    fn info(task: TaskId, round: Round) -> Option<RoundInfo>;
+    /// What was voted on.
+    fn spec(task: TaskId) -> Option<TaskSpec>;
+    /// The models of a round, ordered by trainer; final from the start of its seed phase.
+    fn models(task: TaskId, round: Round) -> RoundModels;
+    /// Mirrors of a model.
+    fn uris(task: TaskId, manifest_root: &H256) -> Option<Uris>;
+    /// How many rounds, this one included, are still to be paid.
+    fn rounds_left(task: TaskId, round: Round) -> u32;
+    /// The round was paid; its rows can go and the next phase may begin.
+    fn settled(task: TaskId, round: Round);
+}
+
+/// Settlement results. Implemented by scoring, used by tasks and challenges.
+pub trait Results {
+    /// What stays of a settled round.
+    fn result(task: TaskId, round: Round) -> Option<RoundResult>;
+    /// The task has ended: results of its rounds can be pruned after their keep.
+    fn ended(task: TaskId);
+}
+
+impl Results for () {
+    fn result(_: TaskId, _: Round) -> Option<RoundResult> {
+        None
+    }
+    fn ended(_: TaskId) {}
+}
+
+/// Open cases. Implemented by challenges, used by tasks.
+pub trait Cases {
+    /// A task with an open case can't be closed.
+    fn open_cases(task: TaskId) -> u32;
+    /// The task was closed or cancelled.
+    fn ended(task: TaskId);
+}
+
+impl Cases for () {
+    fn open_cases(_: TaskId) -> u32 {
+        0
+    }
+    fn ended(_: TaskId) {}
+}
+
+/// Where a task stands. Implemented by tasks, used by challenges.
+pub trait TaskStates {
+    /// The phase of a task that was approved.
+    fn phase(task: TaskId) -> Option<TaskPhase>;
+    /// Until when the phase lasts, where it ends by the clock.
+    fn phase_ends(task: TaskId) -> Option<BlockNumber>;
+    /// Has `trainer` a published model in the task?
+    fn has_model(task: TaskId, trainer: &AccountId) -> bool;
+}
+
+/// The VRF output of the parent of the block being executed.
+pub trait BlockVrf {
+    /// `None` where the parent carried none.
+    fn parent() -> Option<H256>;
+}
+
+/// A duty's check: the same function stands before the pool and in the call's body.
+pub type DutyCheck = Result<DutyTag, DutyRefusal>;
+
+/// Calls that operators' nodes send with service keys. Implemented by the runtime's call enum
+/// over the pallets, used by the transaction extension that takes no fee for them.
+pub trait DutyCalls {
+    /// `None` if this is no duty.
+    fn check_duty(&self, signer: &AccountId) -> Option<DutyCheck>;
+}
+
+/// Where slashed and burned money is told of. Implemented by rewards.
+pub trait Burned {
+    /// `amount` left circulation.
+    fn note(amount: Balance);
+}
+
+impl Burned for () {
+    fn note(_: Balance) {}
+}

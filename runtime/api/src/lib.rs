@@ -1,0 +1,183 @@
+//! What nodes, dApps and the command line ask of the chain: one versioned runtime API.
+//!
+//! Balances are decimal strings in JSON, scores are Perbill, blocks are numbers.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+use alloc::{string::String, vec::Vec};
+use arena_primitives::{
+    AccountId, Balance, BlockNumber, Hash, Metric, ModelStatus, Role, Round, TaskId, TaskPhase,
+    TimeParameters, Unpaid, Venue,
+    time::{RoundPhase, Schedule},
+};
+use codec::{Decode, Encode};
+use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
+
+/// Most rows of one answer.
+pub const MAX_PAGE: u32 = 100;
+
+/// Decimal strings for amounts, since JSON numbers lose digits past 2^53.
+mod decimal {
+    use alloc::string::{String, ToString};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(amount: &u128, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&amount.to_string())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(|_| D::Error::custom("not a decimal amount"))
+    }
+}
+
+/// An amount in base units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Amount(#[serde(with = "decimal")] pub Balance);
+
+impl From<Balance> for Amount {
+    fn from(amount: Balance) -> Self {
+        Amount(amount)
+    }
+}
+
+/// One task.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskView {
+    /// Its number.
+    pub id: TaskId,
+    /// For people.
+    pub name: String,
+    /// Who proposed it.
+    pub creator: AccountId,
+    /// What was voted on.
+    pub spec_hash: Hash,
+    /// What is measured.
+    pub metric: Metric,
+    /// Where it stands.
+    pub phase: TaskPhase,
+    /// The round that takes submissions or stake, while one does.
+    pub open_round: Option<Round>,
+    /// The last round that was settled.
+    pub last_settled: Option<Round>,
+    /// Submission rounds in all; the next one is final validation.
+    pub rounds: u32,
+    /// Rounds that are alive, with their windows.
+    pub live: Vec<RoundView>,
+    /// When the phase ends, where it ends by the clock.
+    pub phase_ends: Option<BlockNumber>,
+}
+
+/// One live round.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoundView {
+    /// Its number; 0 is enrolment.
+    pub round: Round,
+    /// Its windows.
+    pub schedule: Schedule,
+    /// Where it stands now.
+    pub phase: RoundPhase,
+}
+
+/// What one model earned in one round.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelView {
+    /// Whose.
+    pub trainer: AccountId,
+    /// Which.
+    pub manifest_root: Hash,
+    /// How it fared.
+    pub status: ModelStatus,
+    /// In the metric's unit.
+    pub raw: Option<u64>,
+    /// Consensus, in Perbill.
+    pub score: Option<u32>,
+    /// 1 is the best.
+    pub rank: Option<u32>,
+    /// Of the whole position.
+    pub reward: Amount,
+}
+
+/// What one validator earned in one round.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidatorView {
+    /// Who.
+    pub account: AccountId,
+    /// Mean distance from consensus, in Perbill.
+    pub distance: Option<u32>,
+    /// Of the whole position.
+    pub reward: Amount,
+}
+
+/// A settled round.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResultView {
+    /// The task.
+    pub task: TaskId,
+    /// The round.
+    pub round: Round,
+    /// Settled in this block.
+    pub settled_at: BlockNumber,
+    /// What was drawn.
+    pub drawn: Amount,
+    /// What of it went to the treasury.
+    pub treasury: Amount,
+    /// Why nothing was paid.
+    pub unpaid: Option<Unpaid>,
+    /// Models.
+    pub models: Vec<ModelView>,
+    /// Validators.
+    pub validators: Vec<ValidatorView>,
+}
+
+/// An operator in a venue.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PositionView {
+    /// Where.
+    pub venue: Venue,
+    /// Who.
+    pub operator: AccountId,
+    /// As what.
+    pub role: Role,
+    /// Own stake.
+    pub own: Amount,
+    /// Delegated stake.
+    pub delegated: Amount,
+    /// Commission in Perbill.
+    pub commission: u32,
+    /// What the operator could claim, or will be able to.
+    pub owed: Amount,
+}
+
+sp_api::decl_runtime_apis! {
+    /// Everything that is asked of the arena.
+    #[api_version(1)]
+    pub trait ArenaApi {
+        /// Tasks from this number on, at most [`MAX_PAGE`].
+        fn tasks(from: TaskId, limit: u32) -> Vec<TaskView>;
+        /// One task.
+        fn task(task: TaskId) -> Option<TaskView>;
+        /// A settled round.
+        fn result(task: TaskId, round: Round) -> Option<ResultView>;
+        /// Which models a validator is drawn for, once the seed is known: trainer and root.
+        fn drawn(task: TaskId, round: Round, validator: AccountId) -> Vec<(AccountId, Hash)>;
+        /// A position.
+        fn position(venue: Venue, operator: AccountId) -> Option<PositionView>;
+        /// Positions of a venue, ordered by account, after `after`, at most [`MAX_PAGE`].
+        fn positions(venue: Venue, after: Option<AccountId>, limit: u32) -> Vec<PositionView>;
+        /// What a delegator has earned in a position, claimable or not yet.
+        fn delegator_owed(venue: Venue, operator: AccountId, who: AccountId) -> Amount;
+        /// Time, as genesis set it.
+        fn time() -> TimeParameters;
+    }
+}

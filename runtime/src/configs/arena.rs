@@ -1,0 +1,155 @@
+//! The diagram of the chain: which pallet asks which.
+
+use super::{consensus, fees, governance::dynamic_params};
+use crate::{
+    governance::origins::pallet::{EnsureTaskApprover, EnsureTaskGuardian},
+    *,
+};
+use arena_primitives::{
+    Role, Round, Venue,
+    traits::{VenueRefusal, Venues},
+};
+use frame_support::{PalletId, parameter_types, traits::{EitherOf, Get}, weights::Weight};
+use frame_system::EnsureRoot;
+use sp_runtime::Perbill;
+
+parameter_types! {
+    pub const RewardsPalletId: PalletId = PalletId(*b"ar/rewrd");
+    /// What one hook may take of a block.
+    pub MaxTickWeight: Weight = Perbill::from_percent(5) * MAXIMUM_BLOCK_WEIGHT;
+}
+
+/// Tasks know the venues `Task(_)`; `Network` is what sessions make it.
+pub struct AllVenues;
+
+impl Venues for AllVenues {
+    fn current_round(venue: Venue) -> Option<Round> {
+        match venue {
+            Venue::Network => Some(Session::current_index()),
+            Venue::Task(_) => ArenaTasks::current_round(venue),
+        }
+    }
+
+    fn last_settled(venue: Venue) -> Option<Round> {
+        match venue {
+            Venue::Network => Session::current_index().checked_sub(1),
+            Venue::Task(_) => ArenaTasks::last_settled(venue),
+        }
+    }
+
+    fn admits(venue: Venue, role: Role, who: &AccountId) -> Result<(), VenueRefusal> {
+        match (venue, role) {
+            (Venue::Network, Role::Validator) => Ok(()),
+            (Venue::Network, Role::Trainer) => Err(VenueRefusal::Role),
+            (Venue::Task(_), _) => ArenaTasks::admits(venue, role, who),
+        }
+    }
+
+    fn ended(venue: Venue) -> bool {
+        match venue {
+            Venue::Network => false,
+            Venue::Task(_) => ArenaTasks::ended(venue),
+        }
+    }
+
+    fn locks_own(venue: Venue, role: Role) -> bool {
+        match venue {
+            Venue::Network => false,
+            Venue::Task(_) => ArenaTasks::locks_own(venue, role),
+        }
+    }
+}
+
+impl pallet_arena_staking::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Venues = AllVenues;
+    type Slashed = pallet_arena_rewards::BurnSlashed<Runtime>;
+    type SessionKeys = Session;
+    type Disable = consensus::DisableOffender;
+    type WeightInfo = pallet_arena_staking::weights::SubstrateWeight<Runtime>;
+}
+
+/// Smallest delegation, as genesis set it.
+pub struct MinDelegation;
+impl Get<Balance> for MinDelegation {
+    fn get() -> Balance {
+        ArenaStaking::limits().min_delegation
+    }
+}
+
+/// Minutes of unbonding, as genesis set them.
+pub struct UnbondingMinutes;
+impl Get<u32> for UnbondingMinutes {
+    fn get() -> u32 {
+        ArenaStaking::time().unbonding_minutes
+    }
+}
+
+impl pallet_arena_delegation::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Positions = ArenaStaking;
+    type Stakes = ArenaStaking;
+    type Venues = AllVenues;
+    type Rewards = ArenaRewards;
+    type Clock = ArenaStaking;
+    type MinDelegation = MinDelegation;
+    type UnbondingMinutes = UnbondingMinutes;
+    type WeightInfo = pallet_arena_delegation::weights::SubstrateWeight<Runtime>;
+}
+
+impl pallet_arena_rewards::Config for Runtime {
+    type Currency = Balances;
+    type PalletId = RewardsPalletId;
+    type Treasury = fees::ToTreasury;
+    type Clock = ArenaStaking;
+    type Stakes = ArenaStaking;
+    type Venues = AllVenues;
+    type WeightInfo = pallet_arena_rewards::weights::SubstrateWeight<Runtime>;
+}
+
+impl pallet_arena_tasks::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type ApproveOrigin = EitherOf<EnsureRoot<AccountId>, EnsureTaskApprover>;
+    type CancelOrigin = EitherOf<EnsureRoot<AccountId>, EnsureTaskGuardian>;
+    type Stakes = ArenaStaking;
+    type ServiceKeys = ArenaStaking;
+    type Clock = ArenaStaking;
+    type Rewards = ArenaRewards;
+    type Results = ArenaScoring;
+    type Cases = ArenaChallenges;
+    type ProposalDeposit = dynamic_params::tasks::ProposalDeposit;
+    type ProposalLifetime = dynamic_params::tasks::ProposalLifetime;
+    type MaxTickWeight = MaxTickWeight;
+    type WeightInfo = pallet_arena_tasks::weights::SubstrateWeight<Runtime>;
+}
+
+impl pallet_arena_scoring::Config for Runtime {
+    type AuthorityId = pallet_arena_scoring::crypto::ServiceKey;
+    type Rounds = ArenaTasks;
+    type Stakes = ArenaStaking;
+    type ServiceKeys = ArenaStaking;
+    type Rewards = ArenaRewards;
+    type Vrf = consensus::ParentVrf;
+    type Clock = ArenaStaking;
+    type NonRevealSlash = dynamic_params::scoring::NonRevealSlash;
+    type ResultKeep = dynamic_params::scoring::ResultKeep;
+    type MaxTickWeight = MaxTickWeight;
+    type WeightInfo = pallet_arena_scoring::weights::SubstrateWeight<Runtime>;
+}
+
+impl pallet_arena_challenges::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type ArbiterOrigin = EitherOf<EnsureRoot<AccountId>, EnsureTaskGuardian>;
+    type Tasks = ArenaTasks;
+    type Stakes = ArenaStaking;
+    type Rewards = ArenaRewards;
+    type Bond = dynamic_params::challenges::Bond;
+    type DecideWithin = dynamic_params::challenges::DecideWithin;
+    type Clock = ArenaStaking;
+    type Slashed = fees::ToTreasury;
+    type WeightInfo = pallet_arena_challenges::weights::SubstrateWeight<Runtime>;
+}

@@ -1,0 +1,201 @@
+//! Preimages, schedules, referenda, votes, treasury, governed parameters.
+
+use super::fees::TreasuryAccount;
+use crate::{
+    governance::{
+        origins::pallet::{EnsureParameterAdmin, EnsureSpender},
+        tracks,
+    },
+    *,
+};
+use arena_primitives::traits::Clock;
+use frame_support::{
+    PalletId,
+    dynamic_params::{dynamic_pallet_params, dynamic_params},
+    parameter_types,
+    traits::{
+        ConstU32, ConstU128, EitherOf, EnsureOriginWithArg, EqualPrivilegeOnly, Get,
+        LinearStoragePrice,
+        fungible::HoldConsideration,
+        tokens::{PayFromAccount, UnityAssetBalanceConversion},
+    },
+    weights::Weight,
+};
+use frame_system::{EnsureRoot, EnsureRootWithSuccess, EnsureSigned};
+use sp_runtime::{Perbill, Permill, traits::IdentityLookup};
+
+/// Blocks in this many minutes of the chain's day, at least one.
+pub struct Blocks<const MINUTES: u32>;
+impl<const MINUTES: u32> Get<BlockNumber> for Blocks<MINUTES> {
+    fn get() -> BlockNumber {
+        ArenaStaking::blocks(MINUTES).max(1)
+    }
+}
+
+const DAY: u32 = 1_440;
+
+parameter_types! {
+    pub const PreimageBaseDeposit: Balance = super::system::deposit(2, 64);
+    pub const PreimageByteDeposit: Balance = super::system::deposit(0, 1);
+    pub const PreimageHoldReason: RuntimeHoldReason =
+        RuntimeHoldReason::Preimage(pallet_preimage::HoldReason::Preimage);
+    pub MaximumSchedulerWeight: Weight = Perbill::from_percent(40) * MAXIMUM_BLOCK_WEIGHT;
+    pub const TreasuryPalletId: PalletId = PalletId(*b"ar/trsry");
+    /// The treasury burns nothing.
+    pub const NoBurn: Permill = Permill::zero();
+    pub const SpendLimit: Balance = 100_000 * UNIT;
+    pub const MaxBalance: Balance = Balance::MAX;
+}
+
+impl pallet_preimage::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type WeightInfo = pallet_preimage::weights::SubstrateWeight<Runtime>;
+    type Currency = Balances;
+    type ManagerOrigin = EnsureRoot<AccountId>;
+    type Consideration = HoldConsideration<
+        AccountId,
+        Balances,
+        PreimageHoldReason,
+        LinearStoragePrice<PreimageBaseDeposit, PreimageByteDeposit, Balance>,
+    >;
+}
+
+impl pallet_scheduler::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeOrigin = RuntimeOrigin;
+    type PalletsOrigin = OriginCaller;
+    type RuntimeCall = RuntimeCall;
+    type MaximumWeight = MaximumSchedulerWeight;
+    type ScheduleOrigin = EnsureRoot<AccountId>;
+    type OriginPrivilegeCmp = EqualPrivilegeOnly;
+    type MaxScheduledPerBlock = ConstU32<50>;
+    type WeightInfo = pallet_scheduler::weights::SubstrateWeight<Runtime>;
+    type Preimages = Preimage;
+    type BlockNumberProvider = System;
+}
+
+impl governance::origins::Config for Runtime {}
+
+impl pallet_referenda::Config for Runtime {
+    type RuntimeCall = RuntimeCall;
+    type RuntimeEvent = RuntimeEvent;
+    type WeightInfo = pallet_referenda::weights::SubstrateWeight<Runtime>;
+    type Scheduler = Scheduler;
+    type Currency = Balances;
+    type SubmitOrigin = frame_support::traits::AsEnsureOriginWithArg<EnsureSigned<AccountId>>;
+    type CancelOrigin = EnsureRoot<AccountId>;
+    type KillOrigin = EnsureRoot<AccountId>;
+    type Slash = Treasury;
+    type Votes = pallet_conviction_voting::VotesOf<Runtime>;
+    type Tally = pallet_conviction_voting::TallyOf<Runtime>;
+    type SubmissionDeposit = ConstU128<{ UNIT }>;
+    type MaxQueued = ConstU32<100>;
+    type UndecidingTimeout = Blocks<{ 14 * DAY }>;
+    type AlarmInterval = ConstU32<1>;
+    type Tracks = tracks::TracksInfo;
+    type Preimages = Preimage;
+    type BlockNumberProvider = System;
+}
+
+/// What can vote at most: turnout counts active issuance.
+pub struct ActiveIssuance;
+impl Get<Balance> for ActiveIssuance {
+    fn get() -> Balance {
+        use frame_support::traits::fungible::Inspect;
+        <Balances as Inspect<AccountId>>::active_issuance()
+    }
+}
+
+impl pallet_conviction_voting::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type WeightInfo = pallet_conviction_voting::weights::SubstrateWeight<Runtime>;
+    type Currency = Balances;
+    type Polls = Referenda;
+    type MaxTurnout = ActiveIssuance;
+    type MaxVotes = ConstU32<512>;
+    type VoteLockingPeriod = Blocks<{ 7 * DAY }>;
+    type BlockNumberProvider = System;
+    type VotingHooks = ();
+}
+
+impl pallet_treasury::Config for Runtime {
+    type Currency = Balances;
+    type RejectOrigin = EnsureRoot<AccountId>;
+    type RuntimeEvent = RuntimeEvent;
+    type SpendPeriod = Blocks<{ 6 * DAY }>;
+    type Burn = NoBurn;
+    type PalletId = TreasuryPalletId;
+    type BurnDestination = ();
+    type WeightInfo = pallet_treasury::weights::SubstrateWeight<Runtime>;
+    type SpendFunds = ();
+    type MaxApprovals = ConstU32<100>;
+    type SpendOrigin =
+        EitherOf<EnsureRootWithSuccess<AccountId, MaxBalance>, EnsureSpender<SpendLimit>>;
+    type AssetKind = ();
+    type Beneficiary = AccountId;
+    type BeneficiaryLookup = IdentityLookup<AccountId>;
+    type Paymaster = PayFromAccount<Balances, TreasuryAccount>;
+    type BalanceConverter = UnityAssetBalanceConversion;
+    type PayoutPeriod = Blocks<{ 30 * DAY }>;
+    type BlockNumberProvider = System;
+}
+
+/// Parameters that governance sets, with their values for production.
+#[dynamic_params(RuntimeParameters, pallet_parameters::Parameters::<Runtime>)]
+pub mod dynamic_params {
+    use super::*;
+
+    /// Of tasks.
+    #[dynamic_pallet_params]
+    #[codec(index = 0)]
+    pub mod tasks {
+        /// Held while a proposal waits.
+        #[codec(index = 0)]
+        pub static ProposalDeposit: Balance = 500 * UNIT;
+        /// Minutes until a proposal that nobody approved can be removed.
+        #[codec(index = 1)]
+        pub static ProposalLifetime: u32 = 28 * 1_440;
+    }
+
+    /// Of scoring.
+    #[dynamic_pallet_params]
+    #[codec(index = 1)]
+    pub mod scoring {
+        /// Part of own stake that a commitment without reveal costs.
+        #[codec(index = 0)]
+        pub static NonRevealSlash: Perbill = Perbill::from_percent(1);
+        /// Minutes for which results of ended tasks are kept.
+        #[codec(index = 1)]
+        pub static ResultKeep: u32 = 90 * 1_440;
+    }
+
+    /// Of challenges.
+    #[dynamic_pallet_params]
+    #[codec(index = 2)]
+    pub mod challenges {
+        /// Held while a case is open.
+        #[codec(index = 0)]
+        pub static Bond: Balance = 50 * UNIT;
+        /// Minutes in which a case must be decided.
+        #[codec(index = 1)]
+        pub static DecideWithin: u32 = 720;
+    }
+}
+
+/// Root or the `parameters` track, for every parameter.
+pub struct EnsureParameters;
+impl EnsureOriginWithArg<RuntimeOrigin, RuntimeParametersKey> for EnsureParameters {
+    type Success = ();
+
+    fn try_origin(origin: RuntimeOrigin, _: &RuntimeParametersKey) -> Result<(), RuntimeOrigin> {
+        use frame_support::traits::EnsureOrigin;
+        EitherOf::<EnsureRoot<AccountId>, EnsureParameterAdmin>::try_origin(origin).map(|_| ())
+    }
+}
+
+impl pallet_parameters::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeParameters = RuntimeParameters;
+    type AdminOrigin = EnsureParameters;
+    type WeightInfo = ();
+}

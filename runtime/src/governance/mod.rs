@@ -1,0 +1,4 @@
+//! Who may decide what, and how long it takes (protocol section 8).
+
+pub mod origins;
+pub mod tracks;

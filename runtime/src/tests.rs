@@ -1,0 +1,4 @@
+//! Checks of the runtime as a whole that catch disasters in a few lines each.
+
+mod journey;
+mod sanity;

@@ -1,0 +1,122 @@
+use crate::{
+    configs::{arena::MaxTickWeight, system::EXISTENTIAL_DEPOSIT},
+    genesis_config_presets::{SUPPLY, get_preset, preset_names},
+    governance::tracks::TracksInfo,
+    *,
+};
+use frame_support::{
+    dispatch::GetDispatchInfo, genesis_builder_helper::build_state,
+};
+use pallet_referenda::TracksInfo as _;
+use sp_keyring::Sr25519Keyring;
+
+/// Runs `test` on the genesis state of a preset.
+pub(super) fn with_preset<R>(name: &str, test: impl FnOnce() -> R) -> R {
+    let json = get_preset(&name.into()).expect("the preset exists");
+    sp_io::TestExternalities::default().execute_with(|| {
+        build_state::<RuntimeGenesisConfig>(full_config(&json)).expect("the preset builds");
+        test()
+    })
+}
+
+/// A preset is a patch of the default genesis.
+fn full_config(patch: &[u8]) -> alloc::vec::Vec<u8> {
+    let mut full = serde_json::to_value(RuntimeGenesisConfig::default()).expect("serializes");
+    merge(&mut full, serde_json::from_slice(patch).expect("is JSON"));
+    serde_json::to_vec(&full).expect("serializes")
+}
+
+fn merge(into: &mut serde_json::Value, from: serde_json::Value) {
+    match (into, from) {
+        (serde_json::Value::Object(into), serde_json::Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+#[test]
+fn every_preset_should_build_with_the_whole_supply_and_authors_with_stake() {
+    for name in preset_names() {
+        with_preset(name.as_ref(), || {
+            assert_eq!(Balances::total_issuance(), SUPPLY, "{name:?}");
+            assert!(!Session::validators().is_empty(), "{name:?}");
+            assert_eq!(Session::validators().len(), Babe::authorities().len(), "{name:?}");
+            let time = ArenaStaking::time();
+            assert!(time.windows.total() <= time.blocks_per_day, "{name:?}");
+            pallet_arena_staking::invariants::check::<Runtime>().expect("staking");
+            pallet_arena_rewards::invariants::check::<Runtime>().expect("rewards");
+        });
+    }
+}
+
+#[test]
+fn only_test_presets_should_have_sudo() {
+    with_preset("development", || assert!(Sudo::key().is_some()));
+    with_preset("local_testnet", || assert!(Sudo::key().is_some()));
+    with_preset("production", || assert!(Sudo::key().is_none()));
+}
+
+#[test]
+fn presets_should_share_one_runtime_and_differ_in_time() {
+    let slot = |name| with_preset(name, || Babe::slot_duration());
+    assert_eq!((slot("development"), slot("local_testnet"), slot("production")), (500, 2_000, 6_000));
+}
+
+#[test]
+fn call_should_stay_small() {
+    assert!(core::mem::size_of::<RuntimeCall>() <= 1_024, "box the large arguments");
+}
+
+#[test]
+fn transfer_should_cost_between_a_tenth_of_a_milli_and_a_hundredth() {
+    with_preset("development", || {
+        let call = RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive {
+            dest: Sr25519Keyring::Bob.to_account_id().into(),
+            value: UNIT,
+        });
+        let fee = TransactionPayment::compute_fee(150, &call.get_dispatch_info(), 0);
+        assert!(fee > MILLI / 10 && fee < 10 * MILLI, "{fee}");
+        assert!(fee > EXISTENTIAL_DEPOSIT / 10);
+    });
+}
+
+#[test]
+fn tracks_should_be_sorted_and_have_no_empty_period() {
+    for name in ["development", "production"] {
+        with_preset(name, || {
+            assert_eq!(TracksInfo::check_integrity(), Ok(()));
+            for track in TracksInfo::tracks() {
+                assert!(track.info.prepare_period > 0 && track.info.confirm_period > 0);
+                assert!(track.info.decision_period > track.info.confirm_period);
+            }
+        });
+    }
+}
+
+#[test]
+fn hooks_should_leave_most_of_a_block_to_transactions() {
+    let hooks = MaxTickWeight::get().ref_time().saturating_mul(2);
+    assert!(hooks <= MAXIMUM_BLOCK_WEIGHT.ref_time() / 5);
+}
+
+#[test]
+fn pallet_indices_should_not_move() {
+    use frame_support::traits::PalletInfoAccess;
+    let indices = [
+        (System::name(), System::index(), 0),
+        (Balances::name(), Balances::index(), 4),
+        (ArenaStaking::name(), ArenaStaking::index(), 10),
+        (ArenaDelegation::name(), ArenaDelegation::index(), 11),
+        (ArenaRewards::name(), ArenaRewards::index(), 12),
+        (ArenaTasks::name(), ArenaTasks::index(), 13),
+        (ArenaScoring::name(), ArenaScoring::index(), 14),
+        (ArenaChallenges::name(), ArenaChallenges::index(), 15),
+        (Sudo::name(), Sudo::index(), 50),
+    ];
+    for (name, index, pinned) in indices {
+        assert_eq!(index, pinned, "{name}");
+    }
+}
