@@ -251,6 +251,23 @@ pub(crate) enum Command {
         #[arg(long, required = true, num_args = 1..)]
         task: Vec<TaskId>,
     },
+    /// Shows with which seed a round's evaluation samples were drawn; of settled rounds it needs
+    /// an archive node.
+    RoundSeed {
+        /// The task.
+        #[arg(long)]
+        task: TaskId,
+        /// The round.
+        #[arg(long)]
+        round: Round,
+    },
+    /// Counts how often validators committed to scores and revealed them, over the events of all
+    /// blocks; needs an archive node.
+    CountScores {
+        /// The task.
+        #[arg(long)]
+        task: TaskId,
+    },
 }
 
 /// Makes and shows keys.
@@ -431,5 +448,40 @@ mod tests {
         assert!(!parse(
             &[&["arena", "status", "--task", "1"][..], &both].concat()
         ));
+    }
+
+    #[test]
+    fn scripts_and_tests_should_be_able_to_call_it() {
+        let alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+        for line in [
+            "key inspect --suri //Alice",
+            "dataset hash data/text/tokenizer.json",
+            "spec template --preset paper --kind language",
+            "service-key set --key-suri //A//service --insert ws://127.0.0.1:1 --suri //A",
+            "propose --max-share 50 --spec s.json --suri //A",
+            "vote --referendum 0 --amount 4000000 --conviction 1 --suri //A",
+            "stake --venue task:0 --role validator --amount 120 --suri //A",
+            "submit --task 0 --model m --uri file:///m --suri //A --service-suri //A//service \
+             --watch --state s.json",
+            "claim --venue network --suri //A",
+            "train --config c.json --out m",
+            "report --task 0 --task 1 --out r.json",
+            "verify --task 0 --task 1",
+            "round-seed --task 0 --round 4",
+            "count-scores --task 0",
+            &format!("transfer --to {alice} --amount 1000 --suri //A"),
+            &format!("delegate --venue task:0 --operator {alice} --amount 60 --suri //A"),
+            &format!("claim --venue task:0 --operator {alice} --suri //A"),
+        ] {
+            let words = ["arena", "--url", "ws://127.0.0.1:1", "--json"];
+            let parsed = Cli::try_parse_from(words.into_iter().chain(line.split_whitespace()));
+            assert!(parsed.is_ok_and(|cli| cli.json), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_should_be_named_before_missing_ones() {
+        let refused = Cli::try_parse_from(["arena", "stake", "--amount", "much"]).unwrap_err();
+        assert!(refused.to_string().contains("much"), "{refused}");
     }
 }

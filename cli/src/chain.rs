@@ -104,6 +104,17 @@ impl Chain {
             .with_context(|| format!("can't read block {number}; ask an archive node (--url)"))
     }
 
+    /// A block of the best chain by its number, finalized or not.
+    pub(crate) async fn best_at_number(&self, number: u32) -> Result<At> {
+        let hash = self
+            .legacy
+            .chain_get_block_hash(Some(u64::from(number).into()))
+            .await
+            .with_context(|| format!("can't ask for block {number}"))?
+            .ok_or_else(|| anyhow!("the best chain has no block {number} any more; ask again"))?;
+        self.at_hash(hash).await
+    }
+
     /// Best blocks as they come.
     pub(crate) async fn best_blocks(&self) -> Result<Blocks<Config>> {
         self.client

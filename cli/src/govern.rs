@@ -2,7 +2,7 @@
 
 use crate::{
     amount::{Amount, percent},
-    chain::{At, Chain, api, fetch, last_u32, number},
+    chain::{At, Chain, api, last_u32, number},
     fail,
     out::{self, Out},
     template,
@@ -44,7 +44,7 @@ pub(crate) async fn propose(
             let call = api::transactions().arena_tasks().propose(spec.into());
             (None, sender.send(&call).await?.receipt)
         }
-        Some(share) => with_referendum(out, sender, spec, spec_hash, share).await?,
+        Some(share) => with_referendum(sender, spec, spec_hash, share).await?,
     };
     let view = Proposed {
         spec_hash,
@@ -62,24 +62,17 @@ pub(crate) async fn propose(
 }
 
 async fn with_referendum(
-    out: Out,
     sender: &Sender<'_>,
     spec: TaskSpec,
     spec_hash: Hash,
     share: u32,
 ) -> Result<(Option<u32>, Receipt)> {
     let at = sender.chain.best().await?;
-    let expected: u32 = fetch(&at, api::storage().referenda().referendum_count(), ())
-        .await?
-        .unwrap_or_default();
     let calls = vec![
         api::Call::ArenaTasks(types::pallet_arena_tasks::pallet::Call::propose {
             spec: spec.into(),
         }),
         submit_call(&at, spec_hash, share)?,
-        api::Call::Referenda(
-            types::pallet_referenda::pallet::Call::place_decision_deposit { index: expected },
-        ),
     ];
     let included = sender
         .send(&api::transactions().utility().batch_all(calls))
@@ -90,17 +83,11 @@ async fn with_referendum(
         .transpose()?
         .ok_or_else(|| anyhow!("the batch went through without a referendum"))?
         .index;
-    let mut receipt = included.receipt;
-    if index != expected {
-        // Somebody else's referendum came first and got the deposit.
-        out.note(format!(
-            "referendum {expected} came in between; placing the deposit of {index}"
-        ));
-        let call = api::transactions()
-            .referenda()
-            .place_decision_deposit(index);
-        receipt = sender.send(&call).await?.receipt;
-    }
+    // In a transaction of its own: which number the referendum gets is not known before.
+    let call = api::transactions()
+        .referenda()
+        .place_decision_deposit(index);
+    let receipt = sender.send(&call).await?.receipt;
     Ok((Some(index), receipt))
 }
 

@@ -7,6 +7,7 @@ use crate::{
 use anyhow::{Context, Result};
 use arena_primitives::{
     AccountId, Balance, BlockNumber, Hash, Role, Round, StakeSnapshot, TaskId, Uris, Venue,
+    hash::{Domain, hash},
 };
 use codec::Decode;
 use serde::Serialize;
@@ -267,4 +268,47 @@ pub(crate) async fn mirrors(at: &At, task: TaskId, root: Hash) -> Result<Vec<Str
             .map(|uri| String::from_utf8_lossy(uri).into_owned())
             .collect()
     }))
+}
+
+/// The making of a round's seed.
+#[derive(Clone, Copy, Debug, Decode)]
+pub(crate) struct SeedState {
+    /// Over the blocks of the seed phase so far.
+    acc: Hash,
+    _blocks: u32,
+    /// There once the seed is complete.
+    total: Option<Balance>,
+}
+
+impl SeedState {
+    /// The seed of the round's evaluation samples; `None` before it is complete.
+    pub(crate) fn of_samples(&self, task: TaskId, round: Round) -> Option<Hash> {
+        self.total?;
+        let seed = hash(Domain::Seed, &(self.acc, task, round));
+        Some(hash(Domain::Samples, &seed))
+    }
+}
+
+/// How far a round's seed is; `None` before its first block and after settlement.
+pub(crate) async fn seed(at: &At, task: TaskId, round: Round) -> Result<Option<SeedState>> {
+    fetch(at, api::storage().arena_scoring().seeds(), (task, round)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seed_of_samples_should_be_that_of_the_protocol_once_complete() {
+        let state = |total| SeedState {
+            acc: Hash::repeat_byte(7),
+            _blocks: 1,
+            total,
+        };
+        // blake2b-256("arena/samples/1" ‖ blake2b-256("arena/seed/1" ‖ acc ‖ 3u32 ‖ 2u32))
+        let expected = "42a16eb6c22da589336becd9683a789dd75148579d967a5f7ec4cc1d0d1734c6";
+        let found = state(Some(5)).of_samples(3, 2).map(hex::encode);
+        assert_eq!(found.as_deref(), Some(expected));
+        assert_eq!(state(None).of_samples(3, 2), None);
+    }
 }

@@ -14,6 +14,7 @@ mod ledger;
 mod names;
 mod out;
 mod report;
+mod scores;
 mod spec;
 mod stake;
 mod state;
@@ -136,6 +137,8 @@ async fn online(out: Out, chain: &Chain, command: Command) -> Result<()> {
             report::report(out, chain, &task, file.as_deref()).await
         }
         Command::Verify { task } => verify::verify(out, chain, &task).await,
+        Command::RoundSeed { task, round } => scores::round_seed(out, chain, task, round).await,
+        Command::CountScores { task } => scores::count(out, chain, task).await,
         command => signed(out, chain, command).await,
     }
 }

@@ -218,6 +218,9 @@ fn step(task: &views::Task, round: u32, now: u32) -> Step {
     match task.live.iter().find(|live| live.round == round) {
         Some(live) if next < live.schedule.publish => Step::Wait,
         Some(live) if next < live.schedule.seed => Step::Send,
+        // The stream starts with blocks before the one that took the commitment, in which the
+        // round may not have been opened.
+        None if task.open_round.is_some_and(|open| open < round) => Step::Wait,
         _ => Step::Missed,
     }
 }
@@ -382,5 +385,6 @@ mod tests {
         assert_eq!(step(&task, 1, 30), Step::Wait);
         assert_eq!(step(&task, 1, 34), Step::Missed);
         assert_eq!(step(&task, 2, 30), Step::Missed);
+        assert_eq!(step(&task, 3, 30), Step::Wait, "round 3 is not open yet");
     }
 }

@@ -160,6 +160,8 @@ impl Own {
             let started = tokio::time::Instant::now();
             match self.spawn() {
                 Ok(mut child) => {
+                    // Waiting for a child closes its input, which would end it.
+                    let input = child.stdin.take();
                     match self.address().await {
                         Some((url, token)) => {
                             log::info!(target: "arena", "🏟  executor ready on {url}, pid {:?}", child.id());
@@ -171,6 +173,7 @@ impl Own {
                         ),
                     }
                     let status = child.wait().await;
+                    drop(input);
                     log::error!(target: "arena", "the executor ended: {status:?}; starting it again");
                 }
                 Err(e) => log::error!(

@@ -3,8 +3,8 @@
 use crate::*;
 use alloc::vec::Vec;
 use arena_primitives::{Round, TaskId, TimeParameters, Venue};
-use codec::Encode;
 use arena_runtime_api::{Amount, PositionView, ResultView, TaskView};
+use codec::Encode;
 use frame_support::{
     genesis_builder_helper::{build_state, get_preset},
     traits::{Get, KeyOwnerProofSystem},

@@ -95,7 +95,9 @@ impl<S: TransactionExtension<RuntimeCall>> TransactionExtension<RuntimeCall> for
         inherited_implication: &impl Implication,
         source: TransactionSource,
     ) -> ValidateResult<Self::Val, RuntimeCall> {
-        let duty = origin.as_system_origin_signer().and_then(|who| call.check_duty(who));
+        let duty = origin
+            .as_system_origin_signer()
+            .and_then(|who| call.check_duty(who));
         match duty {
             Some(Ok(tag)) => {
                 let validity = ValidTransaction {

@@ -5,8 +5,7 @@
 
 use crate::{
     AccountId, BABE_GENESIS_EPOCH_CONFIG, Balance, BalancesConfig, RuntimeGenesisConfig,
-    SessionKeys, SudoConfig, UNIT,
-    configs::system::EXISTENTIAL_DEPOSIT,
+    SessionKeys, SudoConfig, UNIT, configs::system::EXISTENTIAL_DEPOSIT,
 };
 use alloc::{vec, vec::Vec};
 use arena_primitives::{TimeParameters, time::Windows};
@@ -52,13 +51,14 @@ fn session_keys(author: Sr25519Keyring) -> SessionKeys {
 }
 
 /// The supply, in equal parts for the well-known accounts; the first takes what is left over
-/// after the existential deposit that the reward account is given.
+/// after the existential deposits that rewards and treasury give their accounts.
 fn balances() -> Vec<(AccountId, Balance)> {
-    let accounts: Vec<AccountId> =
-        Sr25519Keyring::well_known().map(|key| key.to_account_id()).collect();
+    let accounts: Vec<AccountId> = Sr25519Keyring::well_known()
+        .map(|key| key.to_account_id())
+        .collect();
     let count = Balance::try_from(accounts.len()).unwrap_or(1).max(1);
     let part = SUPPLY.checked_div(count).unwrap_or(0);
-    let reserved = EXISTENTIAL_DEPOSIT;
+    let reserved = EXISTENTIAL_DEPOSIT.saturating_mul(2);
     let rest = SUPPLY.checked_rem(count).unwrap_or(0);
     accounts
         .into_iter()
@@ -73,8 +73,12 @@ fn balances() -> Vec<(AccountId, Balance)> {
 fn genesis(preset: Preset) -> Value {
     let operator = |key: &Sr25519Keyring| key.to_account_id();
     build_struct_json_patch!(RuntimeGenesisConfig {
-        balances: BalancesConfig { balances: balances() },
-        babe: pallet_babe::GenesisConfig { epoch_config: BABE_GENESIS_EPOCH_CONFIG },
+        balances: BalancesConfig {
+            balances: balances()
+        },
+        babe: pallet_babe::GenesisConfig {
+            epoch_config: BABE_GENESIS_EPOCH_CONFIG
+        },
         session: pallet_session::GenesisConfig {
             keys: preset
                 .authors
@@ -131,7 +135,16 @@ fn development() -> Value {
     genesis(Preset {
         authors: vec![Sr25519Keyring::Alice],
         author_stake: 1_000 * UNIT,
-        time: small_time(500, Windows { gap: 1, publish: 4, seed: 2, commit: 20, reveal: 10 }),
+        time: small_time(
+            500,
+            Windows {
+                gap: 1,
+                publish: 4,
+                seed: 2,
+                commit: 20,
+                reveal: 10,
+            },
+        ),
         limits: small_limits(),
         sudo: Some(Sr25519Keyring::Alice.to_account_id()),
     })
@@ -142,7 +155,16 @@ fn local() -> Value {
     genesis(Preset {
         authors: vec![Sr25519Keyring::Alice, Sr25519Keyring::Bob],
         author_stake: 1_000 * UNIT,
-        time: small_time(2_000, Windows { gap: 1, publish: 2, seed: 2, commit: 8, reveal: 4 }),
+        time: small_time(
+            2_000,
+            Windows {
+                gap: 1,
+                publish: 2,
+                seed: 2,
+                commit: 8,
+                reveal: 4,
+            },
+        ),
         limits: small_limits(),
         sudo: Some(Sr25519Keyring::Alice.to_account_id()),
     })
@@ -163,7 +185,13 @@ fn production_like() -> Value {
             slot_millis: 6_000,
             epoch_slots: 600,
             blocks_per_day,
-            windows: Windows { gap: 100, publish: 1_200, seed: 16, commit: 7_200, reveal: 3_600 },
+            windows: Windows {
+                gap: 100,
+                publish: 1_200,
+                seed: 16,
+                commit: 7_200,
+                reveal: 3_600,
+            },
             unbonding_minutes: 7 * 1_440,
             commission_notice_minutes: 1_440,
         },
@@ -191,7 +219,9 @@ pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
         PRODUCTION_LIKE_PRESET => production_like(),
         _ => return None,
     };
-    serde_json::to_string(&json).ok().map(|text| text.into_bytes())
+    serde_json::to_string(&json)
+        .ok()
+        .map(|text| text.into_bytes())
 }
 
 /// Names of all presets.

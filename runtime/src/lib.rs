@@ -4,7 +4,10 @@
 //! of the pallets' settings, `governance/` origins and tracks, `apis.rs` what nodes call.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![recursion_limit = "512"]
-#![allow(missing_docs, reason = "FRAME's macros write public items without them")]
+#![allow(
+    missing_docs,
+    reason = "FRAME's macros write public items without them"
+)]
 
 extern crate alloc;
 
@@ -12,11 +15,11 @@ extern crate alloc;
 include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 
 pub mod apis;
-mod views;
 pub mod configs;
 pub mod duty;
 pub mod genesis_config_presets;
 pub mod governance;
+mod views;
 
 use alloc::vec::Vec;
 pub use arena_primitives::{
@@ -187,7 +190,6 @@ mod runtime {
     #[runtime::pallet_index(50)]
     pub type Sudo = pallet_sudo;
 }
-
 
 #[cfg(test)]
 mod tests;

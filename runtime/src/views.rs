@@ -1,6 +1,6 @@
 //! What the arena's runtime API answers, read from the pallets.
 
-use crate::{ArenaRewards, ArenaStaking, ArenaTasks, AccountId, Runtime, System};
+use crate::{AccountId, ArenaRewards, ArenaStaking, ArenaTasks, Runtime, System};
 use alloc::{string::String, vec::Vec};
 use arena_primitives::{
     Role, Round, TaskId, Venue,
@@ -64,11 +64,14 @@ pub(crate) fn result(task: TaskId, round: Round) -> Option<ResultView> {
         rank: model.rank,
         reward: model.reward.into(),
     });
-    let validators = result.validators.into_iter().map(|validator| ValidatorView {
-        account: validator.validator,
-        distance: validator.distance.map(|distance| distance.deconstruct()),
-        reward: validator.reward.into(),
-    });
+    let validators = result
+        .validators
+        .into_iter()
+        .map(|validator| ValidatorView {
+            account: validator.validator,
+            distance: validator.distance.map(|distance| distance.deconstruct()),
+            reward: validator.reward.into(),
+        });
     Some(ResultView {
         task,
         round,
@@ -97,7 +100,9 @@ pub(crate) fn position(venue: Venue, operator: &AccountId) -> Option<PositionVie
 
 /// Positions of a venue, ordered by account.
 pub(crate) fn positions(venue: Venue, after: Option<AccountId>, limit: u32) -> Vec<PositionView> {
-    let round = ArenaTasks::current_round(venue).unwrap_or(0).saturating_add(1);
+    let round = ArenaTasks::current_round(venue)
+        .unwrap_or(0)
+        .saturating_add(1);
     let mut operators: Vec<AccountId> = [Role::Trainer, Role::Validator]
         .into_iter()
         .flat_map(|role| ArenaStaking::all(venue, role, round))
@@ -105,5 +110,9 @@ pub(crate) fn positions(venue: Venue, after: Option<AccountId>, limit: u32) -> V
         .filter(|operator| after.as_ref().is_none_or(|after| operator > after))
         .collect();
     operators.sort();
-    operators.iter().filter_map(|operator| position(venue, operator)).take(page(limit)).collect()
+    operators
+        .iter()
+        .filter_map(|operator| position(venue, operator))
+        .take(page(limit))
+        .collect()
 }

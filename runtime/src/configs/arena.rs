@@ -9,7 +9,11 @@ use arena_primitives::{
     Role, Round, Venue,
     traits::{VenueRefusal, Venues},
 };
-use frame_support::{PalletId, parameter_types, traits::{EitherOf, Get}, weights::Weight};
+use frame_support::{
+    PalletId, parameter_types,
+    traits::{EitherOf, Get},
+    weights::Weight,
+};
 use frame_system::EnsureRoot;
 use sp_runtime::Perbill;
 

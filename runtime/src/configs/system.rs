@@ -3,14 +3,19 @@
 use crate::*;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{
-    derive_impl, parameter_types,
+    derive_impl,
     dispatch::DispatchClass,
+    parameter_types,
     traits::{ConstU32, ConstU128, InstanceFilter, VariantCountOf},
     weights::constants::{BlockExecutionWeight, ExtrinsicBaseWeight, ParityDbWeight},
 };
 use frame_system::limits::{BlockLength, BlockWeights};
 use scale_info::TypeInfo;
-use sp_runtime::{Perbill, generic::Era, traits::{AccountIdLookup, Verify}};
+use sp_runtime::{
+    Perbill,
+    generic::Era,
+    traits::{AccountIdLookup, Verify},
+};
 
 /// Part of a block that ordinary transactions may fill; the rest is for duties and hooks.
 const NORMAL_RATIO: Perbill = Perbill::from_percent(75);
@@ -115,8 +120,19 @@ impl pallet_multisig::Config for Runtime {
 
 /// What a proxy may do for its principal: one type for each role.
 #[derive(
-    Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Encode, Decode,
-    DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+    Copy,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Debug,
+    Default,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
 )]
 pub enum ProxyType {
     /// Everything.
@@ -143,7 +159,8 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
             ProxyType::Any => true,
             ProxyType::Voter => matches!(
                 call,
-                RuntimeCall::Referenda(_) | RuntimeCall::ConvictionVoting(_)
+                RuntimeCall::Referenda(_)
+                    | RuntimeCall::ConvictionVoting(_)
                     | RuntimeCall::Preimage(_)
             ),
             ProxyType::Operator => matches!(
@@ -155,7 +172,10 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
                     | RuntimeCall::ArenaRewards(_)
             ),
             ProxyType::Delegator => {
-                matches!(call, RuntimeCall::ArenaDelegation(_) | RuntimeCall::ArenaRewards(_))
+                matches!(
+                    call,
+                    RuntimeCall::ArenaDelegation(_) | RuntimeCall::ArenaRewards(_)
+                )
             }
             ProxyType::Creator => matches!(
                 call,
@@ -259,9 +279,10 @@ pub fn tx_extension(nonce: Nonce, era: Era, tip: Balance) -> TxExtension {
         frame_system::CheckEra::from(era),
         frame_system::CheckNonce::from(nonce),
         frame_system::CheckWeight::new(),
-        duty::FreeIfDuty(pallet_transaction_payment::ChargeTransactionPayment::from(tip)),
+        duty::FreeIfDuty(pallet_transaction_payment::ChargeTransactionPayment::from(
+            tip,
+        )),
         frame_metadata_hash_extension::CheckMetadataHash::new(false),
         frame_system::WeightReclaim::new(),
     )
 }
-

@@ -17,7 +17,15 @@ pub mod pallet {
 
     /// What a referendum speaks as.
     #[derive(
-        PartialEq, Eq, Clone, Copy, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+        PartialEq,
+        Eq,
+        Clone,
+        Copy,
+        Debug,
+        Encode,
+        Decode,
+        DecodeWithMemTracking,
+        TypeInfo,
         MaxEncodedLen,
     )]
     #[pallet::origin]

@@ -33,7 +33,8 @@ const fn percent(x: i32) -> FixedI64 {
 /// Approval falls from all votes to just above half of them.
 const APPROVAL: Curve = Curve::make_linear(100, 100, percent(51), percent(100));
 /// Support falls from half of the active issuance to one in two thousand at the end.
-const SUPPORT: Curve = Curve::make_linear(100, 100, FixedI64::from_rational(5, 10_000), percent(50));
+const SUPPORT: Curve =
+    Curve::make_linear(100, 100, FixedI64::from_rational(5, 10_000), percent(50));
 /// For decisions that must be quick: a tenth of the issuance at first.
 const FAST_SUPPORT: Curve =
     Curve::make_linear(100, 100, FixedI64::from_rational(5, 10_000), percent(10));
@@ -101,10 +102,38 @@ impl Tracks<Balance, BlockNumber> for TracksInfo {
                 fast(3),
                 FAST_SUPPORT,
             ),
-            track(id::PARAMETERS, name("parameters"), 5, 500 * UNIT, slow(7), SUPPORT),
-            track(id::TREASURY, name("treasury"), 10, 100 * UNIT, slow(7), SUPPORT),
-            track(id::CANCEL_SLASH, name("cancel_slash"), 10, 100 * UNIT, fast(2), FAST_SUPPORT),
-            track(id::TASK_GUARD, name("task_guard"), 10, 100 * UNIT, fast(2), FAST_SUPPORT),
+            track(
+                id::PARAMETERS,
+                name("parameters"),
+                5,
+                500 * UNIT,
+                slow(7),
+                SUPPORT,
+            ),
+            track(
+                id::TREASURY,
+                name("treasury"),
+                10,
+                100 * UNIT,
+                slow(7),
+                SUPPORT,
+            ),
+            track(
+                id::CANCEL_SLASH,
+                name("cancel_slash"),
+                10,
+                100 * UNIT,
+                fast(2),
+                FAST_SUPPORT,
+            ),
+            track(
+                id::TASK_GUARD,
+                name("task_guard"),
+                10,
+                100 * UNIT,
+                fast(2),
+                FAST_SUPPORT,
+            ),
         ]
         .into_iter()
         .map(Cow::Owned)

@@ -34,7 +34,9 @@ fn service_account(key: Key) -> AccountId {
 }
 
 fn uris() -> Uris {
-    vec![Uri::try_from(b"file:///models".to_vec()).expect("short")].try_into().expect("one")
+    vec![Uri::try_from(b"file:///models".to_vec()).expect("short")]
+        .try_into()
+        .expect("one")
 }
 
 fn spec() -> TaskSpec {
@@ -115,7 +117,10 @@ fn run_until(what: &str, done: impl Fn() -> bool) {
 }
 
 fn call(who: &AccountId, call: impl Into<RuntimeCall>) -> sp_runtime::DispatchResult {
-    call.into().dispatch(RuntimeOrigin::signed(who.clone())).map(|_| ()).map_err(|e| e.error)
+    call.into()
+        .dispatch(RuntimeOrigin::signed(who.clone()))
+        .map(|_| ())
+        .map_err(|e| e.error)
 }
 
 /// Sends a duty as the pool would let it through.
@@ -124,16 +129,28 @@ fn duty(key: Key, what: impl Into<RuntimeCall>) {
     let signer = service_account(key);
     assert!(matches!(what.check_duty(&signer), Some(Ok(_))), "{what:?}");
     assert_ok!(call(&signer, what.clone()));
-    assert!(matches!(what.check_duty(&signer), Some(Err(_))), "a duty is due once: {what:?}");
+    assert!(
+        matches!(what.check_duty(&signer), Some(Err(_))),
+        "a duty is due once: {what:?}"
+    );
 }
 
 fn approve_task() -> TaskId {
     let spec = spec();
     let spec_hash = ArenaTasks::spec_hash(&account(CREATOR), &spec);
-    assert_ok!(call(&account(CREATOR), pallet_arena_tasks::Call::propose { spec }));
+    assert_ok!(call(
+        &account(CREATOR),
+        pallet_arena_tasks::Call::propose { spec }
+    ));
     let task = pallet_arena_tasks::NextTaskId::<Runtime>::get();
-    let approve = pallet_arena_tasks::Call::approve { spec_hash, max_share: Perbill::one() };
-    assert_noop!(call(&account(CREATOR), approve.clone()), sp_runtime::DispatchError::BadOrigin);
+    let approve = pallet_arena_tasks::Call::approve {
+        spec_hash,
+        max_share: Perbill::one(),
+    };
+    assert_noop!(
+        call(&account(CREATOR), approve.clone()),
+        sp_runtime::DispatchError::BadOrigin
+    );
     let origin = governance::origins::pallet::Origin::TaskApprover;
     assert_ok!(RuntimeCall::from(approve).dispatch(origin.into()));
     task
@@ -144,22 +161,42 @@ fn enrol(task: TaskId) {
     for key in TRAINERS.into_iter().chain(VALIDATORS) {
         let who = account(key);
         let proof = service(key).sign(&preimage(Domain::ServiceKeyProof, &who));
-        let set = pallet_arena_staking::Call::set_service_key { key: service_account(key), proof };
+        let set = pallet_arena_staking::Call::set_service_key {
+            key: service_account(key),
+            proof,
+        };
         assert_ok!(call(&who, set));
     }
-    for (keys, role) in [(&TRAINERS[..], Role::Trainer), (&VALIDATORS[..], Role::Validator)] {
+    for (keys, role) in [
+        (&TRAINERS[..], Role::Trainer),
+        (&VALIDATORS[..], Role::Validator),
+    ] {
         for key in keys {
             let amount = 100 * UNIT;
-            let stake = pallet_arena_staking::Call::stake { venue, role, amount };
+            let stake = pallet_arena_staking::Call::stake {
+                venue,
+                role,
+                amount,
+            };
             assert_ok!(call(&account(*key), stake));
         }
     }
-    let stake = pallet_arena_staking::Call::stake { venue, role: Role::Trainer, amount: UNIT };
-    assert!(call(&account(CREATOR), stake).is_err(), "a creator takes no role in its task");
+    let stake = pallet_arena_staking::Call::stake {
+        venue,
+        role: Role::Trainer,
+        amount: UNIT,
+    };
+    assert!(
+        call(&account(CREATOR), stake).is_err(),
+        "a creator takes no role in its task"
+    );
     for operator in [TRAINERS[0], VALIDATORS[0]] {
         let operator = account(operator);
-        let delegate =
-            pallet_arena_delegation::Call::delegate { venue, operator, amount: 50 * UNIT };
+        let delegate = pallet_arena_delegation::Call::delegate {
+            venue,
+            operator,
+            amount: 50 * UNIT,
+        };
         assert_ok!(call(&account(DELEGATOR), delegate));
     }
 }
@@ -184,29 +221,48 @@ fn outcome(trainer: &AccountId) -> ScoreOutcome {
 }
 
 fn submit_and_publish(task: TaskId, round: Round) {
-    run_until("the round", || phase_of(task, round) == Some(RoundPhase::Submissions));
+    run_until("the round", || {
+        phase_of(task, round) == Some(RoundPhase::Submissions)
+    });
     let nonce = H256::repeat_byte(9);
     for key in TRAINERS {
         let commitment = hash(Domain::Submission, &(account(key), root(key, 1), nonce));
-        assert_ok!(call(&account(key), pallet_arena_tasks::Call::submit { task, commitment }));
+        assert_ok!(call(
+            &account(key),
+            pallet_arena_tasks::Call::submit { task, commitment }
+        ));
     }
-    run_until("publishing", || phase_of(task, round) == Some(RoundPhase::Publish));
+    run_until("publishing", || {
+        phase_of(task, round) == Some(RoundPhase::Publish)
+    });
     for key in TRAINERS {
         let manifest_root = root(key, 1);
-        duty(key, pallet_arena_tasks::Call::publish { task, manifest_root, uris: uris(), nonce });
+        duty(
+            key,
+            pallet_arena_tasks::Call::publish {
+                task,
+                manifest_root,
+                uris: uris(),
+                nonce,
+            },
+        );
     }
 }
 
 fn score(task: TaskId, round: Round) {
-    run_until("the commit window", || phase_of(task, round) == Some(RoundPhase::Commit));
+    run_until("the commit window", || {
+        phase_of(task, round) == Some(RoundPhase::Commit)
+    });
     let reveals: Vec<_> = VALIDATORS
         .map(|key| {
             let drawn = ArenaScoring::drawn(task, round, &account(key));
-            let entries = drawn.into_iter().map(|(trainer, manifest_root)| ScoreEntry {
-                manifest_root,
-                outcome: outcome(&trainer),
-                sketch: None,
-            });
+            let entries = drawn
+                .into_iter()
+                .map(|(trainer, manifest_root)| ScoreEntry {
+                    manifest_root,
+                    outcome: outcome(&trainer),
+                    sketch: None,
+                });
             let entries = ScoreEntries::truncate_from(entries.collect());
             (key, entries, H256::repeat_byte(1), H256::repeat_byte(2))
         })
@@ -217,13 +273,28 @@ fn score(task: TaskId, round: Round) {
             Domain::Scores,
             &(account(*key), task, round, entries, *samples_root, *nonce),
         );
-        duty(*key, pallet_arena_scoring::Call::commit_scores { task, round, commitment });
+        duty(
+            *key,
+            pallet_arena_scoring::Call::commit_scores {
+                task,
+                round,
+                commitment,
+            },
+        );
     }
-    run_until("the reveal window", || phase_of(task, round) == Some(RoundPhase::Reveal));
+    run_until("the reveal window", || {
+        phase_of(task, round) == Some(RoundPhase::Reveal)
+    });
     for (key, entries, samples_root, nonce) in reveals {
         duty(
             key,
-            pallet_arena_scoring::Call::reveal_scores { task, round, entries, samples_root, nonce },
+            pallet_arena_scoring::Call::reveal_scores {
+                task,
+                round,
+                entries,
+                samples_root,
+                nonce,
+            },
         );
     }
     run_until("settlement", || views::result(task, round).is_some());
@@ -232,7 +303,10 @@ fn score(task: TaskId, round: Round) {
 fn claim_all(task: TaskId) {
     let venue = Venue::Task(task);
     for key in [TRAINERS[0], TRAINERS[1], VALIDATORS[0], VALIDATORS[1]] {
-        assert_ok!(call(&account(key), pallet_arena_rewards::Call::claim { venue }));
+        assert_ok!(call(
+            &account(key),
+            pallet_arena_rewards::Call::claim { venue }
+        ));
     }
     for operator in [TRAINERS[0], VALIDATORS[0]] {
         let operator = account(operator);
@@ -260,27 +334,43 @@ fn a_task_should_live_from_proposal_to_claims() {
             ArenaTasks::phase(task) == Some(TaskPhase::FinalValidation)
         });
         score(task, 3);
-        let locked = pallet_arena_rewards::Call::claim { venue: Venue::Task(task) };
+        let locked = pallet_arena_rewards::Call::claim {
+            venue: Venue::Task(task),
+        };
         assert_noop!(
             call(&account(TRAINERS[0]), locked),
             pallet_arena_rewards::Error::<Runtime>::RewardsLocked
         );
-        run_until("closing", || ArenaTasks::phase(task) == Some(TaskPhase::Closed));
+        run_until("closing", || {
+            ArenaTasks::phase(task) == Some(TaskPhase::Closed)
+        });
 
         for round in 1..=3 {
             let result = views::result(task, round).expect("is kept");
-            let of = |key| result.models.iter().find(|m| m.trainer == account(key)).expect("is there");
+            let of = |key| {
+                result
+                    .models
+                    .iter()
+                    .find(|m| m.trainer == account(key))
+                    .expect("is there")
+            };
             assert_eq!(of(TRAINERS[0]).rank, Some(1));
             assert_eq!(of(TRAINERS[1]).rank, Some(2));
             assert!(of(TRAINERS[0]).reward.0 > of(TRAINERS[1]).reward.0);
-            assert_eq!(of(TRAINERS[2]).status, ModelStatus::Invalid(MinerFault::NonFinite));
+            assert_eq!(
+                of(TRAINERS[2]).status,
+                ModelStatus::Invalid(MinerFault::NonFinite)
+            );
             assert_eq!(of(TRAINERS[2]).reward.0, 0);
             assert!(result.drawn.0 > 0);
         }
         claim_all(task);
         check_invariants();
         let books = ArenaRewards::totals();
-        assert_eq!(Balances::total_issuance(), before + books.minted - books.burned);
+        assert_eq!(
+            Balances::total_issuance(),
+            before + books.minted - books.burned
+        );
         assert_eq!(
             books.minted + books.bounties,
             books.rewards + books.authors + books.treasury + books.dust + books.in_flight
@@ -296,19 +386,37 @@ fn a_round_without_reveals_should_mint_nothing_and_cost_who_committed() {
         let task = approve_task();
         enrol(task);
         submit_and_publish(task, 1);
-        run_until("the commit window", || phase_of(task, 1) == Some(RoundPhase::Commit));
+        run_until("the commit window", || {
+            phase_of(task, 1) == Some(RoundPhase::Commit)
+        });
         let commitment = H256::repeat_byte(3);
         duty(
             VALIDATORS[0],
-            pallet_arena_scoring::Call::commit_scores { task, round: 1, commitment },
+            pallet_arena_scoring::Call::commit_scores {
+                task,
+                round: 1,
+                commitment,
+            },
         );
-        let own = |key| views::position(Venue::Task(task), &account(key)).expect("is there").own.0;
+        let own = |key| {
+            views::position(Venue::Task(task), &account(key))
+                .expect("is there")
+                .own
+                .0
+        };
         let (committed, absent) = (own(VALIDATORS[0]), own(VALIDATORS[1]));
         let minted = ArenaRewards::totals().minted;
         run_until("settlement", || views::result(task, 1).is_some());
         assert_eq!(ArenaRewards::totals().minted, minted);
         assert!(views::result(task, 1).is_some_and(|result| result.unpaid.is_some()));
-        assert!(own(VALIDATORS[0]) < committed, "a commitment without reveal costs stake");
-        assert_eq!(own(VALIDATORS[1]), absent, "an absence is a miss, not a fault");
+        assert!(
+            own(VALIDATORS[0]) < committed,
+            "a commitment without reveal costs stake"
+        );
+        assert_eq!(
+            own(VALIDATORS[1]),
+            absent,
+            "an absence is a miss, not a fault"
+        );
     });
 }

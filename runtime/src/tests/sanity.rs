@@ -4,9 +4,7 @@ use crate::{
     governance::tracks::TracksInfo,
     *,
 };
-use frame_support::{
-    dispatch::GetDispatchInfo, genesis_builder_helper::build_state,
-};
+use frame_support::{dispatch::GetDispatchInfo, genesis_builder_helper::build_state};
 use pallet_referenda::TracksInfo as _;
 use sp_keyring::Sr25519Keyring;
 
@@ -43,7 +41,11 @@ fn every_preset_should_build_with_the_whole_supply_and_authors_with_stake() {
         with_preset(name.as_ref(), || {
             assert_eq!(Balances::total_issuance(), SUPPLY, "{name:?}");
             assert!(!Session::validators().is_empty(), "{name:?}");
-            assert_eq!(Session::validators().len(), Babe::authorities().len(), "{name:?}");
+            assert_eq!(
+                Session::validators().len(),
+                Babe::authorities().len(),
+                "{name:?}"
+            );
             let time = ArenaStaking::time();
             assert!(time.windows.total() <= time.blocks_per_day, "{name:?}");
             pallet_arena_staking::invariants::check::<Runtime>().expect("staking");
@@ -62,12 +64,22 @@ fn only_test_presets_should_have_sudo() {
 #[test]
 fn presets_should_share_one_runtime_and_differ_in_time() {
     let slot = |name| with_preset(name, || Babe::slot_duration());
-    assert_eq!((slot("development"), slot("local_testnet"), slot("production")), (500, 2_000, 6_000));
+    assert_eq!(
+        (
+            slot("development"),
+            slot("local_testnet"),
+            slot("production")
+        ),
+        (500, 2_000, 6_000)
+    );
 }
 
 #[test]
 fn call_should_stay_small() {
-    assert!(core::mem::size_of::<RuntimeCall>() <= 1_024, "box the large arguments");
+    assert!(
+        core::mem::size_of::<RuntimeCall>() <= 1_024,
+        "box the large arguments"
+    );
 }
 
 #[test]
@@ -119,4 +131,13 @@ fn pallet_indices_should_not_move() {
     for (name, index, pinned) in indices {
         assert_eq!(index, pinned, "{name}");
     }
+}
+
+#[test]
+fn command_line_should_be_generated_from_this_runtime() {
+    let committed = include_bytes!("../../../cli/metadata.scale");
+    assert!(
+        native_metadata() == committed[..],
+        "the runtime changed: run scripts/metadata.sh and commit cli/metadata.scale"
+    );
 }

@@ -1,0 +1,216 @@
+//! What a chain shows of how its validators scored: the seeds of their samples, and how often
+//! each of them committed and revealed.
+
+use crate::{
+    chain::{Chain, api, number, result, task},
+    fail::bad_input,
+    ledger, out,
+    out::Out,
+    tasks,
+};
+use anyhow::{Context, Result};
+use arena_primitives::{AccountId, DataSource, Round, TaskId};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Blocks that are read at once.
+const AT_ONCE: usize = 16;
+
+/// With what the evaluation samples of a round were drawn.
+#[derive(Serialize)]
+struct RoundSeed {
+    /// 64 hex digits.
+    sample_seed: String,
+    /// How many; 0 takes all.
+    samples: u32,
+}
+
+/// Shows the seed of a round's evaluation samples. Settlement removes it from the state, so that
+/// of a settled round is read one block earlier.
+pub(crate) async fn round_seed(out: Out, chain: &Chain, id: TaskId, round: Round) -> Result<()> {
+    let now = chain.finalized().await?;
+    let spec = tasks::spec(&now, id).await?;
+    let at = match result(&now, id, round).await? {
+        Some(stored) => chain.at_number(stored.settled_at.saturating_sub(1)).await?,
+        None => now,
+    };
+    let seed = ledger::seed(&at, id, round)
+        .await?
+        .and_then(|state| state.of_samples(id, round))
+        .ok_or_else(|| unknown(id, round, number(&at)))?;
+    let DataSource::Public(data) = &spec.data;
+    let view = RoundSeed {
+        sample_seed: hex::encode(seed),
+        samples: data.samples,
+    };
+    out.show(&view, |view| {
+        let samples = match view.samples {
+            0 => "all".into(),
+            some => some.to_string(),
+        };
+        out::pairs([
+            ("seed of the samples", view.sample_seed.clone()),
+            ("samples", samples),
+        ])
+    })
+}
+
+fn unknown(id: TaskId, round: Round, block: u32) -> anyhow::Error {
+    bad_input(format!(
+        "round {round} of task {id} has no seed at block {block}: its seed phase is not over, \
+         no block of it gave one, or the result of the round is no longer kept"
+    ))
+}
+
+/// What a validator did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    /// Committed to its scores.
+    Commit,
+    /// Revealed them.
+    Reveal,
+}
+
+/// How often a validator did something in a round.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Count {
+    validator: AccountId,
+    round: Round,
+    count: u32,
+}
+
+/// What validators of a task did over all blocks.
+#[derive(Default, Serialize)]
+struct Counts {
+    commits: Vec<Count>,
+    reveals: Vec<Count>,
+}
+
+/// Counts commitments and reveals of a task over the events of all blocks, up to the best one.
+pub(crate) async fn count(out: Out, chain: &Chain, id: TaskId) -> Result<()> {
+    let best = chain.best().await?;
+    task(&best, id).await?;
+    let last = number(&best);
+    let bar = out::bar(
+        u64::from(last) + 1,
+        "reading blocks {bar:30} {pos}/{len} [{eta} left]",
+    );
+    let mut deeds = Vec::new();
+    let mut blocks = stream::iter(0..=last)
+        .map(|block| events(chain, id, block))
+        .buffered(AT_ONCE);
+    while let Some(found) = blocks.try_next().await? {
+        bar.inc(1);
+        deeds.extend(found);
+    }
+    bar.finish_and_clear();
+    out.show(&sum(deeds), human)
+}
+
+type Done = (Deed, Round, AccountId);
+
+async fn events(chain: &Chain, id: TaskId, block: u32) -> Result<Vec<Done>> {
+    use api::arena_scoring::events::{ScoresCommitted, ScoresRevealed};
+    let at = chain.best_at_number(block).await?;
+    let all = at.events().fetch().await.with_context(|| {
+        format!("can't read events of block {block}; ask an archive node (--url)")
+    })?;
+    let mut found = Vec::new();
+    for event in all.iter() {
+        let event = event.with_context(|| format!("an event of block {block} doesn't decode"))?;
+        if event.pallet_name() != "ArenaScoring" {
+            continue;
+        }
+        let done = if let Some(e) = event.decode_fields_as::<ScoresCommitted>().transpose()? {
+            (e.task, (Deed::Commit, e.round, e.validator.0.into()))
+        } else if let Some(e) = event.decode_fields_as::<ScoresRevealed>().transpose()? {
+            (e.task, (Deed::Reveal, e.round, e.validator.0.into()))
+        } else {
+            continue;
+        };
+        found.extend((done.0 == id).then_some(done.1));
+    }
+    Ok(found)
+}
+
+/// One line per validator and round, by round.
+fn sum(deeds: Vec<Done>) -> Counts {
+    let [mut commits, mut reveals] = [BTreeMap::new(), BTreeMap::new()];
+    for (deed, round, validator) in deeds {
+        let counts = match deed {
+            Deed::Commit => &mut commits,
+            Deed::Reveal => &mut reveals,
+        };
+        let count: &mut u32 = counts.entry((round, validator)).or_default();
+        *count = count.saturating_add(1);
+    }
+    let rows = |counts: BTreeMap<(Round, AccountId), u32>| {
+        let rows = counts.into_iter().map(|((round, validator), count)| Count {
+            validator,
+            round,
+            count,
+        });
+        rows.collect()
+    };
+    Counts {
+        commits: rows(commits),
+        reveals: rows(reveals),
+    }
+}
+
+fn human(counts: &Counts) -> String {
+    let mut table = out::table(["what", "round", "validator", "times"]);
+    for (what, rows) in [("commit", &counts.commits), ("reveal", &counts.reveals)] {
+        for row in rows {
+            table.add_row([
+                what.into(),
+                row.round.to_string(),
+                row.validator.to_string(),
+                row.count.to_string(),
+            ]);
+        }
+    }
+    table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sum_should_count_each_validator_and_round_apart() {
+        let who = |byte| AccountId::from([byte; 32]);
+        let counts = sum(vec![
+            (Deed::Commit, 2, who(1)),
+            (Deed::Commit, 1, who(2)),
+            (Deed::Reveal, 1, who(2)),
+            (Deed::Commit, 1, who(1)),
+            (Deed::Commit, 2, who(1)),
+        ]);
+        let row = |round, byte, count| Count {
+            validator: who(byte),
+            round,
+            count,
+        };
+        assert_eq!(counts.commits, [row(1, 1, 1), row(1, 2, 1), row(2, 1, 2)]);
+        assert_eq!(counts.reveals, [row(1, 2, 1)]);
+    }
+
+    #[test]
+    fn views_should_have_the_fields_that_scripts_read() {
+        let seed = RoundSeed {
+            sample_seed: "ab".repeat(32),
+            samples: 7,
+        };
+        let json = serde_json::to_value(seed).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"sample_seed": "ab".repeat(32), "samples": 7})
+        );
+        let alice = AccountId::from([1; 32]);
+        let json = serde_json::to_value(sum(vec![(Deed::Commit, 3, alice.clone())])).unwrap();
+        let row = serde_json::json!({"validator": alice.to_string(), "round": 3, "count": 1});
+        assert_eq!(json, serde_json::json!({"commits": [row], "reveals": []}));
+    }
+}
