@@ -19,7 +19,7 @@ use sp_runtime::{Perbill, traits::Dispatchable};
 const CREATOR: Key = Key::Alice;
 const TRAINERS: [Key; 3] = [Key::Bob, Key::Charlie, Key::Dave];
 const VALIDATORS: [Key; 2] = [Key::Eve, Key::Ferdie];
-const DELEGATOR: Key = Key::One;
+const DELEGATOR: Key = Key::AliceStash;
 
 fn account(key: Key) -> AccountId {
     key.to_account_id()

@@ -56,9 +56,15 @@ fn every_preset_should_build_with_the_whole_supply_and_authors_with_stake() {
 
 #[test]
 fn only_test_presets_should_have_sudo() {
-    with_preset("development", || assert!(Sudo::key().is_some()));
-    with_preset("local_testnet", || assert!(Sudo::key().is_some()));
-    with_preset("production", || assert!(Sudo::key().is_none()));
+    with_preset("development", || {
+        assert!(pallet_sudo::Key::<Runtime>::get().is_some())
+    });
+    with_preset("local_testnet", || {
+        assert!(pallet_sudo::Key::<Runtime>::get().is_some())
+    });
+    with_preset("production", || {
+        assert!(pallet_sudo::Key::<Runtime>::get().is_none())
+    });
 }
 
 #[test]
