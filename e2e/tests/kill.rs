@@ -161,13 +161,14 @@ fn count_scores(stage: &Stage) {
         let rows = counts[what].as_array().unwrap();
         let found: BTreeSet<_> = rows
             .iter()
+            .inspect(|row| assert_eq!(row["count"], Value::from(1), "{what}: {row}"))
+            // Final validation may have begun.
+            .filter(|row| row["round"].as_u64().unwrap() <= 2)
             .map(|row| {
-                assert_eq!(row["count"], Value::from(1), "{what}: {row}");
                 let who = row["validator"].as_str().unwrap().to_owned();
                 (who, row["round"].as_u64().unwrap())
             })
             .collect();
         assert_eq!(found, wanted, "{what}");
-        assert_eq!(rows.len(), wanted.len(), "{what}: one row each");
     }
 }

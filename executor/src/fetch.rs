@@ -100,9 +100,19 @@ impl Fetcher {
         for file in early {
             self.file(file, &mirrors, &dir)?;
         }
-        self.check_headers(&late, &mirrors, &dir, limits)?;
+        // What a mirror says before its bytes are hashed convicts nobody: it may serve one header
+        // to this validator and another to the next. A bad one is judged again from the bytes
+        // that the manifest vouches for.
+        let judged = match self.check_headers(&late, &mirrors, &dir, limits) {
+            Err(fault @ Fault::Infra(..)) => return Err(fault),
+            judged => judged,
+        };
         for file in late {
             self.file(file, &mirrors, &dir)?;
+        }
+        if judged.is_err() {
+            arena_models::inspect(&dir, &scoring::limits(limits))
+                .map_err(|error| scoring::fault(&error))?;
         }
         Ok(dir)
     }

@@ -47,6 +47,17 @@ fn read_token(path: &Path) -> Result<String, Error> {
             path.display()
         ))
     })?;
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path)
+        .map(|meta| meta.permissions().mode())
+        .unwrap_or_default();
+    if mode & 0o077 != 0 {
+        return Err(error(format!(
+            "the executor's token file {} can be read by others (mode {:o}): chmod 600 it",
+            path.display(),
+            mode & 0o777
+        )));
+    }
     let token = token.trim();
     if token.is_empty() {
         return Err(error(format!(
@@ -204,6 +215,26 @@ mod tests {
             .err()
             .map(|e| e.to_string());
         assert!(refusal.is_some_and(|text| text.contains("no such program")));
+    }
+
+    #[test]
+    fn from_args_should_refuse_a_token_that_others_can_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir().join(format!("arena-token-{}", std::process::id()));
+        std::fs::write(&path, "secret").expect("writes");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("sets");
+        let args = ExecutorArgs {
+            executor_url: Some("http://127.0.0.1:9650".into()),
+            executor_token_file: Some(path.clone()),
+            ..Default::default()
+        };
+        let refusal = Executor::from_args(&args, Path::new("/tmp"))
+            .err()
+            .map(|e| e.to_string());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("sets");
+        assert!(Executor::from_args(&args, Path::new("/tmp")).is_ok());
+        std::fs::remove_file(&path).expect("removes");
+        assert!(refusal.is_some_and(|text| text.contains("chmod 600")));
     }
 
     #[test]

@@ -175,8 +175,18 @@ pub(crate) fn new_full(
 ) -> Result<TaskManager, ServiceError> {
     let executor = Executor::from_args(&executor_args, config.base_path.path())?;
     // A port that is taken is an error: who asked for it would look in vain for the node there.
+    let mut rpc_addresses = Vec::new();
     for endpoint in config.rpc.addr.iter_mut().flatten() {
         endpoint.retry_random_port = false;
+        rpc_addresses.push(endpoint.listen_addr.to_string());
+    }
+    if matches!(
+        config.network.network_backend,
+        config::NetworkBackendType::Libp2p
+    ) {
+        return Err(ServiceError::Other(
+            "--network-backend libp2p: this node speaks litep2p only; leave the flag out".into(),
+        ));
     }
     let Partial {
         client,
@@ -303,6 +313,13 @@ pub(crate) fn new_full(
         sync_service: sync_service.clone(),
         telemetry: telemetry.as_mut(),
         tracing_execute_block: None,
+    })
+    .map_err(|error| {
+        ServiceError::Other(format!(
+            "RPC can't be served on {}: {error}; if the port is taken, stop what listens there or \
+             choose another one with --rpc-port",
+            rpc_addresses.join(", ")
+        ))
     })?;
 
     if role.is_authority() {

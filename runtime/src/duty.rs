@@ -25,8 +25,8 @@ use sp_runtime::{
     },
 };
 
-/// Priority of every duty: above what fees buy, equal among duties.
-pub const DUTY_PRIORITY: u64 = u64::MAX / 2;
+/// Priority of every duty: nothing that a tip buys is above it; equal among duties.
+pub const DUTY_PRIORITY: u64 = u64::MAX;
 
 /// Blocks for which a duty stays in a pool.
 pub const DUTY_LONGEVITY: u64 = 64;

@@ -125,7 +125,9 @@ fn small_time(slot_millis: u64, windows: Windows) -> TimeParameters {
         epoch_slots: 20,
         blocks_per_day: 40,
         windows,
-        unbonding_minutes: 1_440,
+        // Longer than from the beginning of a round to its settlement, so that who commits can't
+        // be gone before it must reveal.
+        unbonding_minutes: 2 * 1_440,
         commission_notice_minutes: 1_440,
     }
 }

@@ -432,6 +432,29 @@ fn decide_should_skip_what_has_no_score_late_in_the_window() {
 }
 
 #[test]
+fn decide_should_try_a_passing_fault_again_and_name_it_late_in_the_window() {
+    let mut duty = duty();
+    let failed = JobStatus::Failed(Fault::Infra(InfraFault::Download, "".into()));
+    duty.jobs = Some(all(&duty, JobView::Known(failed)));
+    let jobs = duty.jobs();
+    let posts: Vec<_> = jobs.into_iter().map(Action::Post).collect();
+    assert_eq!(decide(SCHEDULE.commit, &duty, NONCE), posts);
+    let skipped = ScoreOutcome::Skipped(InfraFault::Download);
+    let record = record(&duty, SCHEDULE.reveal - 2);
+    assert!(record.entries.iter().all(|line| line.outcome == skipped));
+}
+
+#[test]
+fn decide_should_score_a_hopeless_language_model_at_the_worst_value() {
+    let mut duty = duty();
+    duty.spec.metric = arena_primitives::Metric::BitsPerByte;
+    duty.jobs = Some(all(&duty, JobView::Known(done(u64::MAX))));
+    let worst = ScoreOutcome::Scored(crate::MAX_BITS_PER_BYTE);
+    let record = record(&duty, SCHEDULE.commit);
+    assert!(record.entries.iter().all(|line| line.outcome == worst));
+}
+
+#[test]
 fn decide_should_not_commit_to_an_impossible_value() {
     let mut duty = duty();
     duty.jobs = Some(all(&duty, JobView::Known(done(1_000_000_001))));
@@ -456,6 +479,18 @@ fn decide_should_send_the_stored_record_after_a_restart_or_reorganisation() {
     // With another seed the scores are of no use.
     duty.seed = Some(H256::repeat_byte(4));
     assert!(decide(SCHEDULE.commit + 2, &duty, NONCE).is_empty());
+}
+
+#[test]
+fn decide_should_not_reveal_a_record_of_another_draw() {
+    let mut duty = duty();
+    duty.jobs = Some(all(&duty, JobView::Known(done(5))));
+    let kept = record(&duty, SCHEDULE.commit);
+    duty.committed = Some(kept.commitment(&duty.operator, 0, 1));
+    duty.record = Some(kept);
+    assert_eq!(decide(SCHEDULE.reveal, &duty, NONCE).len(), 1);
+    duty.drawn.pop();
+    assert!(decide(SCHEDULE.reveal, &duty, NONCE).is_empty());
 }
 
 #[test]

@@ -4,17 +4,24 @@
 use super::sanity::with_preset;
 use crate::*;
 use arena_primitives::{
-    Aggregation, Architecture, DataSource, Metric, MinerFault, ModelBounds, ModelStatus,
-    NumericProfile, PublicData, RankRule, RewardParams, Role, Round, ScoreEntries, ScoreEntry,
-    ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
+    Aggregation, Architecture, DataSource, DutyRefusal, Metric, MinerFault, ModelBounds,
+    ModelStatus, NumericProfile, PublicData, RankRule, RewardParams, Role, Round, ScoreEntries,
+    ScoreEntry, ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
     hash::{Domain, hash, preimage},
     time::RoundPhase,
     traits::{DutyCalls, Rounds, TaskStates},
 };
-use frame_support::{assert_noop, assert_ok, traits::Hooks};
+use frame_support::{assert_noop, assert_ok, dispatch::GetDispatchInfo, traits::Hooks};
+use pallet_transaction_payment::ChargeTransactionPayment;
 use sp_core::{H256, Pair, sr25519};
 use sp_keyring::Sr25519Keyring as Key;
-use sp_runtime::{Perbill, traits::Dispatchable};
+use sp_runtime::{
+    Perbill,
+    traits::{DispatchTransaction, Dispatchable},
+    transaction_validity::{
+        InvalidTransaction, TransactionSource, TransactionValidityError, ValidTransaction,
+    },
+};
 
 const CREATOR: Key = Key::Alice;
 const TRAINERS: [Key; 3] = [Key::Bob, Key::Charlie, Key::Dave];
@@ -418,5 +425,61 @@ fn a_round_without_reveals_should_mint_nothing_and_cost_who_committed() {
             absent,
             "an absence is a miss, not a fault"
         );
+    });
+}
+
+/// What the pool says of a duty, through the extension that stands in the fee's place.
+fn pool(signer: &AccountId, call: &RuntimeCall) -> Result<ValidTransaction, InvalidTransaction> {
+    let extension = duty::FreeIfDuty(ChargeTransactionPayment::<Runtime>::from(0));
+    let info = call.get_dispatch_info();
+    let origin = RuntimeOrigin::signed(signer.clone());
+    match extension.validate_only(origin, call, &info, 200, TransactionSource::External, 0) {
+        Ok((validity, ..)) => Ok(validity),
+        Err(TransactionValidityError::Invalid(reason)) => Err(reason),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_duty_should_be_free_first_and_tagged_and_refused_by_name_when_it_is_not_due() {
+    with_preset("development", || {
+        System::set_block_number(1);
+        let task = approve_task();
+        enrol(task);
+        submit_and_publish(task, 1);
+        let signer = service_account(VALIDATORS[0]);
+        let commitment = H256::repeat_byte(3);
+        let commit: RuntimeCall = pallet_arena_scoring::Call::commit_scores {
+            task,
+            round: 1,
+            commitment,
+        }
+        .into();
+        let custom = |refusal: DutyRefusal| Err(InvalidTransaction::Custom(refusal as u8));
+        assert_eq!(pool(&signer, &commit), custom(DutyRefusal::WrongPhase));
+        run_until("the commit window", || {
+            phase_of(task, 1) == Some(RoundPhase::Commit)
+        });
+
+        assert_eq!(
+            Balances::free_balance(&signer),
+            0,
+            "a service key needs no balance"
+        );
+        let validity = pool(&signer, &commit).expect("is due");
+        assert_eq!(validity.priority, duty::DUTY_PRIORITY);
+        assert_eq!(validity.provides.len(), 1);
+        let batch: RuntimeCall = pallet_utility::Call::batch {
+            calls: vec![commit.clone()],
+        }
+        .into();
+        assert_eq!(pool(&signer, &batch), Err(InvalidTransaction::Payment));
+        let stranger = account(DELEGATOR);
+        assert_eq!(
+            pool(&stranger, &commit),
+            custom(DutyRefusal::NotAServiceKey)
+        );
+        assert_ok!(call(&signer, commit.clone()));
+        assert_eq!(pool(&signer, &commit), custom(DutyRefusal::AlreadyDone));
     });
 }

@@ -1,10 +1,10 @@
 //! What an operator's node should do for one round, given what it sees. No I/O.
 
-use crate::{raw_is_possible, scores_commitment};
+use crate::{MAX_BITS_PER_BYTE, raw_is_possible, scores_commitment};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use arena_primitives::{
-    AccountId, BlockNumber, DataSource, InfraFault, Round, ScoreEntries, ScoreEntry, ScoreOutcome,
-    TaskId, TaskSpec, Uris,
+    AccountId, BlockNumber, DataSource, InfraFault, Metric, Round, ScoreEntries, ScoreEntry,
+    ScoreOutcome, TaskId, TaskSpec, Uris,
     hash::{Domain, hash},
     job::{
         Artifact, Data, Evaluate, Evaluated, Fault, JobId, JobKind, JobRequest, JobStatus, Limits,
@@ -183,8 +183,13 @@ impl Duty {
             JobStatus::Done(Outcome::Evaluated(Evaluated {
                 raw, samples_root, ..
             })) => {
-                if raw_is_possible(self.spec.metric, *raw) {
-                    return Some((ScoreOutcome::Scored(*raw), *samples_root));
+                // The model's fault, not this machine's, so that it must not be a skip.
+                let raw = match self.spec.metric {
+                    Metric::BitsPerByte => (*raw).min(MAX_BITS_PER_BYTE),
+                    Metric::Accuracy => *raw,
+                };
+                if raw_is_possible(self.spec.metric, raw) {
+                    return Some((ScoreOutcome::Scored(raw), *samples_root));
                 }
                 // The chain would refuse the whole reveal for it.
                 ScoreOutcome::Skipped(InfraFault::Device)
@@ -208,7 +213,10 @@ impl Duty {
         let mut entries = ScoreEntries::new();
         let mut roots = Vec::with_capacity(jobs.len());
         for (drawn, job) in self.drawn.iter().zip(jobs) {
-            let known = views.get(&job.id()).and_then(|view| self.outcome(view));
+            let known = views
+                .get(&job.id())
+                .filter(|view| late || !may_pass(view))
+                .and_then(|view| self.outcome(view));
             let timeout = (ScoreOutcome::Skipped(InfraFault::Timeout), H256::zero());
             let (outcome, root) = known.or(late.then_some(timeout))?;
             let entry = ScoreEntry {
@@ -228,6 +236,15 @@ impl Duty {
             nonce,
         })
     }
+}
+
+/// A fault of this machine that another try may not have: the executor takes the job again when
+/// it is posted again.
+fn may_pass(view: &JobView) -> bool {
+    matches!(
+        view,
+        JobView::Known(JobStatus::Failed(Fault::Infra(fault, _))) if *fault != InfraFault::Memory
+    )
 }
 
 fn texts(uris: &Uris) -> Vec<String> {
@@ -261,7 +278,10 @@ fn decide_commit(now: BlockNumber, duty: &Duty, nonce: H256) -> Vec<Action> {
         return Vec::from([Action::Commit(record)]);
     }
     jobs.into_iter()
-        .filter(|job| views.get(&job.id()) == Some(&JobView::Missing))
+        .filter(|job| {
+            let view = views.get(&job.id());
+            view.is_some_and(|view| *view == JobView::Missing || may_pass(view))
+        })
         .map(Action::Post)
         .collect()
 }
@@ -270,10 +290,20 @@ fn decide_reveal(duty: &Duty) -> Vec<Action> {
     let (false, Some(committed)) = (duty.revealed, duty.committed) else {
         return Vec::new();
     };
-    // A record that isn't what the chain shows would be refused.
+    // A record that isn't what the chain shows would be refused, and so would one of another
+    // draw, after a reorganisation that changed the seed; sent all the same, it would hold up
+    // what the key sends after it.
+    let roots = || duty.drawn.iter().map(|drawn| drawn.manifest_root);
     duty.record
         .as_ref()
         .filter(|record| record.commitment(&duty.operator, duty.task, duty.round) == committed)
+        .filter(|record| {
+            record
+                .entries
+                .iter()
+                .map(|line| line.manifest_root)
+                .eq(roots())
+        })
         .map(|record| Action::Reveal(record.clone()))
         .into_iter()
         .collect()
