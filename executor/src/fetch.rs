@@ -104,6 +104,13 @@ impl Fetcher {
         // to this validator and another to the next. A bad one is judged again from the bytes
         // that the manifest vouches for.
         let judged = match self.check_headers(&late, &mirrors, &dir, limits) {
+            // Of config, tokenizer and sizes, which are verified.
+            Err(
+                fault @ Fault::Miner(
+                    MinerFault::Architecture | MinerFault::TooLarge | MinerFault::Tokenizer,
+                    _,
+                ),
+            ) => return Err(fault),
             Err(fault @ Fault::Infra(..)) => return Err(fault),
             judged => judged,
         };
