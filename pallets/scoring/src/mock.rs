@@ -40,7 +40,7 @@ impl frame_system::Config for Test {
     type Lookup = IdentityLookup<AccountId>;
 }
 
-pub type Extrinsic = generic::UncheckedExtrinsic<AccountId, RuntimeCall, u32, ()>;
+pub(crate) type Extrinsic = generic::UncheckedExtrinsic<AccountId, RuntimeCall, u32, ()>;
 
 impl SigningTypes for Test {
     type Public = MultiSigner;
