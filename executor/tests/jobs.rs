@@ -143,7 +143,7 @@ fn broken_config_should_be_the_models_fault() {
     assert_miner(&fault, MinerFault::Config);
     let fault = f.fault_of(|model| config(model, r#"{"model_type":"gpt9"}"#));
     assert_miner(&fault, MinerFault::Architecture);
-    let fault = f.fault_of(|model| write_mlp_config_only(model));
+    let fault = f.fault_of(write_mlp_config_only);
     assert_miner(&fault, MinerFault::Config);
 }
 

@@ -1,4 +1,8 @@
 //! The AIArena node.
+#![allow(
+    clippy::result_large_err,
+    reason = "errors of the node's start are the SDK's own"
+)]
 
 mod chain_spec;
 mod cli;

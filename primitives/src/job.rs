@@ -42,6 +42,10 @@ impl JobRequest {
 }
 
 /// The four kinds of work (protocol sections 5 and 7).
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made once per job and sent, never kept in number"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum JobKind {
     /// Score a model on a data set.

@@ -191,7 +191,7 @@ impl LlamaConfig {
         raw.check_neutral()?;
         let heads = raw.num_attention_heads;
         check_size("num_attention_heads", heads, MAX_HEADS)?;
-        if raw.head_dim.is_none() && raw.hidden_size % heads != 0 {
+        if raw.head_dim.is_none() && !raw.hidden_size.is_multiple_of(heads) {
             return Err(refuse(
                 "config.json: hidden_size is no multiple of num_attention_heads",
             ));
@@ -237,12 +237,15 @@ impl LlamaConfig {
             self.max_position_embeddings,
             MAX_POSITIONS,
         )?;
-        if self.num_attention_heads % self.num_key_value_heads != 0 {
+        if !self
+            .num_attention_heads
+            .is_multiple_of(self.num_key_value_heads)
+        {
             return Err(refuse(
                 "config.json: num_key_value_heads must divide num_attention_heads",
             ));
         }
-        if self.head_dim % 2 != 0 {
+        if !self.head_dim.is_multiple_of(2) {
             return Err(refuse("config.json: head_dim must be even"));
         }
         if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps < 1.0) {

@@ -69,7 +69,7 @@ fn only_test_presets_should_have_sudo() {
 
 #[test]
 fn presets_should_share_one_runtime_and_differ_in_time() {
-    let slot = |name| with_preset(name, || Babe::slot_duration());
+    let slot = |name| with_preset(name, Babe::slot_duration);
     assert_eq!(
         (
             slot("development"),

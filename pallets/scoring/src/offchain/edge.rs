@@ -125,7 +125,7 @@ fn serve<T: Config>(next: BlockNumber, signer: &Signer<T>) {
         .get()
         .ok()
         .flatten();
-    let mut line = executor.map(|executor| Line::new(executor));
+    let mut line = executor.map(Line::new);
     let mut sent = 0u32;
     for mut duty in duties {
         if duty.wants_scores(next) {
