@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Executor")]
 pub(crate) struct ExecutorArgs {
-    /// URL of a running `arena-executor serve`, for instance http://127.0.0.1:9650. Without
+    /// URL of a running `arena-executor serve`, for instance http://127.0.0.1:9955. Without
     /// it and without --executor no model is scored here.
     #[arg(long, value_name = "URL", requires = "executor_token_file")]
     pub(crate) executor_url: Option<String>,

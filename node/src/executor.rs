@@ -74,7 +74,7 @@ impl Executor {
         if let (Some(url), Some(file)) = (&args.executor_url, &args.executor_token_file) {
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 return Err(error(format!(
-                    "--executor-url {url}: a URL like http://127.0.0.1:9650 is wanted"
+                    "--executor-url {url}: a URL like http://127.0.0.1:9955 is wanted"
                 )));
             }
             return Ok(Executor::External {
@@ -224,7 +224,7 @@ mod tests {
         std::fs::write(&path, "secret").expect("writes");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("sets");
         let args = ExecutorArgs {
-            executor_url: Some("http://127.0.0.1:9650".into()),
+            executor_url: Some("http://127.0.0.1:9955".into()),
             executor_token_file: Some(path.clone()),
             ..Default::default()
         };
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn from_args_should_refuse_a_url_without_a_scheme() {
         let args = ExecutorArgs {
-            executor_url: Some("127.0.0.1:9650".into()),
+            executor_url: Some("127.0.0.1:9955".into()),
             executor_token_file: Some("/nowhere".into()),
             ..Default::default()
         };
