@@ -68,6 +68,8 @@ pub trait Clock {
 pub struct Counted {
     /// Who.
     pub operator: AccountId,
+    /// What it does there.
+    pub role: Role,
     /// Own and delegated stake that the round sees.
     pub stake: StakeSnapshot,
     /// What the operator takes of its delegators' part.
@@ -86,6 +88,9 @@ pub trait Stakes {
     /// Takes `amount` (or what there is) of own stake for a fault and returns what was taken;
     /// it goes where slashes go.
     fn slash_own(venue: Venue, who: &AccountId, amount: Balance) -> Balance;
+    /// Takes the seat of who stays away: its stake counts no more from the next round on, until
+    /// it takes a seat again. Returns whether it had one.
+    fn chill(venue: Venue, who: &AccountId) -> bool;
 }
 
 /// Service keys. Implemented by staking.
@@ -96,15 +101,48 @@ pub trait ServiceKeys {
     fn key_of(operator: &AccountId) -> Option<AccountId>;
 }
 
-/// Delegated totals of positions; called by delegation alone, implemented by staking. One unit
-/// of stake is one share as long as no delegated stake is ever slashed.
+/// What all delegators have in one position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DelegatedTotals {
+    /// Stake.
+    pub amount: Balance,
+    /// Shares in it. A share is worth `amount / shares`; slashes lower `amount` alone.
+    pub shares: Balance,
+}
+
+/// Delegated totals of positions; called by delegation alone, implemented by staking.
 pub trait DelegatedStake {
-    /// Adds to a position's delegated stake, counted from the next round.
-    fn add(venue: Venue, operator: &AccountId, amount: Balance) -> DispatchResult;
-    /// Takes from it, counted from the next round.
-    fn remove(venue: Venue, operator: &AccountId, amount: Balance) -> DispatchResult;
+    /// Adds to a position's delegated stake, counted from the next round, and returns the shares
+    /// that were issued for it: `amount · shares / stake`, rounded down, or `amount` where there
+    /// were none. Refused where a share has lost nine tenths or more of its worth.
+    fn add(
+        venue: Venue,
+        operator: &AccountId,
+        amount: Balance,
+    ) -> Result<Balance, sp_runtime::DispatchError>;
+    /// Takes `shares` from it, counted from the next round, and returns what they were worth,
+    /// rounded down; the last share takes all that is left.
+    fn remove(
+        venue: Venue,
+        operator: &AccountId,
+        shares: Balance,
+    ) -> Result<Balance, sp_runtime::DispatchError>;
     /// What is delegated now.
-    fn total(venue: Venue, operator: &AccountId) -> Balance;
+    fn totals(venue: Venue, operator: &AccountId) -> DelegatedTotals;
+}
+
+/// Delegated stake that is leaving. Implemented by delegation, called by staking when it slashes
+/// delegated stake.
+pub trait LeavingStake {
+    /// Takes `fraction` of what left the position in `since` or a later round and still unbonds.
+    /// Returns what was taken, rounded down. Holds are cut when each delegator next acts.
+    fn slash(venue: Venue, operator: &AccountId, since: Round, fraction: Perbill) -> Balance;
+}
+
+impl LeavingStake for () {
+    fn slash(_: Venue, _: &AccountId, _: Round, _: Perbill) -> Balance {
+        0
+    }
 }
 
 /// Whether a position's rewards can be claimed.
@@ -112,13 +150,15 @@ pub trait DelegatedStake {
 pub enum PayoutState {
     /// Not yet.
     Locked,
-    /// Yes.
+    /// Yes, all of them.
     Free,
+    /// Those up to this value of the accumulator: what later rounds paid is not free yet.
+    FreeTo(u128),
     /// Never: a challenge took them.
     Forfeited,
 }
 
-/// Rewards per unit of delegated stake, in Q64. Implemented by rewards, used by delegation.
+/// Rewards per share of delegated stake, in Q64. Implemented by rewards, used by delegation.
 pub trait DelegatorRewards {
     /// The accumulator now.
     fn current(venue: Venue, operator: &AccountId) -> u128;

@@ -128,6 +128,9 @@ pub struct StakeSnapshot {
     pub own: Balance,
     /// Delegated stake.
     pub delegated: Balance,
+    /// Shares that delegators have in it: what their rewards are counted by. One share is one
+    /// unit of stake until delegated stake is slashed.
+    pub shares: Balance,
 }
 
 impl StakeSnapshot {
@@ -729,6 +732,7 @@ mod tests {
         let snapshot = StakeSnapshot {
             own: 10,
             delegated: 990,
+            shares: 990,
         };
         assert_eq!(snapshot.counted(20), 200);
         assert_eq!(snapshot.counted(0), 1_000);
