@@ -129,6 +129,23 @@ impl Consensus {
         })
     }
 
+    /// Numerator and denominator, to be kept between two steps of a settlement.
+    #[must_use]
+    pub const fn parts(&self) -> (u128, u128) {
+        (self.numerator, self.denominator)
+    }
+
+    /// The score of these [`parts`](Self::parts); `None` for a denominator of 0 or
+    /// a fraction above [`u64::MAX`].
+    #[must_use]
+    pub fn from_parts((numerator, denominator): (u128, u128)) -> Option<Self> {
+        Some(Self {
+            numerator,
+            denominator,
+            q64: shl64_div(numerator, denominator)?,
+        })
+    }
+
     /// The score as Q64, rounded down.
     #[must_use]
     pub const fn q64(&self) -> u128 {

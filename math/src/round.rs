@@ -1,5 +1,9 @@
 //! One whole round: from stakes and reveals to everybody's payout (protocol
 //! sections 5 and 6, vectors `rounds`).
+//!
+//! [`settle`] does it in one call. A chain that settles in steps takes the same
+//! way through [`Panel`], [`Column`], [`pools`], [`crate::rewards`] and [`Tally`],
+//! submission by submission; [`settle`] is made of nothing else.
 
 use crate::{
     MathError,
@@ -112,9 +116,21 @@ pub struct RoundOutput {
     pub mean_distance: Vec<Option<u32>>,
 }
 
+/// A round's validators: their weights, which all of its submissions share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panel {
+    /// Counted stake of all of them, in planck.
+    pub total: u128,
+    /// Each one's draw weight, rounded down: what it is paid by.
+    pub weights: Vec<u128>,
+    /// Each one's draw weight after the cap, rounded down: its say in the
+    /// consensus.
+    pub capped: Vec<u128>,
+}
+
 /// One submission's reveals.
-#[derive(Default)]
-struct Column {
+#[derive(Clone, Debug, Default)]
+pub struct Column {
     /// Validators of the rows, by index.
     validators: Vec<usize>,
     /// Their scores with weights for pay.
@@ -125,11 +141,14 @@ struct Column {
 }
 
 /// What each validator has earned so far.
-struct Tally {
-    payouts: Vec<u128>,
-    /// Sum of distances as Q64, and their number.
-    distances: Vec<(u128, u32)>,
-    treasury: u128,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// In planck, by validator.
+    pub payouts: Vec<u128>,
+    /// Sum of distances to the consensus as Q64, and their number, by validator.
+    pub distances: Vec<(u128, u32)>,
+    /// What skipped submissions cost the validators, in planck.
+    pub treasury: u128,
 }
 
 /// Settles a round: the one path from reveals to payouts.
@@ -142,28 +161,44 @@ struct Tally {
 /// submission, together reach [`crate::MAX_TOTAL`].
 pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
     check_shape(input)?;
-    let total = sum(input.validator_stakes.iter().copied())?;
-    let (draw_weights, capped_weights) = weights(input, total)?;
-    let columns = columns(input, &draw_weights, &capped_weights)?;
+    let panel = Panel::new(input.validator_stakes, input.committee, input.cap)?;
+    let columns = (0..input.trainer_stakes.len())
+        .map(|index| {
+            let entries = input.listed.iter().map(|row| row.get(index).copied());
+            Column::new(&panel, entries.map(Option::flatten))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     let consensus = columns
         .iter()
-        .map(|column| agreed(input, total, column))
+        .map(|column| column.consensus(&panel, input.aggregation, input.min_scorers))
         .collect::<Result<Vec<_>, _>>()?;
 
-    let (trainer_pool, validator_pool) = pools(input, total)?;
-    let keys = eligible(input, &consensus);
+    let (trainer_pool, validator_pool) = pools(
+        input.reward,
+        input.gamma,
+        input.trainer_stakes,
+        panel.total,
+    )?;
+    let keys = eligible(&consensus, input.baseline);
     let q_q64 = perbill_q64(input.q);
     let trainer_payouts =
         input
             .rank_rule
             .payouts(&keys, input.trainer_stakes, q_q64, trainer_pool)?;
-    let tally = pay_validators(input, validator_pool, &columns, &consensus)?;
+    let mut tally = Tally::new(input.validator_stakes.len());
+    let count =
+        u32::try_from(consensus.iter().flatten().count()).map_err(|_| MathError::Overflow)?;
+    let agreed = columns
+        .iter()
+        .zip(&consensus)
+        .filter_map(|(column, score)| score.map(|score| (column, score)));
+    for ((column, score), index) in agreed.zip(0_u32..) {
+        let pot = submission_pot(validator_pool, count, index);
+        tally.pay(pot, column, &score, &input.validator_rule)?;
+    }
 
     let trainers_paid = sum(trainer_payouts.iter().copied())?;
-    let validators_paid = sum(tally.payouts.iter().copied().chain([tally.treasury]))?;
     Ok(RoundOutput {
-        draw_weights,
-        capped_weights,
         quorum: consensus.iter().map(Option::is_some).collect(),
         consensus_q64: consensus
             .iter()
@@ -173,15 +208,17 @@ pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
         trainer_pool,
         validator_pool,
         trainer_payouts,
-        validator_payouts: tally.payouts,
         treasury: tally.treasury,
         trainer_dust: trainer_pool
             .checked_sub(trainers_paid)
             .ok_or(MathError::Overflow)?,
         validator_dust: validator_pool
-            .checked_sub(validators_paid)
+            .checked_sub(tally.spent()?)
             .ok_or(MathError::Overflow)?,
-        mean_distance: tally.distances.into_iter().map(mean_distance).collect(),
+        mean_distance: tally.mean_distances(),
+        draw_weights: panel.weights,
+        capped_weights: panel.capped,
+        validator_payouts: tally.payouts,
     })
 }
 
@@ -192,73 +229,86 @@ fn check_shape(input: &RoundInput<'_>) -> Result<(), MathError> {
     if fits { Ok(()) } else { Err(MathError::Shape) }
 }
 
-/// The scores to rank by, of those submissions that can earn.
-fn eligible(input: &RoundInput<'_>, consensus: &[Option<Consensus>]) -> Vec<Option<Consensus>> {
+/// The scores to rank by, of those submissions that can earn: those above the
+/// `baseline`, in Perbill. A score of 0 never can.
+#[must_use]
+pub fn eligible(consensus: &[Option<Consensus>], baseline: u32) -> Vec<Option<Consensus>> {
     // A baseline of 0 excludes the score 0 too: it must be exceeded.
     consensus
         .iter()
-        .map(|score| score.filter(|score| score.exceeds(input.baseline)))
+        .map(|score| score.filter(|score| score.exceeds(baseline)))
         .collect()
 }
 
-fn pools(input: &RoundInput<'_>, validator_stake: u128) -> Result<(u128, u128), MathError> {
-    let trainer_stake = sum(input.trainer_stakes.iter().copied())?;
+/// `(trainers', validators')` pools of a round, see [`pool_split`]; without any
+/// stake all of it is the validators'.
+///
+/// # Errors
+/// [`MathError::Overflow`] when the stakes together reach [`crate::MAX_TOTAL`].
+pub fn pools(
+    reward: u128,
+    gamma: u32,
+    trainer_stakes: &[u128],
+    validator_stake: u128,
+) -> Result<(u128, u128), MathError> {
+    let trainer_stake = sum(trainer_stakes.iter().copied())?;
     if trainer_stake == 0 && validator_stake == 0 {
-        return Ok((0, input.reward));
+        return Ok((0, reward));
     }
-    pool_split(input.reward, input.gamma, trainer_stake, validator_stake).ok_or(MathError::Overflow)
+    pool_split(reward, gamma, trainer_stake, validator_stake).ok_or(MathError::Overflow)
 }
 
-/// Draw weights of plain and of capped stakes.
-fn weights(input: &RoundInput<'_>, total: u128) -> Result<(Vec<u128>, Vec<u128>), MathError> {
-    let capped = input.cap.apply(input.validator_stakes)?;
-    let weigh = |amount: u128, stake: u128| {
-        draw_weight(amount, stake, total, input.committee).ok_or(MathError::Overflow)
-    };
-    let plain = input
-        .validator_stakes
-        .iter()
-        .map(|stake| weigh(*stake, *stake))
-        .collect::<Result<_, _>>()?;
-    let pairs = capped.iter().zip(input.validator_stakes);
-    Ok((
-        plain,
-        pairs
+impl Panel {
+    /// Weights of validators with these counted stakes, in planck: `committee` is
+    /// the size of the draw (0 is everybody), `cap` limits what one can say.
+    ///
+    /// # Errors
+    /// [`MathError::Overflow`] when the stakes' sum does not fit.
+    pub fn new(stakes: &[u128], committee: u32, cap: Cap) -> Result<Self, MathError> {
+        let total = sum(stakes.iter().copied())?;
+        let weigh = |amount: u128, stake: u128| {
+            draw_weight(amount, stake, total, committee).ok_or(MathError::Overflow)
+        };
+        let weights = stakes
+            .iter()
+            .map(|stake| weigh(*stake, *stake))
+            .collect::<Result<_, _>>()?;
+        let limited = cap.apply(stakes)?;
+        let pairs = limited.iter().zip(stakes);
+        let capped = pairs
             .map(|(amount, stake)| weigh(*amount, *stake))
-            .collect::<Result<_, _>>()?,
-    ))
-}
-
-/// The reveals by submission.
-fn columns(
-    input: &RoundInput<'_>,
-    plain: &[u128],
-    capped: &[u128],
-) -> Result<Vec<Column>, MathError> {
-    let mut columns: Vec<Column> = input
-        .trainer_stakes
-        .iter()
-        .map(|_| Column::default())
-        .collect();
-    let validators = input
-        .listed
-        .iter()
-        .zip(plain.iter().zip(capped))
-        .enumerate();
-    // Whoever has stake has a weight above 0, see `draw_weight`.
-    for (index, (row, (weight, say))) in validators.filter(|(_, (_, (weight, _)))| **weight > 0) {
-        for (column, entry) in columns.iter_mut().zip(row) {
-            if let Some(entry) = entry {
-                column
-                    .list(index, *entry, *weight, *say)
-                    .ok_or(MathError::Overflow)?;
-            }
-        }
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            total,
+            weights,
+            capped,
+        })
     }
-    Ok(columns)
 }
 
 impl Column {
+    /// What was revealed of one submission: an entry for each validator, in the
+    /// panel's order. Entries of validators without stake are ignored.
+    ///
+    /// # Errors
+    /// [`MathError::Overflow`] when the weights' sum does not fit.
+    pub fn new(
+        panel: &Panel,
+        entries: impl Iterator<Item = Option<Listed>>,
+    ) -> Result<Self, MathError> {
+        let mut column = Self::default();
+        let says = panel.weights.iter().zip(&panel.capped);
+        // Whoever has stake has a weight above 0, see `draw_weight`.
+        for ((index, entry), (weight, say)) in entries.enumerate().zip(says) {
+            if let (Some(entry), true) = (entry, *weight > 0) {
+                column
+                    .list(index, entry, *weight, *say)
+                    .ok_or(MathError::Overflow)?;
+            }
+        }
+        Ok(column)
+    }
+
     fn list(&mut self, validator: usize, entry: Listed, weight: u128, say: u128) -> Option<()> {
         self.turnout.revealed = self.turnout.revealed.checked_add(weight)?;
         if let Some(score) = entry.score() {
@@ -270,59 +320,54 @@ impl Column {
         }
         Some(())
     }
-}
 
-/// The consensus of a submission with quorum.
-///
-/// A cap can leave nobody any weight when all stakes are a few planck; such a
-/// submission has no consensus, which counts as no quorum.
-fn agreed(
-    input: &RoundInput<'_>,
-    total: u128,
-    column: &Column,
-) -> Result<Option<Consensus>, MathError> {
-    if column.turnout.has_quorum(input.min_scorers, total) {
-        input.aggregation.of(&column.capped)
-    } else {
-        Ok(None)
+    /// The submission's score; `None` without quorum.
+    ///
+    /// A cap can leave nobody any weight when all stakes are a few planck; such a
+    /// submission has no consensus, which counts as no quorum.
+    ///
+    /// # Errors
+    /// [`MathError::Overflow`] when the weights together reach
+    /// [`crate::MAX_TOTAL`].
+    pub fn consensus(
+        &self,
+        panel: &Panel,
+        aggregation: Aggregation,
+        min_scorers: u32,
+    ) -> Result<Option<Consensus>, MathError> {
+        if self.turnout.has_quorum(min_scorers, panel.total) {
+            aggregation.of(&self.capped)
+        } else {
+            Ok(None)
+        }
     }
-}
-
-/// Pays the validators, submission by submission, from equal pots.
-fn pay_validators(
-    input: &RoundInput<'_>,
-    pool: u128,
-    columns: &[Column],
-    consensus: &[Option<Consensus>],
-) -> Result<Tally, MathError> {
-    let validators = input.validator_stakes.len();
-    let mut tally = Tally {
-        payouts: vec![0; validators],
-        distances: vec![(0, 0); validators],
-        treasury: 0,
-    };
-    let count =
-        u32::try_from(consensus.iter().flatten().count()).map_err(|_| MathError::Overflow)?;
-    let agreed = columns
-        .iter()
-        .zip(consensus)
-        .filter_map(|(column, score)| score.map(|score| (column, score)));
-    for ((column, score), index) in agreed.zip(0_u32..) {
-        let pot = submission_pot(pool, count, index);
-        tally.pay(pot, column, score.q64(), &input.validator_rule)?;
-    }
-    Ok(tally)
 }
 
 impl Tally {
-    fn pay(
+    /// Nothing earned yet by that many validators.
+    #[must_use]
+    pub fn new(validators: usize) -> Self {
+        Self {
+            payouts: vec![0; validators],
+            distances: vec![(0, 0); validators],
+            treasury: 0,
+        }
+    }
+
+    /// Shares one submission's pot, in planck, among the validators that scored
+    /// it, and notes how far each one's score is from the consensus.
+    ///
+    /// # Errors
+    /// [`MathError::Overflow`] when a sum does not fit.
+    pub fn pay(
         &mut self,
         pot: u128,
         column: &Column,
-        score: u128,
+        consensus: &Consensus,
         rule: &ValidatorRule,
     ) -> Result<(), MathError> {
         let overflow = MathError::Overflow;
+        let score = consensus.q64();
         let paid = mul_div(pot, column.turnout.scored, column.turnout.revealed).ok_or(overflow)?;
         let skipped = pot.checked_sub(paid).ok_or(overflow)?;
         self.treasury = self.treasury.checked_add(skipped).ok_or(overflow)?;
@@ -337,6 +382,21 @@ impl Tally {
             }
         }
         Ok(())
+    }
+
+    /// What validators and treasury got together, in planck.
+    ///
+    /// # Errors
+    /// [`MathError::Overflow`] when the sum does not fit.
+    pub fn spent(&self) -> Result<u128, MathError> {
+        sum(self.payouts.iter().copied().chain([self.treasury]))
+    }
+
+    /// Each validator's mean distance to the consensus, see
+    /// [`RoundOutput::mean_distance`].
+    #[must_use]
+    pub fn mean_distances(&self) -> Vec<Option<u32>> {
+        self.distances.iter().copied().map(mean_distance).collect()
     }
 }
 

@@ -6,8 +6,10 @@
 
 use crate::{time::Windows, types::*};
 use alloc::vec::Vec;
+use codec::{Decode, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
 use sp_core::H256;
-use sp_runtime::{DispatchResult, Perbill};
+use sp_runtime::{DispatchError, DispatchResult, Perbill};
 
 /// Why an operator can't take or keep a position; mapped to an error of staking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,7 @@ pub trait Clock {
 }
 
 /// One operator in one venue, as one round counts it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct Counted {
     /// Who.
     pub operator: AccountId,
@@ -119,14 +121,14 @@ pub trait DelegatedStake {
         venue: Venue,
         operator: &AccountId,
         amount: Balance,
-    ) -> Result<Balance, sp_runtime::DispatchError>;
+    ) -> Result<Balance, DispatchError>;
     /// Takes `shares` from it, counted from the next round, and returns what they were worth,
     /// rounded down; the last share takes all that is left.
     fn remove(
         venue: Venue,
         operator: &AccountId,
         shares: Balance,
-    ) -> Result<Balance, sp_runtime::DispatchError>;
+    ) -> Result<Balance, DispatchError>;
     /// What is delegated now.
     fn totals(venue: Venue, operator: &AccountId) -> DelegatedTotals;
 }
@@ -170,19 +172,35 @@ pub trait DelegatorRewards {
     fn pay(venue: Venue, operator: &AccountId, who: &AccountId, amount: Balance) -> DispatchResult;
 }
 
+/// What a round may draw.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen,
+)]
+pub struct Due {
+    /// Of emission.
+    pub emission: Balance,
+    /// Of the task's bounty.
+    pub bounty: Balance,
+}
+
 /// Where tasks and scoring make money move. Implemented by rewards.
 pub trait TaskRewards {
     /// A task begins; it may draw at most `max_share` of the emission.
     fn open(task: TaskId, max_share: Perbill);
     /// The stake that draws for the task from now on; 0 stops it.
     fn set_counted(task: TaskId, counted: Balance);
-    /// Mints what the task drew since its last draw, adds this round's part of the bounty
-    /// (`bounty / rounds_left`), and returns what the reward account holds more by it.
-    fn draw(task: TaskId, rounds_left: u32) -> Balance;
-    /// Lets what the task could draw lapse: it is not minted.
+    /// Ends the period for which the task may draw, and returns what it may draw for a round that
+    /// is settled from now on: emission up to this block, and this round's part of the bounty
+    /// (`bounty / rounds_left`). Nothing is minted yet.
+    fn due(task: TaskId, rounds_left: u32) -> Due;
+    /// Mints what is due and takes its bounty; returns what the reward account holds more for
+    /// the round. A bounty that went back to its creator meanwhile is not drawn.
+    fn draw(task: TaskId, due: Due) -> Balance;
+    /// The round is not paid: what was due is not minted, its bounty stays.
     fn lapse(task: TaskId);
     /// Of what was drawn, `amount` is owed to a position: the operator's part and its
-    /// delegators' part by `counted`. Returns what was booked (all of `amount`).
+    /// delegators' part by `counted`. A trainer's is free when the task has ended, a validator's
+    /// two rounds later at the latest then.
     fn pay(task: TaskId, round: Round, counted: &Counted, amount: Balance) -> DispatchResult;
     /// Of what was drawn, `amount` goes to the treasury.
     fn to_treasury(amount: Balance);
@@ -218,11 +236,16 @@ pub trait Rounds {
 pub trait Results {
     /// What stays of a settled round.
     fn result(task: TaskId, round: Round) -> Option<RoundResult>;
+    /// A round of the task is being settled, in steps: some of it may be paid already.
+    fn settling(task: TaskId) -> bool;
     /// The task has ended: results of its rounds can be pruned after their keep.
     fn ended(task: TaskId);
 }
 
 impl Results for () {
+    fn settling(_: TaskId) -> bool {
+        false
+    }
     fn result(_: TaskId, _: Round) -> Option<RoundResult> {
         None
     }

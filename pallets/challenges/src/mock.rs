@@ -4,7 +4,7 @@ use crate as pallet_challenges;
 use arena_primitives::{
     AccountId, Balance, BlockNumber, Role, Round, TaskId, TaskPhase, Venue,
     time::Windows,
-    traits::{Clock, Counted, Stakes, TaskRewards, TaskStates},
+    traits::{Clock, Counted, Due, Stakes, TaskRewards, TaskStates},
 };
 use frame_support::{
     derive_impl,
@@ -103,6 +103,9 @@ impl Stakes for Table {
             taken
         })
     }
+    fn chill(_: Venue, _: &AccountId) -> bool {
+        false
+    }
 }
 
 impl Clock for Table {
@@ -117,7 +120,10 @@ impl Clock for Table {
 impl TaskRewards for Table {
     fn open(_: TaskId, _: Perbill) {}
     fn set_counted(_: TaskId, _: Balance) {}
-    fn draw(_: TaskId, _: u32) -> Balance {
+    fn due(_: TaskId, _: u32) -> Due {
+        Due::default()
+    }
+    fn draw(_: TaskId, _: Due) -> Balance {
         0
     }
     fn lapse(_: TaskId) {}

@@ -8,8 +8,11 @@ use arena_math::{
 };
 use arena_primitives::{
     AccountId, Balance, BlockNumber, Round, TaskId, Venue,
+    Role,
     time::MINUTES_PER_DAY,
-    traits::{Clock as _, Counted, DelegatorRewards as _, PayoutState, Stakes as _, Venues as _},
+    traits::{
+        Clock as _, Counted, DelegatorRewards as _, Due, PayoutState, Stakes as _, Venues as _,
+    },
 };
 use frame_support::{
     ensure,
@@ -116,23 +119,35 @@ impl<T: Config> Pallet<T> {
         Tasks::<T>::insert(id, TaskEmission { counted, ..task });
     }
 
-    pub(crate) fn do_draw(id: TaskId, rounds_left: u32) -> Balance {
+    pub(crate) fn do_due(id: TaskId, rounds_left: u32) -> Due {
         let Some(task) = Tasks::<T>::get(id) else {
-            return 0;
+            return Due::default();
         };
         let flow = Self::advanced();
         let mut task = Self::accrued(task, &flow);
-        let bounty = task
-            .bounty
-            .checked_div(Balance::from(rounds_left))
-            .unwrap_or(task.bounty);
-        let minted = Self::mint(Self::capped(&task));
-        task.bounty = task.bounty.saturating_sub(bounty);
+        let due = Due {
+            emission: Self::capped(&task),
+            bounty: task
+                .bounty
+                .checked_div(Balance::from(rounds_left))
+                .unwrap_or(task.bounty),
+        };
         task.pending = 0;
         task.since = Self::now();
-
         Flow::<T>::put(flow);
         Tasks::<T>::insert(id, task);
+        due
+    }
+
+    pub(crate) fn do_draw(id: TaskId, due: Due) -> Balance {
+        let minted = Self::mint(due.emission);
+        let bounty = Tasks::<T>::mutate(id, |task| {
+            task.as_mut().map_or(0, |task| {
+                let bounty = due.bounty.min(task.bounty);
+                task.bounty = task.bounty.saturating_sub(bounty);
+                bounty
+            })
+        });
         let drawn = minted.saturating_add(bounty);
         Totals::<T>::mutate(|totals| {
             totals.minted = totals.minted.saturating_add(minted);
@@ -156,25 +171,6 @@ impl<T: Config> Pallet<T> {
             log::error!(target: LOG, "{amount} could not be minted: {reason:?}");
             0
         })
-    }
-
-    pub(crate) fn do_lapse(id: TaskId) {
-        let Some(task) = Tasks::<T>::get(id) else {
-            return;
-        };
-        let flow = Self::advanced();
-        Flow::<T>::put(flow);
-        let since = Self::now();
-        Tasks::<T>::insert(
-            id,
-            TaskEmission {
-                pending: 0,
-                acc: flow.acc,
-                since,
-                ..task
-            },
-        );
-        Self::deposit_event(Event::Lapsed { task: id });
     }
 
     pub(crate) fn do_pay(
@@ -225,13 +221,21 @@ impl<T: Config> Pallet<T> {
         let split = delegation_split(amount, stake.own, stake.delegated, commission)
             .ok_or(ArithmeticError::Overflow)?;
         let mut earned = Earned::<T>::get(venue, operator);
+        earned.frees = match (venue, counted.role) {
+            (Venue::Network, _) => Frees::AtOnce,
+            (Venue::Task(_), Role::Validator) => Frees::LaterRounds,
+            (Venue::Task(_), Role::Trainer) => Frees::AtEnd,
+        };
+        if earned.frees == Frees::LaterRounds {
+            earned.note_recent(round, split.operator);
+        }
         let mut dust = 0;
         if split.delegators > 0 {
             let moved = Accumulator {
                 acc_q64: earned.acc,
                 carry: 0,
             }
-            .push(split.delegators, stake.delegated)
+            .push(split.delegators, stake.shares)
             .ok_or(ArithmeticError::Overflow)?;
             // Whole units of what nobody can ever claim. Fractions of one stay owed, so that
             // what delegators can claim together never exceeds it.
@@ -396,15 +400,36 @@ impl<T: Config> Pallet<T> {
         match Self::state(venue, operator) {
             PayoutState::Locked => Err(Error::<T>::RewardsLocked.into()),
             PayoutState::Forfeited => Err(Error::<T>::RewardsForfeited.into()),
-            PayoutState::Free => Ok(()),
+            PayoutState::Free | PayoutState::FreeTo(_) => Ok(()),
+        }
+    }
+
+    /// What of an operator's part can be claimed now.
+    pub fn operator_free(venue: Venue, operator: &AccountId) -> Balance {
+        let earned = Earned::<T>::get(venue, operator);
+        match Self::state(venue, operator) {
+            PayoutState::Locked | PayoutState::Forfeited => 0,
+            PayoutState::Free => earned.operator_owed,
+            PayoutState::FreeTo(_) => {
+                let locked = earned.operator_locked(T::Venues::last_settled(venue));
+                earned.operator_owed.saturating_sub(locked)
+            }
         }
     }
 
     pub(crate) fn do_claim(venue: Venue, operator: AccountId) -> DispatchResult {
         Self::ensure_free(venue, &operator)?;
+        let amount = Self::operator_free(venue, &operator);
         let mut earned = Earned::<T>::get(venue, &operator);
-        let amount = core::mem::take(&mut earned.operator_owed);
-        ensure!(amount > 0, Error::<T>::NothingToClaim);
+        if amount == 0 {
+            let locked = earned.operator_owed > 0;
+            return Err(if locked {
+                Error::<T>::RewardsLocked.into()
+            } else {
+                Error::<T>::NothingToClaim.into()
+            });
+        }
+        earned.operator_owed = earned.operator_owed.saturating_sub(amount);
         Self::send(&operator, amount)?;
         Self::put(venue, &operator, earned);
         Self::deposit_event(Event::Claimed {

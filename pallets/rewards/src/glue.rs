@@ -4,7 +4,7 @@
 use crate::*;
 use arena_primitives::{
     AccountId, Balance, Round, TaskId, Venue,
-    traits::{Burned, Counted, DelegatorRewards, PayoutState, TaskRewards},
+    traits::{Burned, Counted, DelegatorRewards, Due, PayoutState, TaskRewards, Venues as _},
 };
 use core::marker::PhantomData;
 use frame_support::{
@@ -38,12 +38,16 @@ impl<T: Config> TaskRewards for Pallet<T> {
         Self::do_set_counted(task, counted);
     }
 
-    fn draw(task: TaskId, rounds_left: u32) -> Balance {
-        Self::do_draw(task, rounds_left)
+    fn due(task: TaskId, rounds_left: u32) -> Due {
+        Self::do_due(task, rounds_left)
+    }
+
+    fn draw(task: TaskId, due: Due) -> Balance {
+        Self::do_draw(task, due)
     }
 
     fn lapse(task: TaskId) {
-        Self::do_lapse(task);
+        Self::deposit_event(Event::Lapsed { task });
     }
 
     fn pay(task: TaskId, round: Round, counted: &Counted, amount: Balance) -> DispatchResult {
@@ -78,11 +82,18 @@ impl<T: Config> DelegatorRewards for Pallet<T> {
 
     fn state(venue: Venue, operator: &AccountId) -> PayoutState {
         if Forfeited::<T>::contains_key(venue, operator) {
-            PayoutState::Forfeited
-        } else if venue == Venue::Network || Released::<T>::contains_key(venue) {
-            PayoutState::Free
-        } else {
-            PayoutState::Locked
+            return PayoutState::Forfeited;
+        }
+        if venue == Venue::Network || Released::<T>::contains_key(venue) {
+            return PayoutState::Free;
+        }
+        let earned = Earned::<T>::get(venue, operator);
+        match earned.frees {
+            Frees::AtEnd => PayoutState::Locked,
+            Frees::LaterRounds => {
+                PayoutState::FreeTo(earned.free_acc(T::Venues::last_settled(venue)))
+            }
+            Frees::AtOnce => PayoutState::Free,
         }
     }
 

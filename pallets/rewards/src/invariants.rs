@@ -1,7 +1,7 @@
 //! What is true of rewards at every block. Run by `try_state` and, natively, after each test.
 
 use crate::*;
-use arena_primitives::Balance;
+use arena_primitives::{Balance, traits::Venues as _};
 use frame_support::{ensure, traits::fungible::Inspect};
 use sp_runtime::TryRuntimeError;
 
@@ -10,7 +10,8 @@ pub fn check<T: Config>() -> Result<(), TryRuntimeError> {
     account_covers_the_books::<T>()?;
     books_are_balanced::<T>()?;
     counted_stake_adds_up::<T>()?;
-    forfeited_positions_are_owed_nothing::<T>()
+    forfeited_positions_are_owed_nothing::<T>()?;
+    what_is_locked_is_owed::<T>()
 }
 
 /// What the reward account must hold: what is owed, bounties, dust, what is in flight, and one
@@ -82,6 +83,23 @@ pub fn forfeited_positions_are_owed_nothing<T: Config>() -> Result<(), TryRuntim
         ensure!(
             !Earned::<T>::contains_key(venue, &operator),
             "a forfeited position is owed"
+        );
+    }
+    Ok(())
+}
+
+/// Locked pay is of different rounds in their order, and part of what is owed.
+pub fn what_is_locked_is_owed<T: Config>() -> Result<(), TryRuntimeError> {
+    for (venue, _, earned) in Earned::<T>::iter() {
+        let rounds = earned.recent.iter().map(|recent| recent.round);
+        ensure!(
+            rounds.clone().zip(rounds.skip(1)).all(|(a, b)| a < b),
+            "locked pay out of order"
+        );
+        let locked = earned.operator_locked(T::Venues::last_settled(venue));
+        ensure!(
+            Released::<T>::contains_key(venue) || locked <= earned.operator_owed,
+            "more is locked than is owed"
         );
     }
     Ok(())

@@ -15,7 +15,10 @@ pub mod weights;
 
 pub use glue::{BurnSlashed, DealWithFees};
 pub use pallet::*;
-pub use types::{Books, Earnings, EmissionFlow, EmissionRate, TaskEmission};
+pub use types::{
+    Books, Earnings, EmissionFlow, EmissionRate, Frees, LOCKED_ROUNDS, MAX_RECENT, Recent,
+    TaskEmission,
+};
 pub use weights::{SubstrateWeight, WeightInfo};
 
 /// Target of the log.
@@ -217,7 +220,8 @@ pub mod pallet {
         ZeroAmount,
         /// No such task, or it has ended. Look at the list of tasks.
         UnknownTask,
-        /// The rewards are locked. Wait for the end of the task.
+        /// The rewards are locked: a trainer's until the task has ended, a validator's until two
+        /// more rounds are settled. Wait.
         RewardsLocked,
         /// A challenge took the rewards. There is nothing to claim.
         RewardsForfeited,

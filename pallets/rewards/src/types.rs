@@ -2,6 +2,7 @@
 
 use arena_primitives::{Balance, BlockNumber, Round, UNIT};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{BoundedVec, traits::ConstU32};
 use scale_info::TypeInfo;
 use sp_runtime::Perbill;
 
@@ -97,7 +98,14 @@ pub struct TaskEmission {
     pub bounty: Balance,
 }
 
-/// What a position has earned.
+/// For how many rounds after its own a validator's pay stays locked: as long as its scores of the
+/// round can be challenged.
+pub const LOCKED_ROUNDS: Round = 2;
+
+/// Rounds whose pay can be locked at a time, that of the next round included.
+pub const MAX_RECENT: u32 = LOCKED_ROUNDS + 1;
+
+/// When what a position earns is free.
 #[derive(
     Clone,
     Copy,
@@ -111,15 +119,109 @@ pub struct TaskEmission {
     TypeInfo,
     MaxEncodedLen,
 )]
+pub enum Frees {
+    /// When the task has ended.
+    #[default]
+    #[codec(index = 0)]
+    AtEnd,
+    /// When [`LOCKED_ROUNDS`] more rounds have been settled, at the end of the task at the
+    /// latest.
+    #[codec(index = 1)]
+    LaterRounds,
+    /// At once.
+    #[codec(index = 2)]
+    AtOnce,
+}
+
+/// The pay of a round that may still be locked.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub struct Recent {
+    /// The round.
+    pub round: Round,
+    /// The operator's part.
+    pub operator: Balance,
+    /// [`Earnings::acc`] before it.
+    pub acc_before: u128,
+}
+
+/// What a position has earned.
+#[derive(
+    Clone,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
 pub struct Earnings {
-    /// The operator's, not claimed yet.
+    /// The operator's, not claimed yet, locked or not.
     pub operator_owed: Balance,
-    /// Its delegators', not claimed yet.
+    /// Its delegators', not claimed yet, locked or not.
     pub delegators_owed: Balance,
-    /// Of one unit of delegated stake since the beginning, as Q64.
+    /// Of one share of delegated stake since the beginning, as Q64.
     pub acc: u128,
     /// The round that moved it last.
     pub acc_round: Round,
+    /// When it is free.
+    pub frees: Frees,
+    /// Pay of the last rounds, in their order; only of [`Frees::LaterRounds`].
+    pub recent: BoundedVec<Recent, ConstU32<MAX_RECENT>>,
+}
+
+/// Is the pay of `round` still locked when `settled` was the last to be paid?
+fn is_locked(round: Round, settled: Option<Round>) -> bool {
+    settled.is_none_or(|settled| settled < round.saturating_add(LOCKED_ROUNDS))
+}
+
+impl Earnings {
+    /// What of the operator's part is locked when `settled` was the last round to be paid.
+    pub fn operator_locked(&self, settled: Option<Round>) -> Balance {
+        let locked = self.recent.iter().filter(|r| is_locked(r.round, settled));
+        locked.fold(0, |sum: Balance, recent| {
+            sum.saturating_add(recent.operator)
+        })
+    }
+
+    /// The accumulator up to which delegators' parts are free then.
+    pub fn free_acc(&self, settled: Option<Round>) -> u128 {
+        let mut locked = self.recent.iter().filter(|r| is_locked(r.round, settled));
+        locked.next().map_or(self.acc, |recent| recent.acc_before)
+    }
+
+    /// Notes the pay of `round`, of which the operator gets `operator`, before [`Self::acc`]
+    /// moves. Pay that is free once this round is settled needs no note any more.
+    pub fn note_recent(&mut self, round: Round, operator: Balance) {
+        self.recent
+            .retain(|recent| is_locked(recent.round, Some(round)));
+        let (acc_before, full) = (self.acc, self.recent.is_full());
+        match self.recent.last_mut() {
+            // Also where rounds were paid out of order: it is locked longer, never shorter.
+            Some(last) if last.round >= round || full => {
+                last.round = last.round.max(round);
+                last.operator = last.operator.saturating_add(operator);
+            }
+            _ => self.recent.force_push(Recent {
+                round,
+                operator,
+                acc_before,
+            }),
+        }
+    }
 }
 
 /// The books: sums since genesis, and two levels.

@@ -12,6 +12,10 @@ impl<T: Config> Results for Pallet<T> {
         RoundResults::<T>::get(task, round)
     }
 
+    fn settling(task: TaskId) -> bool {
+        Self::settles(task)
+    }
+
     fn ended(task: TaskId) {
         let until = Self::now().saturating_add(T::Clock::blocks(T::ResultKeep::get()));
         let (head, tail) = ExpiringEnds::<T>::get();

@@ -1,6 +1,8 @@
 //! What always holds. Run after every test and by `try_state`.
 
-use crate::{Commits, Config, Expiring, ExpiringEnds, Reveals, RoundResults, Seeds};
+use crate::{
+    Commits, Config, Expiring, ExpiringEnds, Reveals, RoundResults, Seeds, Settling, Stage,
+};
 use alloc::collections::btree_set::BTreeSet;
 use arena_primitives::{TaskId, traits::Rounds};
 use frame_support::ensure;
@@ -11,6 +13,7 @@ pub fn check<T: Config>() -> Result<(), TryRuntimeError> {
     reveals_have_commitments_and_fit_their_round::<T>()?;
     rows_are_of_live_rounds::<T>()?;
     results_pay_no_more_than_was_drawn::<T>()?;
+    a_settlement_pays_what_it_booked::<T>()?;
     queue_has_no_gaps::<T>()
 }
 
@@ -70,6 +73,33 @@ pub fn results_pay_no_more_than_was_drawn<T: Config>() -> Result<(), TryRuntimeE
         ensure!(paid <= result.drawn, "a round paid more than it drew");
         ensure!(result.unpaid.is_none() || paid == 0, "an unpaid round paid");
     }
+    Ok(())
+}
+
+/// What a settlement has paid is what it booked so far, and no more than it drew.
+pub fn a_settlement_pays_what_it_booked<T: Config>() -> Result<(), TryRuntimeError> {
+    let Some(state) = Settling::<T>::get() else {
+        return Ok(());
+    };
+    ensure!(
+        RoundResults::<T>::get(state.task, state.round).is_none(),
+        "a settled round is settled again"
+    );
+    let (trainers, validators) = match state.stage {
+        Stage::Scores { .. } | Stage::Draw | Stage::Pots { .. } => (0, 0),
+        Stage::Trainers { next } => (next, 0),
+        Stage::Validators { next } => (u32::MAX, next),
+        Stage::Finish => (u32::MAX, u32::MAX),
+    };
+    let trainers = state.models.iter().take(trainers as usize);
+    let validators = state.validators.iter().take(validators as usize);
+    let booked = trainers
+        .map(|row| row.reward)
+        .chain(validators.map(|row| row.reward))
+        .try_fold(0u128, |sum, reward| sum.checked_add(reward))
+        .ok_or("payouts overflow")?;
+    ensure!(booked == state.paid, "a settlement's books are wrong");
+    ensure!(state.paid <= state.drawn, "a settlement paid more than it drew");
     Ok(())
 }
 

@@ -71,6 +71,9 @@ pub mod pallet {
         /// The part of its own stake that a validator loses when it commits and doesn't reveal.
         #[pallet::constant]
         type NonRevealSlash: Get<Perbill>;
+        /// So many rounds in a row that a validator was drawn in and absent cost its seat.
+        #[pallet::constant]
+        type MaxMisses: Get<u32>;
         /// How long results stay when their task is over, in minutes.
         #[pallet::constant]
         type ResultKeep: Get<u32>;
@@ -119,8 +122,14 @@ pub mod pallet {
     pub type RoundResults<T: Config> =
         StorageDoubleMap<_, Twox64Concat, TaskId, Twox64Concat, Round, RoundResult>;
 
-    /// In how many rounds of a task a validator was drawn and absent, by task and validator.
-    /// Inserted at settlement; removed with the task's results.
+    /// The round that is being settled. Inserted by the hook where a settlement doesn't fit its
+    /// block, removed by it when the round is settled; of a task that was cancelled meanwhile too.
+    #[pallet::storage]
+    pub type Settling<T: Config> = StorageValue<_, Settlement>;
+
+    /// In how many rounds in a row a validator was drawn and absent, by task and validator.
+    /// Inserted at settlement; removed when it reveals, when it loses its seat, and with the
+    /// task's results.
     #[pallet::storage]
     pub type Misses<T: Config> =
         StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, AccountId, u32, ValueQuery>;
@@ -204,6 +213,8 @@ pub mod pallet {
             round: Round,
             /// Who.
             validator: AccountId,
+            /// In how many rounds in a row; the last of too many costs its seat.
+            misses: u32,
         },
     }
 
@@ -240,7 +251,18 @@ pub mod pallet {
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(n: BlockNumberFor<T>) -> Weight {
-            Self::tick(n.saturated_into())
+            Self::tick(n.saturated_into(), T::MaxTickWeight::get())
+        }
+
+        fn integrity_test() {
+            // Each unit of work fits a hook that has nothing else to do, at the largest sizes.
+            let limit = T::MaxTickWeight::get();
+            for (what, weight) in crate::weights::largest_units::<T>() {
+                assert!(
+                    weight.all_lte(limit),
+                    "scoring: {what} weighs {weight:?}, above MaxTickWeight {limit:?}"
+                );
+            }
         }
 
         fn offchain_worker(n: BlockNumberFor<T>) {

@@ -6,7 +6,7 @@ use arena_primitives::{
     PublicData, RankRule, RewardParams, Role, Round, RoundInfo, RoundModel, RoundModels,
     StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
     time::{Schedule, Windows},
-    traits::{BlockVrf, Clock, Counted, Rounds, ServiceKeys, Stakes, TaskRewards},
+    traits::{BlockVrf, Clock, Counted, Due, Rounds, ServiceKeys, Stakes, TaskRewards},
 };
 use frame_support::{
     derive_impl, parameter_types,
@@ -78,6 +78,7 @@ impl pallet_scoring::Config for Test {
     type Vrf = Table;
     type Clock = Table;
     type NonRevealSlash = Slash;
+    type MaxMisses = ConstU32<2>;
     type ResultKeep = ConstU32<10>;
     type MaxTickWeight = TickWeight;
     type WeightInfo = ();
@@ -104,6 +105,7 @@ pub(crate) struct Neighbours {
     pub(crate) keys: BTreeMap<AccountId, AccountId>,
     pub(crate) paid: BTreeMap<AccountId, Balance>,
     pub(crate) treasury: Balance,
+    pub(crate) chilled: BTreeSet<AccountId>,
     pub(crate) slashed: BTreeMap<AccountId, Balance>,
     pub(crate) drawn: Balance,
     pub(crate) lapsed: BTreeSet<TaskId>,
@@ -120,10 +122,15 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Neighbours) -> R) -> R {
 
 pub struct Table;
 
-fn counted(who: &AccountId, own: Balance) -> Counted {
-    let stake = StakeSnapshot { own, delegated: 0 };
+fn counted(who: &AccountId, role: Role, own: Balance) -> Counted {
+    let stake = StakeSnapshot {
+        own,
+        delegated: 0,
+        shares: 0,
+    };
     Counted {
         operator: who.clone(),
+        role,
         stake,
         commission: Perbill::zero(),
     }
@@ -139,10 +146,11 @@ impl Stakes for Table {
             }
         })
     }
-    fn counted(_: Venue, who: &AccountId, _: Round) -> Option<Counted> {
+    fn counted(venue: Venue, who: &AccountId, _: Round) -> Option<Counted> {
+        let role = <Self as Stakes>::role(venue, who)?;
         with(|n| n.validators.get(who).or(n.trainers.get(who)).copied())
             .filter(|own| *own > 0)
-            .map(|own| counted(who, own))
+            .map(|own| counted(who, role, own))
     }
     fn all(_: Venue, role: Role, _: Round) -> Vec<Counted> {
         with(|n| {
@@ -153,13 +161,16 @@ impl Stakes for Table {
             };
             list.iter()
                 .filter(|(_, own)| **own > 0)
-                .map(|(who, own)| counted(who, *own))
+                .map(|(who, own)| counted(who, role, *own))
                 .collect()
         })
     }
     fn slash_own(_: Venue, who: &AccountId, amount: Balance) -> Balance {
         with(|n| n.slashed.insert(who.clone(), amount));
         amount
+    }
+    fn chill(_: Venue, who: &AccountId) -> bool {
+        with(|n| n.chilled.insert(who.clone()))
     }
 }
 
@@ -190,9 +201,15 @@ impl BlockVrf for Table {
 impl TaskRewards for Table {
     fn open(_: TaskId, _: Perbill) {}
     fn set_counted(_: TaskId, _: Balance) {}
-    fn draw(_: TaskId, _: u32) -> Balance {
-        with(|n| n.drawn += REWARD);
-        REWARD
+    fn due(_: TaskId, _: u32) -> Due {
+        Due {
+            emission: REWARD,
+            bounty: 0,
+        }
+    }
+    fn draw(_: TaskId, due: Due) -> Balance {
+        with(|n| n.drawn += due.emission);
+        due.emission
     }
     fn lapse(task: TaskId) {
         with(|n| n.lapsed.insert(task));

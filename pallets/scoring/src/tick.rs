@@ -3,7 +3,7 @@
 
 use crate::{
     Commits, Config, Event, Expiring, ExpiringEnds, Misses, PRUNE_ROWS, Pallet, Reveals,
-    RoundResults, Seeds, WeightInfo,
+    RoundResults, Seeds, Settling, WeightInfo, settlement::Work,
 };
 use arena_primitives::{
     BlockNumber, MAX_ACTIVE_TASKS, MAX_VALIDATORS, Role, RoundInfo, TaskId, Venue,
@@ -15,9 +15,10 @@ use frame_support::{
 };
 
 impl<T: Config> Pallet<T> {
-    /// The hook.
-    pub(crate) fn tick(now: BlockNumber) -> Weight {
-        let mut meter = WeightMeter::with_limit(T::MaxTickWeight::get());
+    /// The hook, with `limit` as the most that it may use of the block. Never called with less
+    /// than the hook has but by measurements: what doesn't fit a block waits for the next.
+    pub fn tick(now: BlockNumber, limit: Weight) -> Weight {
+        let mut meter = WeightMeter::with_limit(limit);
         let mut closed = T::Rounds::closed_rounds();
         meter.consume(T::WeightInfo::step_look(MAX_ACTIVE_TASKS));
         Self::gather_all(&closed, now, &mut meter);
@@ -78,21 +79,36 @@ impl<T: Config> Pallet<T> {
         true
     }
 
+    /// Settles one round after the other, each as far as the weight goes; the next block
+    /// continues where this one stopped.
     fn settle_due(closed: &[RoundInfo], now: BlockNumber, meter: &mut WeightMeter) {
-        let mut settled = false;
-        for info in closed.iter().filter(|info| now >= info.schedule.settle) {
-            let models = T::Rounds::models(info.task, info.round).len() as u32;
-            let validators =
-                T::Stakes::all(Venue::Task(info.task), Role::Validator, info.round).len() as u32;
-            let weight = T::WeightInfo::step_settle(models, validators);
-            // A round of the largest sizes may be above the limit by itself (see the README).
-            // It goes alone then: late is better than never.
-            if settled && !meter.can_consume(weight) {
+        let mut due = closed.iter().filter(|info| now >= info.schedule.settle);
+        loop {
+            if meter.try_consume(T::WeightInfo::step_resume()).is_err() {
                 return;
             }
-            meter.consume(weight);
-            Self::settle_round(info.task, info.round, now);
-            settled = true;
+            let mut work = match Settling::<T>::take() {
+                Some(state) => Work::<T>::resume(state),
+                None => {
+                    let Some(info) = due.next() else {
+                        return;
+                    };
+                    if meter.try_consume(T::WeightInfo::step_begin()).is_err() {
+                        return;
+                    }
+                    Work::<T>::begin(info.task, info.round)
+                }
+            };
+            match &mut work {
+                Some(work) => {
+                    if !work.run(now, meter) {
+                        Settling::<T>::put(work.state());
+                        return;
+                    }
+                }
+                // A live round has a spec; its end must not depend on that.
+                None => log::error!(target: "arena::scoring", "a round that is due has no spec"),
+            }
         }
     }
 
@@ -102,6 +118,9 @@ impl<T: Config> Pallet<T> {
         let Some((task, _)) = Expiring::<T>::get(head).filter(|(_, until)| now >= *until) else {
             return;
         };
+        if Self::settles(task) {
+            return;
+        }
         if meter
             .try_consume(T::WeightInfo::step_prune(PRUNE_ROWS))
             .is_err()
@@ -112,6 +131,11 @@ impl<T: Config> Pallet<T> {
             Expiring::<T>::remove(head);
             ExpiringEnds::<T>::put((head.saturating_add(1), tail));
         }
+    }
+
+    /// Whether a round of the task is being settled.
+    pub(crate) fn settles(task: TaskId) -> bool {
+        Settling::<T>::get().is_some_and(|state| state.task == task)
     }
 
     /// `true` when nothing is left.

@@ -1,7 +1,7 @@
 //! Weights, counted by hand: database accesses of the worst path, plus base reference time for
 //! what is computed. They are counts, not measurements.
 
-use arena_primitives::MAX_TRAINERS;
+use arena_primitives::{MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS};
 use core::marker::PhantomData;
 use frame_support::{traits::Get, weights::Weight};
 
@@ -9,8 +9,10 @@ use frame_support::{traits::Get, weights::Weight};
 const BASE: u64 = 50_000_000;
 /// Reference time per hash of a draw, or item that a loop looks at: 2 µs.
 const PER_ITEM: u64 = 2_000_000;
-/// Reference time per score of a settlement: a sort, a power and a share, twice: 6 µs.
-const PER_SCORE: u64 = 6_000_000;
+/// Reference time per score of a consensus: decoding, a score, and its part of two sorts: 1 µs.
+const PER_SCORE: u64 = 1_000_000;
+/// Reference time per validator's share of a pot: a power, a quotient: 3 µs.
+const PER_SHARE: u64 = 3_000_000;
 
 /// Weights of this pallet.
 pub trait WeightInfo {
@@ -24,8 +26,25 @@ pub trait WeightInfo {
     fn step_seed() -> Weight;
     /// Completing a seed of a round with `validators`.
     fn step_complete(validators: u32) -> Weight;
-    /// Settling a round of `models` and `validators`, of which `committed` committed.
-    fn step_settle(models: u32, validators: u32) -> Weight;
+    /// Reading and writing a settlement that doesn't end in a block, and what is derived from it.
+    fn step_resume() -> Weight;
+    /// Beginning a settlement: positions, models and spec of the largest round.
+    fn step_begin() -> Weight;
+    /// Reading the reveals of `validators`.
+    fn step_reveals(validators: u32) -> Weight;
+    /// Consensus on one model that `validators` scored.
+    fn step_score(validators: u32) -> Weight;
+    /// Deciding on a round of `models`, its draw and its trainers' shares.
+    fn step_draw(models: u32) -> Weight;
+    /// Sharing one model's pot among `validators`.
+    fn step_pot(validators: u32) -> Weight;
+    /// Paying a trainer.
+    fn step_trainer() -> Weight;
+    /// Paying or slashing a validator, or noting its absence in a round of `models`; removing its
+    /// rows.
+    fn step_validator(models: u32) -> Weight;
+    /// The result of a round of `models` and `validators`.
+    fn step_finish(models: u32, validators: u32) -> Weight;
     /// Removing `rows` rows.
     fn step_prune(rows: u32) -> Weight;
 }
@@ -40,9 +59,41 @@ fn base(items: u32) -> Weight {
     )
 }
 
-fn scores(models: u32, validators: u32) -> Weight {
-    let scores = u64::from(models).saturating_mul(u64::from(validators));
-    Weight::from_parts(PER_SCORE.saturating_mul(scores), 0)
+fn scores(each: u64, validators: u32) -> Weight {
+    Weight::from_parts(
+        BASE.saturating_add(each.saturating_mul(validators.into())),
+        0,
+    )
+}
+
+/// The units of work of the hook at the largest sizes, each with what it can't be taken without.
+pub(crate) fn largest_units<T: crate::Config>() -> [(&'static str, Weight); 9] {
+    type Info<T> = <T as crate::Config>::WeightInfo;
+    let (trainers, validators) = (MAX_TRAINERS, MAX_VALIDATORS);
+    let always = Info::<T>::step_look(MAX_ACTIVE_TASKS).saturating_add(Info::<T>::step_resume());
+    let seeds = Info::<T>::step_seed().saturating_mul(u64::from(MAX_ACTIVE_TASKS) * 2);
+    let reveals = Info::<T>::step_reveals(validators);
+    let each = [
+        ("a block of all seeds", seeds),
+        ("completing a seed", Info::<T>::step_complete(validators)),
+        ("beginning a settlement", Info::<T>::step_begin()),
+        (
+            "a consensus",
+            reveals.saturating_add(Info::<T>::step_score(validators)),
+        ),
+        ("a draw", Info::<T>::step_draw(trainers)),
+        (
+            "a pot",
+            reveals.saturating_add(Info::<T>::step_pot(validators)),
+        ),
+        (
+            "a payment",
+            Info::<T>::step_trainer().max(Info::<T>::step_validator(trainers)),
+        ),
+        ("a result", Info::<T>::step_finish(trainers, validators)),
+        ("pruning", Info::<T>::step_prune(crate::PRUNE_ROWS)),
+    ];
+    each.map(|(what, weight)| (what, weight.saturating_add(always)))
 }
 
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
@@ -70,20 +121,53 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             T::DbWeight::get().reads_writes(u64::from(validators).saturating_add(3), 1),
         )
     }
-    fn step_settle(models: u32, validators: u32) -> Weight {
-        let (m, v) = (u64::from(models), u64::from(validators));
-        // Spec, models, task, seats (2), emission (6); each position, commitment and reveal;
-        // each payee's account and accumulator (4). Written: result, seed, task, emission (6);
-        // each commitment, reveal and miss or own stake (3); each payee (4).
-        let reads = 12u64
-            .saturating_add(m.saturating_mul(6))
-            .saturating_add(v.saturating_mul(10));
-        let writes = 10u64
-            .saturating_add(m.saturating_mul(5))
-            .saturating_add(v.saturating_mul(9));
-        base(models.saturating_add(validators))
-            .saturating_add(scores(models, validators))
-            .saturating_add(T::DbWeight::get().reads_writes(reads, writes))
+    fn step_resume() -> Weight {
+        // The settlement, spec; settlement. Up to 80 kB of it are coded and decoded.
+        base(MAX_TRAINERS.saturating_add(MAX_VALIDATORS))
+            .saturating_add(T::DbWeight::get().reads_writes(2, 1))
+    }
+    fn step_begin() -> Weight {
+        // Spec, models, task, two rosters, task's emission, flow, rate; each position. Written:
+        // task's emission, flow.
+        let positions = MAX_TRAINERS.saturating_add(MAX_VALIDATORS);
+        base(positions.saturating_mul(2)).saturating_add(
+            T::DbWeight::get().reads_writes(u64::from(positions).saturating_add(8), 2),
+        )
+    }
+    fn step_reveals(validators: u32) -> Weight {
+        // Each has an entry for each model.
+        base(validators.saturating_mul(8))
+            .saturating_add(T::DbWeight::get().reads(validators.into()))
+    }
+    fn step_score(validators: u32) -> Weight {
+        scores(PER_SCORE, validators)
+    }
+    fn step_draw(models: u32) -> Weight {
+        // Task's emission, totals, issuance, reward account; the same.
+        base(models.saturating_mul(4)).saturating_add(T::DbWeight::get().reads_writes(4, 4))
+    }
+    fn step_pot(validators: u32) -> Weight {
+        scores(PER_SHARE, validators)
+    }
+    fn step_trainer() -> Weight {
+        // Forfeited, totals, what it earned; what it earned, accumulator, totals.
+        base(0).saturating_add(T::DbWeight::get().reads_writes(3, 3))
+    }
+    fn step_validator(models: u32) -> Weight {
+        // As a trainer. Commitment, reveal, misses, seed; commitment, reveal, misses. A fault
+        // reads and writes limits, position, unbonding, pending slashes, account, holds, roster,
+        // issuance, totals, treasury.
+        base(models).saturating_add(T::DbWeight::get().reads_writes(17, 16))
+    }
+    fn step_finish(models: u32, validators: u32) -> Weight {
+        // Task, reward account, treasury, totals; result, seed, task, models and the rest. Up to
+        // as many commitments to models that were never published.
+        base(models.saturating_add(validators)).saturating_add(
+            T::DbWeight::get().reads_writes(
+                u64::from(models).saturating_add(8),
+                u64::from(models).saturating_add(9),
+            ),
+        )
     }
     fn step_prune(rows: u32) -> Weight {
         let rows64 = u64::from(rows);
@@ -109,8 +193,32 @@ impl WeightInfo for () {
     fn step_complete(validators: u32) -> Weight {
         base(validators)
     }
-    fn step_settle(models: u32, validators: u32) -> Weight {
-        scores(models, validators).saturating_add(base(models.saturating_add(validators)))
+    fn step_resume() -> Weight {
+        base(1)
+    }
+    fn step_begin() -> Weight {
+        base(1)
+    }
+    fn step_reveals(validators: u32) -> Weight {
+        base(validators)
+    }
+    fn step_score(validators: u32) -> Weight {
+        base(validators)
+    }
+    fn step_draw(models: u32) -> Weight {
+        base(models)
+    }
+    fn step_pot(validators: u32) -> Weight {
+        base(validators)
+    }
+    fn step_trainer() -> Weight {
+        base(1)
+    }
+    fn step_validator(models: u32) -> Weight {
+        base(models)
+    }
+    fn step_finish(models: u32, validators: u32) -> Weight {
+        base(models.saturating_add(validators))
     }
     fn step_prune(rows: u32) -> Weight {
         base(rows)

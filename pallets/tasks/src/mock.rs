@@ -6,7 +6,7 @@ use arena_primitives::{
     PublicData, RankRule, RewardParams, Role, Round, RoundResult, StakeSnapshot, TaskId, TaskSpec,
     Uri, Uris, Venue, WeightCap,
     time::Windows,
-    traits::{Cases, Clock, Counted, Results, ServiceKeys, Stakes, TaskRewards},
+    traits::{Cases, Clock, Counted, Due, Results, ServiceKeys, Stakes, TaskRewards},
 };
 use frame_support::{
     derive_impl, parameter_types,
@@ -105,10 +105,15 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Neighbours) -> R) -> R {
 
 pub struct Table;
 
-fn counted(who: AccountId, own: Balance) -> Counted {
-    let stake = StakeSnapshot { own, delegated: 0 };
+fn counted(who: AccountId, role: Role, own: Balance) -> Counted {
+    let stake = StakeSnapshot {
+        own,
+        delegated: 0,
+        shares: 0,
+    };
     Counted {
         operator: who,
+        role,
         stake,
         commission: Perbill::zero(),
     }
@@ -132,7 +137,7 @@ impl Stakes for Table {
     fn counted(venue: Venue, who: &AccountId, round: Round) -> Option<Counted> {
         let row = with(|n| n.positions.get(&(task_of(venue), who.clone())).copied());
         row.filter(|(_, _, from)| *from <= round)
-            .map(|(_, own, _)| counted(who.clone(), own))
+            .map(|(role, own, _)| counted(who.clone(), role, own))
     }
     fn all(venue: Venue, role: Role, round: Round) -> Vec<Counted> {
         with(|n| {
@@ -141,12 +146,15 @@ impl Stakes for Table {
                 .filter(|((task, _), (r, _, from))| {
                     *task == task_of(venue) && *r == role && *from <= round
                 })
-                .map(|((_, who), (_, own, _))| counted(who.clone(), *own))
+                .map(|((_, who), (_, own, _))| counted(who.clone(), role, *own))
                 .collect()
         })
     }
     fn slash_own(_: Venue, _: &AccountId, _: Balance) -> Balance {
         0
+    }
+    fn chill(_: Venue, _: &AccountId) -> bool {
+        false
     }
 }
 
@@ -177,7 +185,10 @@ impl TaskRewards for Table {
     fn set_counted(task: TaskId, counted: Balance) {
         with(|n| n.told.push(Told::Counted(task, counted)));
     }
-    fn draw(_: TaskId, _: u32) -> Balance {
+    fn due(_: TaskId, _: u32) -> Due {
+        Due::default()
+    }
+    fn draw(_: TaskId, _: Due) -> Balance {
         0
     }
     fn lapse(task: TaskId) {
@@ -202,6 +213,9 @@ impl TaskRewards for Table {
 impl Results for Table {
     fn result(task: TaskId, round: Round) -> Option<RoundResult> {
         with(|n| n.results.get(&(task, round)).cloned())
+    }
+    fn settling(_: TaskId) -> bool {
+        false
     }
     fn ended(task: TaskId) {
         with(|n| n.ended.push(task));

@@ -7,7 +7,7 @@ use crate::{
 };
 use arena_primitives::{
     Role, Round, Venue,
-    traits::{VenueRefusal, Venues},
+    traits::{Results as _, VenueRefusal, Venues},
 };
 use frame_support::{
     PalletId, parameter_types,
@@ -52,14 +52,15 @@ impl Venues for AllVenues {
     fn ended(venue: Venue) -> bool {
         match venue {
             Venue::Network => false,
-            Venue::Task(_) => ArenaTasks::ended(venue),
+            // What a settlement still pays counts as of a task that goes on.
+            Venue::Task(task) => ArenaTasks::ended(venue) && !ArenaScoring::settling(task),
         }
     }
 
     fn locks_own(venue: Venue, role: Role) -> bool {
         match venue {
             Venue::Network => false,
-            Venue::Task(_) => ArenaTasks::locks_own(venue, role),
+            Venue::Task(_) => role == Role::Trainer && !Self::ended(venue),
         }
     }
 }
@@ -139,6 +140,7 @@ impl pallet_arena_scoring::Config for Runtime {
     type Vrf = consensus::ParentVrf;
     type Clock = ArenaStaking;
     type NonRevealSlash = dynamic_params::scoring::NonRevealSlash;
+    type MaxMisses = dynamic_params::scoring::MaxMisses;
     type ResultKeep = dynamic_params::scoring::ResultKeep;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_scoring::weights::SubstrateWeight<Runtime>;

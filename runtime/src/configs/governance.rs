@@ -167,6 +167,9 @@ pub mod dynamic_params {
         /// Minutes for which results of ended tasks are kept.
         #[codec(index = 1)]
         pub static ResultKeep: u32 = 90 * 1_440;
+        /// Rounds in a row in which a drawn validator may be absent before it loses its seat.
+        #[codec(index = 2)]
+        pub static MaxMisses: u32 = 3;
     }
 
     /// Of challenges.

@@ -64,6 +64,7 @@ fn lapse_should_let_go_of_what_could_be_drawn() {
     build_and_execute(|| {
         open(1, 100, 50);
         at(11);
+        about(Rewards::due(1, 1).emission, 10 * BLOCK);
         Rewards::lapse(1);
         System::assert_last_event(Event::Lapsed { task: 1 }.into());
         assert_eq!(draw(1), 0);
@@ -73,14 +74,46 @@ fn lapse_should_let_go_of_what_could_be_drawn() {
 }
 
 #[test]
+fn what_is_due_should_not_grow_until_it_is_drawn() {
+    build_and_execute(|| {
+        open(1, 100, 50);
+        assert_ok!(Rewards::top_up(1, &account(9), 10 * UNIT));
+        at(11);
+        let due = Rewards::due(1, 2);
+        at(14);
+        assert_eq!(
+            <Rewards as TaskRewards>::draw(1, due),
+            due.emission + 5 * UNIT
+        );
+        about(due.emission, 10 * BLOCK);
+        about(Rewards::due(1, 1).emission, 3 * BLOCK);
+        Rewards::to_treasury(Rewards::totals().in_flight);
+    });
+}
+
+#[test]
+fn a_bounty_that_went_back_should_not_be_drawn() {
+    build_and_execute(|| {
+        open(1, 100, 50);
+        assert_ok!(Rewards::top_up(1, &account(9), 10 * UNIT));
+        at(11);
+        let due = Rewards::due(1, 2);
+        assert_eq!(due.bounty, 5 * UNIT);
+        Rewards::release(1, &account(9));
+        assert_eq!(<Rewards as TaskRewards>::draw(1, due), due.emission);
+        Rewards::to_treasury(due.emission);
+    });
+}
+
+#[test]
 fn a_bounty_should_be_spread_over_rounds_and_the_rest_go_back() {
     build_and_execute(|| {
         open(1, 100, 0);
         assert_ok!(Rewards::top_up(1, &account(9), 90 * UNIT));
-        assert_eq!(<Rewards as TaskRewards>::draw(1, 3), 30 * UNIT);
+        assert_eq!(draw_of(1, 3), 30 * UNIT);
         assert_eq!(Rewards::bounty(1), 60 * UNIT);
         assert_ok!(Rewards::top_up(1, &account(8), 40 * UNIT));
-        assert_eq!(<Rewards as TaskRewards>::draw(1, 2), 50 * UNIT);
+        assert_eq!(draw_of(1, 2), 50 * UNIT);
         let totals = Rewards::totals();
         assert_eq!(
             (totals.minted, totals.bounties, totals.in_flight),

@@ -11,6 +11,7 @@ use sp_runtime::{Perbill, TokenError};
 mod authors;
 mod draw;
 mod pay;
+mod locked;
 mod random;
 
 /// What one block emits to tasks.
@@ -31,7 +32,12 @@ fn open(task: TaskId, percent: u32, counted: Balance) {
 }
 
 fn draw(task: TaskId) -> Balance {
-    <Rewards as TaskRewards>::draw(task, 1)
+    draw_of(task, 1)
+}
+
+/// Draws for one of `rounds_left` rounds.
+fn draw_of(task: TaskId, rounds_left: u32) -> Balance {
+    <Rewards as TaskRewards>::draw(task, Rewards::due(task, rounds_left))
 }
 
 /// One unit lost to each division at most.

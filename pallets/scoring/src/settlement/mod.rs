@@ -1,0 +1,422 @@
+//! From reveals to payouts, in units of work that are small against a block. All arithmetic of
+//! consensus and rewards is `arena_math`'s; this gathers its input and books its output.
+//!
+//! What a round pays does not depend on where its units fall: stakes, commissions and what may
+//! be drawn are those of the block in which the settlement begins.
+
+mod columns;
+mod pay;
+mod rules;
+
+use crate::{
+    Config, Event, ModelRow, Pallet, Revealed, Reveals, RoundResults, Seeds, Settlement, Stage,
+    ValidatorRow, WeightInfo,
+};
+use alloc::{collections::BTreeMap, vec::Vec};
+use arena_math::{
+    MathError,
+    consensus::Consensus,
+    fixed::perbill_q64,
+    rewards::{ranks, submission_pot},
+    round::{Column, Panel, Tally, eligible, pools},
+};
+use arena_primitives::{
+    AccountId, Balance, BlockNumber, ModelResult, ModelStatus, Role, Round,
+    RoundResult, TaskId, TaskSpec, Unpaid, ValidatorResult, Venue,
+    traits::{Counted, Rounds, Stakes, TaskRewards},
+};
+use columns::{Votes, listed, outcomes, perbill};
+use rules::{aggregation, cap, rank_rule, validator_rule};
+use core::marker::PhantomData;
+use frame_support::{
+    BoundedVec,
+    weights::{Weight, WeightMeter},
+};
+use sp_runtime::Perbill;
+
+/// A settlement at work within one block.
+pub(crate) struct Work<T> {
+    state: Settlement,
+    spec: TaskSpec,
+    panel: Panel,
+    /// Of each validator; read when first needed.
+    reveals: Option<Vec<Option<Revealed>>>,
+    config: PhantomData<T>,
+}
+
+fn index(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl<T: Config> Work<T> {
+    /// Begins to settle a round: who is counted, and what may be drawn. `None` for a round
+    /// without a spec, which can't be.
+    pub(crate) fn begin(task: TaskId, round: Round) -> Option<Self> {
+        let spec = T::Rounds::spec(task)?;
+        let venue = Venue::Task(task);
+        let mut trainers: BTreeMap<AccountId, Counted> =
+            T::Stakes::all(venue, Role::Trainer, round)
+                .into_iter()
+                .map(|counted| (counted.operator.clone(), counted))
+                .collect();
+        let models = T::Rounds::models(task, round).into_iter().map(|model| {
+            let counted = trainers.remove(&model.trainer);
+            ModelRow {
+                model,
+                counted,
+                consensus: None,
+                status: ModelStatus::Skipped(None),
+                raw: None,
+                rank: None,
+                reward: 0,
+            }
+        });
+        let models = BoundedVec::truncate_from(models.collect());
+        let validators = T::Stakes::all(venue, Role::Validator, round).into_iter();
+        let validators = validators.map(|counted| ValidatorRow {
+            counted,
+            revealed: false,
+            reward: 0,
+            distance: (0, 0),
+        });
+        let state = Settlement {
+            task,
+            round,
+            stage: Stage::Scores { next: 0 },
+            due: T::Rewards::due(task, T::Rounds::rounds_left(task, round)),
+            models,
+            validators: BoundedVec::truncate_from(validators.collect()),
+            unpaid: None,
+            drawn: 0,
+            paid: 0,
+            validator_pool: 0,
+            pots: 0,
+        };
+        Some(Self::with(state, spec))
+    }
+
+    /// Goes on with a settlement. `None` as for `begin`.
+    pub(crate) fn resume(state: Settlement) -> Option<Self> {
+        let spec = T::Rounds::spec(state.task)?;
+        Some(Self::with(state, spec))
+    }
+
+    fn with(state: Settlement, spec: TaskSpec) -> Self {
+        let stakes: Vec<Balance> = state
+            .validators
+            .iter()
+            .map(|row| row.counted.stake.counted(spec.rewards.max_leverage))
+            .collect();
+        let panel = Panel::new(&stakes, spec.rewards.committee.into(), cap(&spec));
+        let panel = panel.unwrap_or_else(|error| {
+            log::error!(target: "arena::scoring", "panel of task {}: {error:?}", state.task);
+            // Nobody has a weight, so that nothing has quorum.
+            Panel {
+                total: 0,
+                weights: Vec::new(),
+                capped: Vec::new(),
+            }
+        });
+        Work {
+            state,
+            spec,
+            panel,
+            reveals: None,
+            config: PhantomData,
+        }
+    }
+
+    /// What is kept between blocks.
+    pub(crate) fn state(&self) -> &Settlement {
+        &self.state
+    }
+
+    /// Takes units of work as far as the weight goes. `true` when the round is settled.
+    pub(crate) fn run(&mut self, now: BlockNumber, meter: &mut WeightMeter) -> bool {
+        loop {
+            if meter.try_consume(self.weight()).is_err() {
+                return false;
+            }
+            let stage = self.state.stage;
+            self.state.stage = self.take(stage, now);
+            if stage == Stage::Finish {
+                return true;
+            }
+        }
+    }
+
+    /// The most that the next unit weighs.
+    fn weight(&self) -> Weight {
+        let validators = count(self.state.validators.len());
+        let models = count(self.state.models.len());
+        let reveals = match self.reveals {
+            None => T::WeightInfo::step_reveals(validators),
+            Some(_) => Weight::zero(),
+        };
+        match self.state.stage {
+            Stage::Scores { next } if next < models => {
+                T::WeightInfo::step_score(validators).saturating_add(reveals)
+            }
+            Stage::Pots { next } if next < models => {
+                T::WeightInfo::step_pot(validators).saturating_add(reveals)
+            }
+            Stage::Draw => T::WeightInfo::step_draw(models),
+            Stage::Trainers { next } if next < models => T::WeightInfo::step_trainer(),
+            Stage::Validators { next } if next < validators => {
+                T::WeightInfo::step_validator(models)
+            }
+            Stage::Finish => T::WeightInfo::step_finish(models, validators),
+            // Only the stage changes.
+            _ => Weight::zero(),
+        }
+    }
+
+    /// Takes one unit of work; returns the stage after it.
+    fn take(&mut self, stage: Stage, now: BlockNumber) -> Stage {
+        let models = count(self.state.models.len());
+        let validators = count(self.state.validators.len());
+        match stage {
+            Stage::Scores { next } if next < models => {
+                self.score(index(next));
+                Stage::Scores {
+                    next: next.saturating_add(1),
+                }
+            }
+            Stage::Scores { .. } => Stage::Draw,
+            Stage::Draw => {
+                self.draw();
+                Stage::Pots { next: 0 }
+            }
+            Stage::Pots { next } if next < models => {
+                self.share_pot(index(next));
+                Stage::Pots {
+                    next: next.saturating_add(1),
+                }
+            }
+            Stage::Pots { .. } => {
+                // What follows removes reveals.
+                self.reveals = None;
+                Stage::Trainers { next: 0 }
+            }
+            Stage::Trainers { next } if next < models => {
+                self.pay_trainer(index(next));
+                Stage::Trainers {
+                    next: next.saturating_add(1),
+                }
+            }
+            Stage::Trainers { .. } => Stage::Validators { next: 0 },
+            Stage::Validators { next } if next < validators => {
+                self.pay_or_judge(index(next));
+                Stage::Validators {
+                    next: next.saturating_add(1),
+                }
+            }
+            Stage::Validators { .. } => Stage::Finish,
+            Stage::Finish => {
+                self.finish(now);
+                Stage::Finish
+            }
+        }
+    }
+
+    fn reveals(&mut self) -> &[Option<Revealed>] {
+        let (task, round) = (self.state.task, self.state.round);
+        let validators = &self.state.validators;
+        self.reveals.get_or_insert_with(|| {
+            validators
+                .iter()
+                .map(|row| Reveals::<T>::get((task, round, &row.counted.operator)))
+                .collect()
+        })
+    }
+
+    /// The model's reveals. What doesn't fit has no quorum.
+    fn column(&mut self, model: usize) -> Result<Column, MathError> {
+        self.reveals();
+        let reveals = self.reveals.as_deref().unwrap_or_default();
+        let entries =
+            outcomes(reveals, model).map(|outcome| outcome.map(|o| listed(o, &self.spec)));
+        Column::new(&self.panel, entries)
+    }
+
+    fn score(&mut self, model: usize) {
+        let column = self.column(model);
+        let min_scorers = self.spec.rewards.min_scorers.into();
+        let consensus = column
+            .and_then(|column| column.consensus(&self.panel, aggregation(&self.spec), min_scorers))
+            .unwrap_or_else(|error| {
+                log::error!(target: "arena::scoring", "task {}: {error:?}", self.state.task);
+                None
+            });
+        let reveals = self.reveals.as_deref().unwrap_or_default();
+        let says = self.panel.capped.iter().copied();
+        let votes = outcomes(reveals, model).zip(says);
+        let votes = Votes::new(votes.filter_map(|(outcome, say)| Some((outcome?, say))));
+        if let Some(row) = self.state.models.get_mut(model) {
+            row.status = votes.status(consensus.as_ref());
+            row.raw = votes.raw();
+            row.consensus = consensus.map(|score| score.parts());
+        }
+    }
+
+    fn consensus(&self) -> Vec<Option<Consensus>> {
+        let models = self.state.models.iter();
+        models
+            .map(|row| row.consensus.and_then(Consensus::from_parts))
+            .collect()
+    }
+
+    /// Decides whether the round is paid before anything is drawn for it, since what lapses is
+    /// not minted.
+    fn draw(&mut self) {
+        let consensus = self.consensus();
+        self.state.pots = count(consensus.iter().flatten().count());
+        let keys = eligible(&consensus, self.spec.baseline.deconstruct());
+        let leverage = self.spec.rewards.max_leverage;
+        let stakes: Vec<Balance> = self
+            .state
+            .models
+            .iter()
+            .map(|row| {
+                let counted = row.counted.as_ref();
+                counted.map_or(0, |counted| counted.stake.counted(leverage))
+            })
+            .collect();
+        let ranks = ranks(&keys, &stakes);
+        let ranked = ranks.iter().flatten().count();
+        for (row, rank) in self.state.models.iter_mut().zip(ranks) {
+            row.rank = rank;
+        }
+        self.state.unpaid = self.unpaid(ranked);
+        if self.state.unpaid.is_some() {
+            T::Rewards::lapse(self.state.task);
+            return;
+        }
+        self.state.drawn = T::Rewards::draw(self.state.task, self.state.due);
+        if let Err(error) = self.share_trainers_pool(&keys, &stakes) {
+            log::error!(target: "arena::scoring", "pools of task {}: {error:?}", self.state.task);
+        }
+    }
+
+    fn unpaid(&self, ranked: usize) -> Option<Unpaid> {
+        if self.panel.total == 0 {
+            return Some(Unpaid::NoValidators);
+        }
+        if self.state.models.is_empty() {
+            return Some(Unpaid::TooFewModels);
+        }
+        if self.state.pots == 0 {
+            return Some(Unpaid::NoQuorum);
+        }
+        let least = usize::from(self.spec.rewards.min_trainers);
+        (ranked < least).then_some(Unpaid::TooFewModels)
+    }
+
+    fn share_trainers_pool(
+        &mut self,
+        keys: &[Option<Consensus>],
+        stakes: &[Balance],
+    ) -> Result<(), MathError> {
+        let params = &self.spec.rewards;
+        let gamma = params.gamma.deconstruct();
+        let (trainers, validators) = pools(self.state.drawn, gamma, stakes, self.panel.total)?;
+        let q_q64 = perbill_q64(params.q.deconstruct());
+        let payouts = rank_rule(&self.spec).payouts(keys, stakes, q_q64, trainers)?;
+        for (row, payout) in self.state.models.iter_mut().zip(payouts) {
+            row.reward = payout;
+        }
+        self.state.validator_pool = validators;
+        Ok(())
+    }
+
+    fn share_pot(&mut self, model: usize) {
+        let parts = self.state.models.get(model).and_then(|row| row.consensus);
+        let Some(consensus) = parts.and_then(Consensus::from_parts) else {
+            return;
+        };
+        let before = self.state.models.iter().take(model);
+        let place = count(before.filter(|row| row.consensus.is_some()).count());
+        let pot = submission_pot(self.state.validator_pool, self.state.pots, place);
+        let rule = validator_rule(&self.spec);
+        let mut tally = Tally {
+            payouts: self.state.validators.iter().map(|row| row.reward).collect(),
+            distances: self.state.validators.iter().map(|row| row.distance).collect(),
+            treasury: 0,
+        };
+        let shared = self
+            .column(model)
+            .and_then(|column| tally.pay(pot, &column, &consensus, &rule));
+        if let Err(error) = shared {
+            log::error!(target: "arena::scoring", "a pot of task {}: {error:?}", self.state.task);
+            return;
+        }
+        let earned = tally.payouts.into_iter().zip(tally.distances);
+        for (row, (reward, distance)) in self.state.validators.iter_mut().zip(earned) {
+            row.reward = reward;
+            row.distance = distance;
+        }
+    }
+
+    fn finish(&mut self, now: BlockNumber) {
+        let state = &self.state;
+        let (task, round) = (state.task, state.round);
+        // Skipped pots, dust and what couldn't be booked: the parts sum to the whole.
+        let treasury = state.drawn.saturating_sub(state.paid);
+        if treasury > 0 {
+            T::Rewards::to_treasury(treasury);
+        }
+        let result = self.result(treasury, now);
+        Pallet::<T>::deposit_event(Event::RoundSettled {
+            task,
+            round,
+            drawn: result.drawn,
+            treasury,
+            unpaid: result.unpaid,
+            models: count(result.models.len()),
+            revealed: count(result.validators.len()),
+        });
+        RoundResults::<T>::insert(task, round, result);
+        Seeds::<T>::remove(task, round);
+        T::Rounds::settled(task, round);
+    }
+
+    fn result(&self, treasury: Balance, now: BlockNumber) -> RoundResult {
+        let state = &self.state;
+        let consensus = self.consensus();
+        let models = state.models.iter().zip(consensus);
+        let models = models.map(|(row, score)| ModelResult {
+            trainer: row.model.trainer.clone(),
+            manifest_root: row.model.manifest_root,
+            status: row.status,
+            raw: row.raw,
+            score: score.map(|score| perbill(score.q64())),
+            rank: row.rank,
+            reward: row.reward,
+        });
+        let tally = Tally {
+            payouts: Vec::new(),
+            distances: state.validators.iter().map(|row| row.distance).collect(),
+            treasury: 0,
+        };
+        let validators = state.validators.iter().zip(tally.mean_distances());
+        let validators = validators
+            .filter(|(row, _)| row.revealed)
+            .map(|(row, distance)| ValidatorResult {
+                validator: row.counted.operator.clone(),
+                distance: distance.map(Perbill::from_parts),
+                reward: row.reward,
+            });
+        RoundResult {
+            settled_at: now,
+            drawn: state.drawn,
+            treasury,
+            unpaid: state.unpaid,
+            models: BoundedVec::truncate_from(models.collect()),
+            validators: BoundedVec::truncate_from(validators.collect()),
+        }
+    }
+}

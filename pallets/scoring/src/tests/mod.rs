@@ -1,0 +1,66 @@
+//! Behaviour of calls, settlement and the offchain worker.
+
+use crate::{
+    Call, Commits, Error, Event, Expiring, Misses, Reveals, RoundResults, Seeds,
+    mock::*,
+    offchain::{
+        decide::{Action, Drawn, Duty, JobView, Record, decide},
+        edge::{EXECUTOR_KEY, Executor},
+    },
+    scores_commitment,
+};
+use arena_math::{
+    Listed, RoundInput,
+    consensus::{Aggregation, Cap},
+    rewards::{RankRule, ValidatorRule},
+};
+use arena_primitives::{
+    DutyRefusal, InfraFault, MinerFault, ModelStatus, ScoreEntries, ScoreEntry, ScoreOutcome,
+    Unpaid,
+    job::{Evaluated, Fault, JobStatus, Outcome},
+    traits::Results,
+};
+use codec::{Decode, Encode};
+use frame_support::{assert_noop, assert_ok};
+use sp_core::H256;
+use sp_runtime::{DispatchResult, Perbill};
+use std::collections::BTreeMap;
+
+mod calls;
+mod decide;
+mod edge;
+mod pages;
+mod settle;
+
+const NONCE: H256 = H256::repeat_byte(7);
+const ROOT: H256 = H256::repeat_byte(8);
+
+fn signed(n: u8) -> RuntimeOrigin {
+    RuntimeOrigin::signed(key(n))
+}
+
+fn entries(outcomes: [ScoreOutcome; 4]) -> ScoreEntries {
+    let lines: Vec<ScoreEntry> = TRAINERS
+        .iter()
+        .zip(outcomes)
+        .map(|((trainer, _), outcome)| ScoreEntry {
+            manifest_root: root(&account(*trainer)),
+            outcome,
+            sketch: None,
+        })
+        .collect();
+    lines.try_into().unwrap()
+}
+
+fn scored(raw: [u64; 4]) -> ScoreEntries {
+    entries(raw.map(|raw| ScoreOutcome::Scored(raw * 10_000_000)))
+}
+
+fn commit(who: u8, entries: &ScoreEntries) -> DispatchResult {
+    let commitment = scores_commitment(&account(who), 0, 1, entries, ROOT, NONCE);
+    Scoring::commit_scores(signed(who), 0, 1, commitment)
+}
+
+fn reveal(who: u8, entries: ScoreEntries) -> DispatchResult {
+    Scoring::reveal_scores(signed(who), 0, 1, entries, ROOT, NONCE)
+}
