@@ -173,12 +173,8 @@ pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
         .map(|column| column.consensus(&panel, input.aggregation, input.min_scorers))
         .collect::<Result<Vec<_>, _>>()?;
 
-    let (trainer_pool, validator_pool) = pools(
-        input.reward,
-        input.gamma,
-        input.trainer_stakes,
-        panel.total,
-    )?;
+    let (trainer_pool, validator_pool) =
+        pools(input.reward, input.gamma, input.trainer_stakes, panel.total)?;
     let keys = eligible(&consensus, input.baseline);
     let q_q64 = perbill_q64(input.q);
     let trainer_payouts =

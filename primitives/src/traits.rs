@@ -117,11 +117,7 @@ pub trait DelegatedStake {
     /// Adds to a position's delegated stake, counted from the next round, and returns the shares
     /// that were issued for it: `amount · shares / stake`, rounded down, or `amount` where there
     /// were none. Refused where a share has lost nine tenths or more of its worth.
-    fn add(
-        venue: Venue,
-        operator: &AccountId,
-        amount: Balance,
-    ) -> Result<Balance, DispatchError>;
+    fn add(venue: Venue, operator: &AccountId, amount: Balance) -> Result<Balance, DispatchError>;
     /// Takes `shares` from it, counted from the next round, and returns what they were worth,
     /// rounded down; the last share takes all that is left.
     fn remove(
@@ -173,9 +169,7 @@ pub trait DelegatorRewards {
 }
 
 /// What a round may draw.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct Due {
     /// Of emission.
     pub emission: Balance,

@@ -7,8 +7,7 @@ use arena_math::{
     wide::mul_div,
 };
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Round, TaskId, Venue,
-    Role,
+    AccountId, Balance, BlockNumber, Role, Round, TaskId, Venue,
     time::MINUTES_PER_DAY,
     traits::{
         Clock as _, Counted, DelegatorRewards as _, Due, PayoutState, Stakes as _, Venues as _,

@@ -99,7 +99,10 @@ pub fn a_settlement_pays_what_it_booked<T: Config>() -> Result<(), TryRuntimeErr
         .try_fold(0u128, |sum, reward| sum.checked_add(reward))
         .ok_or("payouts overflow")?;
     ensure!(booked == state.paid, "a settlement's books are wrong");
-    ensure!(state.paid <= state.drawn, "a settlement paid more than it drew");
+    ensure!(
+        state.paid <= state.drawn,
+        "a settlement paid more than it drew"
+    );
     Ok(())
 }
 

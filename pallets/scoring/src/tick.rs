@@ -19,8 +19,11 @@ impl<T: Config> Pallet<T> {
     /// than the hook has but by measurements: what doesn't fit a block waits for the next.
     pub fn tick(now: BlockNumber, limit: Weight) -> Weight {
         let mut meter = WeightMeter::with_limit(limit);
+        let look = T::WeightInfo::step_look(MAX_ACTIVE_TASKS);
+        if meter.try_consume(look).is_err() {
+            return meter.consumed();
+        }
         let mut closed = T::Rounds::closed_rounds();
-        meter.consume(T::WeightInfo::step_look(MAX_ACTIVE_TASKS));
         Self::gather_all(&closed, now, &mut meter);
         // Who waits longest is first.
         closed.sort_by_key(|info| (info.schedule.settle, info.task));
@@ -36,9 +39,10 @@ impl<T: Config> Pallet<T> {
             return;
         };
         let vrf = T::Vrf::parent();
+        let step = T::WeightInfo::step_seed();
         for info in closed {
-            if Self::gather(info, parent, vrf) {
-                meter.consume(T::WeightInfo::step_seed());
+            if meter.can_consume(step) && Self::gather(info, parent, vrf) {
+                meter.consume(step);
             }
         }
     }
@@ -50,7 +54,9 @@ impl<T: Config> Pallet<T> {
             if now < info.schedule.commit || now >= info.schedule.settle {
                 continue;
             }
-            meter.consume(T::DbWeight::get().reads(1));
+            if meter.try_consume(T::DbWeight::get().reads(1)).is_err() {
+                return false;
+            }
             let Some(mut state) = Seeds::<T>::get(task, round) else {
                 continue;
             };
@@ -90,7 +96,9 @@ impl<T: Config> Pallet<T> {
             let mut work = match Settling::<T>::take() {
                 Some(state) => Work::<T>::resume(state),
                 None => {
-                    let Some(info) = due.next() else {
+                    // The one that was finished in this block isn't alive any more.
+                    let alive = |info: &&RoundInfo| T::Rounds::info(info.task, info.round);
+                    let Some(info) = due.find(|info| alive(info).is_some()) else {
                         return;
                     };
                     if meter.try_consume(T::WeightInfo::step_begin()).is_err() {

@@ -162,12 +162,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     fn step_finish(models: u32, validators: u32) -> Weight {
         // Task, reward account, treasury, totals; result, seed, task, models and the rest. Up to
         // as many commitments to models that were never published.
-        base(models.saturating_add(validators)).saturating_add(
-            T::DbWeight::get().reads_writes(
-                u64::from(models).saturating_add(8),
-                u64::from(models).saturating_add(9),
-            ),
-        )
+        base(models.saturating_add(validators)).saturating_add(T::DbWeight::get().reads_writes(
+            u64::from(models).saturating_add(8),
+            u64::from(models).saturating_add(9),
+        ))
     }
     fn step_prune(rows: u32) -> Weight {
         let rows64 = u64::from(rows);

@@ -37,7 +37,10 @@ fn pay_should_be_free_when_two_more_rounds_are_settled() {
             Error::<Test>::RewardsLocked
         );
         round(2, 200);
-        assert_eq!((Rewards::operator_free(VENUE, &account(1)), free_acc()), (0, 0));
+        assert_eq!(
+            (Rewards::operator_free(VENUE, &account(1)), free_acc()),
+            (0, 0)
+        );
         round(3, 300);
         assert_eq!(Rewards::operator_free(VENUE, &account(1)), 50);
         assert_eq!(free_acc(), first);

@@ -10,8 +10,8 @@ use sp_runtime::{Perbill, TokenError};
 
 mod authors;
 mod draw;
-mod pay;
 mod locked;
+mod pay;
 mod random;
 
 /// What one block emits to tasks.

@@ -21,17 +21,17 @@ use arena_math::{
     round::{Column, Panel, Tally, eligible, pools},
 };
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, ModelResult, ModelStatus, Role, Round,
-    RoundResult, TaskId, TaskSpec, Unpaid, ValidatorResult, Venue,
+    AccountId, Balance, BlockNumber, ModelResult, ModelStatus, Role, Round, RoundResult, TaskId,
+    TaskSpec, Unpaid, ValidatorResult, Venue,
     traits::{Counted, Rounds, Stakes, TaskRewards},
 };
 use columns::{Votes, listed, outcomes, perbill};
-use rules::{aggregation, cap, rank_rule, validator_rule};
 use core::marker::PhantomData;
 use frame_support::{
     BoundedVec,
     weights::{Weight, WeightMeter},
 };
+use rules::{aggregation, cap, rank_rule, validator_rule};
 use sp_runtime::Perbill;
 
 /// A settlement at work within one block.
@@ -344,7 +344,12 @@ impl<T: Config> Work<T> {
         let rule = validator_rule(&self.spec);
         let mut tally = Tally {
             payouts: self.state.validators.iter().map(|row| row.reward).collect(),
-            distances: self.state.validators.iter().map(|row| row.distance).collect(),
+            distances: self
+                .state
+                .validators
+                .iter()
+                .map(|row| row.distance)
+                .collect(),
             treasury: 0,
         };
         let shared = self

@@ -1,9 +1,7 @@
 //! Pay and faults, one position after the other.
 
 use super::{Work, count};
-use crate::{
-    Commits, Config, Event, Misses, ModelRow, Pallet, Reveals, Settlement, draws::Chance,
-};
+use crate::{Commits, Config, Event, Misses, ModelRow, Pallet, Reveals, Settlement, draws::Chance};
 use arena_primitives::{
     Balance, Venue,
     traits::{Counted, Stakes, TaskRewards},
@@ -75,7 +73,10 @@ impl<T: Config> Work<T> {
     /// draw over the number of validators if that is more.
     fn slash(&self, counted: &Counted) {
         let validators = Balance::from(count(self.state.validators.len()));
-        let least = self.state.drawn.div_ceil(validators.saturating_mul(10).max(1));
+        let least = self
+            .state
+            .drawn
+            .div_ceil(validators.saturating_mul(10).max(1));
         let part = T::NonRevealSlash::get().mul_ceil(counted.stake.own);
         let (task, round) = (self.state.task, self.state.round);
         let validator = counted.operator.clone();

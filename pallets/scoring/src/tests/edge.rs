@@ -1,6 +1,9 @@
 //! How the offchain worker asks and sends.
 
-use super::{decide::{done, duty}, *};
+use super::{
+    decide::{done, duty},
+    *,
+};
 use frame_support::traits::Hooks;
 use sp_core::offchain::{
     OffchainDbExt, OffchainWorkerExt, TransactionPoolExt,

@@ -2,7 +2,7 @@
 //! `arena_math::settle` says of the whole round.
 
 use super::*;
-use crate::{Revealed, SeedState, Settling, weights::WeightInfo as _};
+use crate::{Revealed, SeedState, Settling};
 use arena_primitives::{
     AccountId, Balance, PERBILL, RankRule as Rank, RoundResult, TaskSpec, WeightCap,
 };
@@ -49,8 +49,11 @@ fn case(seed: u64) -> Case {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut spec = spec();
     spec.rewards.committee = [0, 0, 3, 7][random.below(4) as usize];
-    spec.rewards.cap = [WeightCap::None, WeightCap::Seats(3), WeightCap::Percentile(88)]
-        [random.below(3) as usize];
+    spec.rewards.cap = [
+        WeightCap::None,
+        WeightCap::Seats(3),
+        WeightCap::Percentile(88),
+    ][random.below(3) as usize];
     if random.below(2) == 0 {
         spec.rewards.aggregation = arena_primitives::Aggregation::Mean;
         spec.rewards.rank = Rank::ByHead { alpha_milli: 500 };
@@ -158,9 +161,7 @@ fn expected(case: &Case) -> arena_math::RoundOutput {
         })
         .collect();
     let rewards = &case.spec.rewards;
-    let by_head = RankRule::ByHead {
-        alpha_q32: 1 << 31,
-    };
+    let by_head = RankRule::ByHead { alpha_q32: 1 << 31 };
     let (rank_rule, aggregation) = match rewards.rank {
         Rank::ByStake { .. } => (RankRule::ByStake { depth: 20 }, Aggregation::Median),
         Rank::ByHead { .. } => (by_head, Aggregation::Mean),
@@ -222,7 +223,10 @@ fn every_page_size_should_pay_what_the_maths_says_of_the_whole_round() {
         let of_trainers: Vec<_> = result.models.iter().map(|row| row.reward).collect();
         assert_eq!(of_trainers, expected.trainer_payouts, "case {seed}");
         let of_validators: Vec<_> = result.validators.iter().map(|row| row.reward).collect();
-        let revealed = case.validators.keys().map(|who| case.reveals.contains_key(who));
+        let revealed = case
+            .validators
+            .keys()
+            .map(|who| case.reveals.contains_key(who));
         let payouts = expected.validator_payouts.iter().zip(revealed);
         let payouts: Vec<_> = payouts.filter(|(_, r)| *r).map(|(p, _)| *p).collect();
         assert_eq!(of_validators, payouts, "case {seed}");
@@ -283,6 +287,9 @@ fn a_hook_without_weight_should_change_nothing() {
         for _ in 0..100 {
             Scoring::tick(SCHEDULE.settle, Weight::zero());
         }
-        assert_eq!(sp_io::storage::root(sp_core::storage::StateVersion::V1), before);
+        assert_eq!(
+            sp_io::storage::root(sp_core::storage::StateVersion::V1),
+            before
+        );
     });
 }
