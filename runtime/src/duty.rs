@@ -12,7 +12,7 @@ use arena_primitives::{
     traits::{DutyCalls, DutyCheck},
 };
 use codec::{Decode, DecodeWithMemTracking, Encode};
-use frame_support::weights::Weight;
+use frame_support::{dispatch::GetDispatchInfo, weights::Weight};
 use scale_info::{StaticTypeInfo, TypeInfo};
 use sp_runtime::{
     DispatchResult,
@@ -25,14 +25,23 @@ use sp_runtime::{
     },
 };
 
-/// Priority of every duty: nothing that a tip buys is above it; equal among duties.
+/// Priority of every duty, equal among duties: what a tip buys stays below it, whatever the tip.
 pub const DUTY_PRIORITY: u64 = u64::MAX;
 
 /// Blocks for which a duty stays in a pool.
 pub const DUTY_LONGEVITY: u64 = 64;
 
-/// What the check of a duty costs before its body: service key, task, round, commitment.
-const CHECK_WEIGHT: Weight = Weight::from_parts(150_000_000, 0);
+/// Calls that are free when they are due, and refused when they aren't.
+fn is_duty(call: &RuntimeCall) -> bool {
+    matches!(
+        call,
+        RuntimeCall::ArenaTasks(pallet_arena_tasks::Call::publish { .. })
+            | RuntimeCall::ArenaScoring(
+                pallet_arena_scoring::Call::commit_scores { .. }
+                    | pallet_arena_scoring::Call::reveal_scores { .. }
+            )
+    )
+}
 
 impl DutyCalls for RuntimeCall {
     fn check_duty(&self, signer: &AccountId) -> Option<DutyCheck> {
@@ -81,8 +90,12 @@ impl<S: TransactionExtension<RuntimeCall>> TransactionExtension<RuntimeCall> for
     }
 
     fn weight(&self, call: &RuntimeCall) -> Weight {
-        // Which of the two it will be is not known here, so the dearer one is reserved.
-        self.0.weight(call).max(CHECK_WEIGHT)
+        if is_duty(call) {
+            // The check does what the body does before it writes.
+            call.get_dispatch_info().call_weight
+        } else {
+            self.0.weight(call)
+        }
     }
 
     fn validate(
@@ -111,7 +124,7 @@ impl<S: TransactionExtension<RuntimeCall>> TransactionExtension<RuntimeCall> for
             }
             Some(Err(refusal)) => Err(InvalidTransaction::Custom(refusal as u8).into()),
             None => {
-                let (validity, val, origin) = self.0.validate(
+                let (mut validity, val, origin) = self.0.validate(
                     origin,
                     call,
                     info,
@@ -120,6 +133,7 @@ impl<S: TransactionExtension<RuntimeCall>> TransactionExtension<RuntimeCall> for
                     inherited_implication,
                     source,
                 )?;
+                validity.priority = validity.priority.min(DUTY_PRIORITY.saturating_sub(1));
                 Ok((validity, Fee::Due(val), origin))
             }
         }

@@ -4,31 +4,24 @@
 use super::sanity::with_preset;
 use crate::*;
 use arena_primitives::{
-    Aggregation, Architecture, DataSource, DutyRefusal, Metric, MinerFault, ModelBounds,
-    ModelStatus, NumericProfile, PublicData, RankRule, RewardParams, Role, Round, ScoreEntries,
-    ScoreEntry, ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
+    Aggregation, Architecture, DataSource, Metric, MinerFault, ModelBounds, ModelStatus,
+    NumericProfile, PublicData, RankRule, RewardParams, Role, Round, ScoreEntries, ScoreEntry,
+    ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
     hash::{Domain, hash, preimage},
     time::RoundPhase,
     traits::{DutyCalls, Rounds, TaskStates},
 };
-use frame_support::{assert_noop, assert_ok, dispatch::GetDispatchInfo, traits::Hooks};
-use pallet_transaction_payment::ChargeTransactionPayment;
+use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use sp_core::{H256, Pair, sr25519};
 use sp_keyring::Sr25519Keyring as Key;
-use sp_runtime::{
-    Perbill,
-    traits::{DispatchTransaction, Dispatchable},
-    transaction_validity::{
-        InvalidTransaction, TransactionSource, TransactionValidityError, ValidTransaction,
-    },
-};
+use sp_runtime::{Perbill, traits::Dispatchable};
 
-const CREATOR: Key = Key::Alice;
+pub(super) const CREATOR: Key = Key::Alice;
 const TRAINERS: [Key; 3] = [Key::Bob, Key::Charlie, Key::Dave];
-const VALIDATORS: [Key; 2] = [Key::Eve, Key::Ferdie];
-const DELEGATOR: Key = Key::AliceStash;
+pub(super) const VALIDATORS: [Key; 2] = [Key::Eve, Key::Ferdie];
+pub(super) const DELEGATOR: Key = Key::AliceStash;
 
-fn account(key: Key) -> AccountId {
+pub(super) fn account(key: Key) -> AccountId {
     key.to_account_id()
 }
 
@@ -36,7 +29,7 @@ fn service(key: Key) -> sr25519::Pair {
     sr25519::Pair::from_string(&format!("{}//service", key.to_seed()), None).expect("derives")
 }
 
-fn service_account(key: Key) -> AccountId {
+pub(super) fn service_account(key: Key) -> AccountId {
     service(key).public().into()
 }
 
@@ -113,7 +106,7 @@ fn next_block() {
     check_invariants();
 }
 
-fn run_until(what: &str, done: impl Fn() -> bool) {
+pub(super) fn run_until(what: &str, done: impl Fn() -> bool) {
     for _ in 0..400 {
         if done() {
             return;
@@ -123,7 +116,7 @@ fn run_until(what: &str, done: impl Fn() -> bool) {
     panic!("{what} did not come");
 }
 
-fn call(who: &AccountId, call: impl Into<RuntimeCall>) -> sp_runtime::DispatchResult {
+pub(super) fn call(who: &AccountId, call: impl Into<RuntimeCall>) -> sp_runtime::DispatchResult {
     call.into()
         .dispatch(RuntimeOrigin::signed(who.clone()))
         .map(|_| ())
@@ -142,7 +135,7 @@ fn duty(key: Key, what: impl Into<RuntimeCall>) {
     );
 }
 
-fn approve_task() -> TaskId {
+pub(super) fn approve_task() -> TaskId {
     let spec = spec();
     let spec_hash = ArenaTasks::spec_hash(&account(CREATOR), &spec);
     assert_ok!(call(
@@ -163,7 +156,7 @@ fn approve_task() -> TaskId {
     task
 }
 
-fn enrol(task: TaskId) {
+pub(super) fn enrol(task: TaskId) {
     let venue = Venue::Task(task);
     for key in TRAINERS.into_iter().chain(VALIDATORS) {
         let who = account(key);
@@ -212,7 +205,7 @@ fn root(key: Key, version: u8) -> H256 {
     hash(Domain::Submission, &(account(key), version))
 }
 
-fn phase_of(task: TaskId, round: Round) -> Option<RoundPhase> {
+pub(super) fn phase_of(task: TaskId, round: Round) -> Option<RoundPhase> {
     ArenaTasks::info(task, round).map(|info| info.schedule.phase(now()))
 }
 
@@ -227,7 +220,7 @@ fn outcome(trainer: &AccountId) -> ScoreOutcome {
     }
 }
 
-fn submit_and_publish(task: TaskId, round: Round) {
+pub(super) fn submit_and_publish(task: TaskId, round: Round) {
     run_until("the round", || {
         phase_of(task, round) == Some(RoundPhase::Submissions)
     });
@@ -425,61 +418,5 @@ fn a_round_without_reveals_should_mint_nothing_and_cost_who_committed() {
             absent,
             "an absence is a miss, not a fault"
         );
-    });
-}
-
-/// What the pool says of a duty, through the extension that stands in the fee's place.
-fn pool(signer: &AccountId, call: &RuntimeCall) -> Result<ValidTransaction, InvalidTransaction> {
-    let extension = duty::FreeIfDuty(ChargeTransactionPayment::<Runtime>::from(0));
-    let info = call.get_dispatch_info();
-    let origin = RuntimeOrigin::signed(signer.clone());
-    match extension.validate_only(origin, call, &info, 200, TransactionSource::External, 0) {
-        Ok((validity, ..)) => Ok(validity),
-        Err(TransactionValidityError::Invalid(reason)) => Err(reason),
-        Err(other) => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn a_duty_should_be_free_first_and_tagged_and_refused_by_name_when_it_is_not_due() {
-    with_preset("development", || {
-        System::set_block_number(1);
-        let task = approve_task();
-        enrol(task);
-        submit_and_publish(task, 1);
-        let signer = service_account(VALIDATORS[0]);
-        let commitment = H256::repeat_byte(3);
-        let commit: RuntimeCall = pallet_arena_scoring::Call::commit_scores {
-            task,
-            round: 1,
-            commitment,
-        }
-        .into();
-        let custom = |refusal: DutyRefusal| Err(InvalidTransaction::Custom(refusal as u8));
-        assert_eq!(pool(&signer, &commit), custom(DutyRefusal::WrongPhase));
-        run_until("the commit window", || {
-            phase_of(task, 1) == Some(RoundPhase::Commit)
-        });
-
-        assert_eq!(
-            Balances::free_balance(&signer),
-            0,
-            "a service key needs no balance"
-        );
-        let validity = pool(&signer, &commit).expect("is due");
-        assert_eq!(validity.priority, duty::DUTY_PRIORITY);
-        assert_eq!(validity.provides.len(), 1);
-        let batch: RuntimeCall = pallet_utility::Call::batch {
-            calls: vec![commit.clone()],
-        }
-        .into();
-        assert_eq!(pool(&signer, &batch), Err(InvalidTransaction::Payment));
-        let stranger = account(DELEGATOR);
-        assert_eq!(
-            pool(&stranger, &commit),
-            custom(DutyRefusal::NotAServiceKey)
-        );
-        assert_ok!(call(&signer, commit.clone()));
-        assert_eq!(pool(&signer, &commit), custom(DutyRefusal::AlreadyDone));
     });
 }

@@ -1,0 +1,120 @@
+//! Duties before the pool: free, first, tagged, and refused by name.
+
+use super::{journey::*, sanity::with_preset};
+use crate::*;
+use arena_primitives::{DutyRefusal, ScoreEntries, ScoreEntry, ScoreOutcome, time::RoundPhase};
+use frame_support::{assert_ok, dispatch::GetDispatchInfo};
+use pallet_transaction_payment::ChargeTransactionPayment;
+use sp_core::H256;
+use sp_runtime::{
+    traits::{DispatchTransaction, TransactionExtension},
+    transaction_validity::{
+        InvalidTransaction, TransactionSource, TransactionValidityError, ValidTransaction,
+    },
+};
+
+/// What the pool says of a duty, through the extension that stands in the fee's place.
+fn pool(signer: &AccountId, call: &RuntimeCall) -> Result<ValidTransaction, InvalidTransaction> {
+    pool_with_tip(signer, call, 0)
+}
+
+fn pool_with_tip(
+    signer: &AccountId,
+    call: &RuntimeCall,
+    tip: Balance,
+) -> Result<ValidTransaction, InvalidTransaction> {
+    let extension = duty::FreeIfDuty(ChargeTransactionPayment::<Runtime>::from(tip));
+    let info = call.get_dispatch_info();
+    let origin = RuntimeOrigin::signed(signer.clone());
+    match extension.validate_only(origin, call, &info, 200, TransactionSource::External, 0) {
+        Ok((validity, ..)) => Ok(validity),
+        Err(TransactionValidityError::Invalid(reason)) => Err(reason),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_duty_should_be_free_first_and_tagged_and_refused_by_name_when_it_is_not_due() {
+    with_preset("development", || {
+        System::set_block_number(1);
+        let task = approve_task();
+        enrol(task);
+        submit_and_publish(task, 1);
+        let signer = service_account(VALIDATORS[0]);
+        let commitment = H256::repeat_byte(3);
+        let commit: RuntimeCall = pallet_arena_scoring::Call::commit_scores {
+            task,
+            round: 1,
+            commitment,
+        }
+        .into();
+        let custom = |refusal: DutyRefusal| Err(InvalidTransaction::Custom(refusal as u8));
+        assert_eq!(pool(&signer, &commit), custom(DutyRefusal::WrongPhase));
+        run_until("the commit window", || {
+            phase_of(task, 1) == Some(RoundPhase::Commit)
+        });
+
+        assert_eq!(
+            Balances::free_balance(&signer),
+            0,
+            "a service key needs no balance"
+        );
+        let validity = pool(&signer, &commit).expect("is due");
+        assert_eq!(validity.priority, duty::DUTY_PRIORITY);
+        assert_eq!(validity.provides.len(), 1);
+        let batch: RuntimeCall = pallet_utility::Call::batch {
+            calls: vec![commit.clone()],
+        }
+        .into();
+        assert_eq!(pool(&signer, &batch), Err(InvalidTransaction::Payment));
+        let stranger = account(DELEGATOR);
+        assert_eq!(
+            pool(&stranger, &commit),
+            custom(DutyRefusal::NotAServiceKey)
+        );
+        assert_ok!(call(&signer, commit.clone()));
+        assert_eq!(pool(&signer, &commit), custom(DutyRefusal::AlreadyDone));
+    });
+}
+
+#[test]
+fn no_tip_should_buy_a_place_before_a_duty() {
+    with_preset("development", || {
+        System::set_block_number(1);
+        let remark: RuntimeCall = frame_system::Call::remark { remark: vec![] }.into();
+        let tip = Balances::free_balance(account(CREATOR)) / 2;
+        assert!(tip > 1_000_000 * UNIT);
+        let paid = pool_with_tip(&account(CREATOR), &remark, tip).expect("can pay");
+        assert!(paid.priority < duty::DUTY_PRIORITY, "{}", paid.priority);
+    });
+}
+
+#[test]
+fn the_weight_of_a_duty_should_hold_its_check_and_its_body() {
+    let reveal = |count: usize| -> RuntimeCall {
+        let entry = ScoreEntry {
+            manifest_root: H256::zero(),
+            outcome: ScoreOutcome::Scored(0),
+            sketch: None,
+        };
+        pallet_arena_scoring::Call::reveal_scores {
+            task: 0,
+            round: 1,
+            entries: ScoreEntries::truncate_from(vec![entry; count]),
+            samples_root: H256::zero(),
+            nonce: H256::zero(),
+        }
+        .into()
+    };
+    let extension = duty::FreeIfDuty(ChargeTransactionPayment::<Runtime>::from(0));
+    for count in [0, 256] {
+        let call = reveal(count);
+        let body = call.get_dispatch_info().call_weight;
+        assert_eq!(extension.weight(&call), body);
+        assert_eq!(
+            call.get_dispatch_info().class,
+            frame_support::dispatch::DispatchClass::Operational
+        );
+    }
+    assert!(extension.weight(&reveal(256)).ref_time() > extension.weight(&reveal(0)).ref_time());
+}
