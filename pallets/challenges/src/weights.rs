@@ -11,8 +11,10 @@ const BASE: Weight = Weight::from_parts(50_000_000, 0);
 pub trait WeightInfo {
     /// `open`.
     fn open() -> Weight;
-    /// `resolve`.
-    fn resolve() -> Weight;
+    /// `resolve`, with a conviction.
+    fn convict() -> Weight;
+    /// `resolve`, with an acquittal.
+    fn acquit() -> Weight;
     /// `expire`.
     fn expire() -> Weight;
 }
@@ -26,7 +28,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // account, clock; case, open cases, id, holds, account.
         BASE.saturating_add(T::DbWeight::get().reads_writes(28, 5))
     }
-    fn resolve() -> Weight {
+    fn acquit() -> Weight {
+        Self::convict()
+    }
+    fn convict() -> Weight {
         // Case, open cases, rewards (6), position (4), holds, account, treasury; the same and
         // the conviction.
         BASE.saturating_add(T::DbWeight::get().reads_writes(15, 16))
@@ -41,7 +46,10 @@ impl WeightInfo for () {
     fn open() -> Weight {
         BASE
     }
-    fn resolve() -> Weight {
+    fn acquit() -> Weight {
+        BASE
+    }
+    fn convict() -> Weight {
         BASE
     }
     fn expire() -> Weight {

@@ -1,7 +1,7 @@
 //! Weights, counted by hand: database accesses of the worst path, plus base reference time for
 //! what is computed. They are counts, not measurements.
 
-use arena_primitives::{MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS};
+use arena_primitives::{MAX_TRAINERS, MAX_VALIDATORS};
 use core::marker::PhantomData;
 use frame_support::{traits::Get, weights::Weight};
 
@@ -40,9 +40,14 @@ pub trait WeightInfo {
     fn step_pot(validators: u32) -> Weight;
     /// Paying a trainer.
     fn step_trainer() -> Weight;
-    /// Paying or slashing a validator, or noting its absence in a round of `models`; removing its
-    /// rows.
-    fn step_validator(models: u32) -> Weight;
+    /// Paying a validator.
+    fn step_paid() -> Weight;
+    /// Slashing one.
+    fn step_slashed() -> Weight;
+    /// Looking for a draw.
+    fn step_absent(models: u32) -> Weight;
+    /// Taking a seat.
+    fn step_chilled() -> Weight;
     /// The result of a round of `models` and `validators`.
     fn step_finish(models: u32, validators: u32) -> Weight;
     /// Removing `rows` rows.
@@ -64,36 +69,6 @@ fn scores(each: u64, validators: u32) -> Weight {
         BASE.saturating_add(each.saturating_mul(validators.into())),
         0,
     )
-}
-
-/// The units of work of the hook at the largest sizes, each with what it can't be taken without.
-pub(crate) fn largest_units<T: crate::Config>() -> [(&'static str, Weight); 9] {
-    type Info<T> = <T as crate::Config>::WeightInfo;
-    let (trainers, validators) = (MAX_TRAINERS, MAX_VALIDATORS);
-    let always = Info::<T>::step_look(MAX_ACTIVE_TASKS).saturating_add(Info::<T>::step_resume());
-    let seeds = Info::<T>::step_seed().saturating_mul(u64::from(MAX_ACTIVE_TASKS) * 2);
-    let reveals = Info::<T>::step_reveals(validators);
-    let each = [
-        ("a block of all seeds", seeds),
-        ("completing a seed", Info::<T>::step_complete(validators)),
-        ("beginning a settlement", Info::<T>::step_begin()),
-        (
-            "a consensus",
-            reveals.saturating_add(Info::<T>::step_score(validators)),
-        ),
-        ("a draw", Info::<T>::step_draw(trainers)),
-        (
-            "a pot",
-            reveals.saturating_add(Info::<T>::step_pot(validators)),
-        ),
-        (
-            "a payment",
-            Info::<T>::step_trainer().max(Info::<T>::step_validator(trainers)),
-        ),
-        ("a result", Info::<T>::step_finish(trainers, validators)),
-        ("pruning", Info::<T>::step_prune(crate::PRUNE_ROWS)),
-    ];
-    each.map(|(what, weight)| (what, weight.saturating_add(always)))
 }
 
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
@@ -153,7 +128,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Forfeited, totals, what it earned; what it earned, accumulator, totals.
         base(0).saturating_add(T::DbWeight::get().reads_writes(3, 3))
     }
-    fn step_validator(models: u32) -> Weight {
+    fn step_paid() -> Weight {
+        Self::step_absent(1)
+    }
+    fn step_slashed() -> Weight {
+        Self::step_absent(1)
+    }
+    fn step_chilled() -> Weight {
+        Self::step_absent(1)
+    }
+    fn step_absent(models: u32) -> Weight {
         // As a trainer. Commitment, reveal, misses, seed; commitment, reveal, misses. A fault
         // reads and writes limits, position, unbonding, pending slashes, account, holds, roster,
         // issuance, totals, treasury.
@@ -212,7 +196,16 @@ impl WeightInfo for () {
     fn step_trainer() -> Weight {
         base(1)
     }
-    fn step_validator(models: u32) -> Weight {
+    fn step_paid() -> Weight {
+        base(1)
+    }
+    fn step_slashed() -> Weight {
+        base(1)
+    }
+    fn step_chilled() -> Weight {
+        base(1)
+    }
+    fn step_absent(models: u32) -> Weight {
         base(models)
     }
     fn step_finish(models: u32, validators: u32) -> Weight {

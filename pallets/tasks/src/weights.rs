@@ -1,7 +1,6 @@
 //! Weights, counted by hand: database accesses of the worst path, plus base reference time for
 //! what is computed. They are counts, not measurements.
 
-use arena_primitives::{MAX_TRAINERS, MAX_VALIDATORS};
 use core::marker::PhantomData;
 use frame_support::{traits::Get, weights::Weight};
 
@@ -30,6 +29,8 @@ pub trait WeightInfo {
     fn cancel() -> Weight;
     /// `remove_expired`.
     fn remove_expired() -> Weight;
+    /// Reading the list of tasks and where to go on.
+    fn step_look() -> Weight;
     /// Looking at a task for which nothing is due.
     fn step_idle() -> Weight;
     /// Opening a round, or final validation, of a task with `positions` counted.
@@ -42,15 +43,6 @@ pub trait WeightInfo {
     fn step_close() -> Weight;
     /// Removing `rows` rows.
     fn step_prune(rows: u32) -> Weight;
-
-    /// The heaviest step, which `poke` may take.
-    fn poke() -> Weight {
-        Self::step_open(MAX_TRAINERS.saturating_add(MAX_VALIDATORS))
-            .max(Self::step_fix(MAX_TRAINERS))
-            .max(Self::step_close())
-            .max(Self::step_prune(crate::PRUNE_ROWS))
-            .saturating_add(Self::step_idle())
-    }
 }
 
 /// The counts, with the runtime's cost of the database.
@@ -100,6 +92,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     }
     fn remove_expired() -> Weight {
         Self::withdraw_proposal()
+    }
+    fn step_look() -> Weight {
+        base(0).saturating_add(T::DbWeight::get().reads_writes(2, 1))
     }
     fn step_idle() -> Weight {
         // Task, spec.
@@ -158,6 +153,9 @@ impl WeightInfo for () {
         base(0)
     }
     fn remove_expired() -> Weight {
+        base(0)
+    }
+    fn step_look() -> Weight {
         base(0)
     }
     fn step_idle() -> Weight {
