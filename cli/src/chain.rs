@@ -329,15 +329,26 @@ pub(crate) async fn position(
     .await
 }
 
+/// What an operator has earned and not claimed, its delegators' part not counted.
+pub(crate) async fn operator_earnings(
+    at: &At,
+    venue: Venue,
+    operator: &AccountId,
+) -> Result<views::Earnings> {
+    let api = api::runtime_apis().arena_api();
+    ask(at, api.operator_earnings(venue.into(), id(operator))).await
+}
+
 /// What a delegator has earned and not claimed.
-pub(crate) async fn delegator_owed(
+pub(crate) async fn delegator_earnings(
     at: &At,
     venue: Venue,
     operator: &AccountId,
     who: &AccountId,
-) -> Result<Amount> {
+) -> Result<views::Earnings> {
     let api = api::runtime_apis().arena_api();
-    ask(at, api.delegator_owed(venue.into(), id(operator), id(who))).await
+    let asked = api.delegator_earnings(venue.into(), id(operator), id(who));
+    ask(at, asked).await
 }
 
 /// Time as genesis set it.

@@ -10,7 +10,6 @@ use arena_primitives::{
     hash::{Domain, hash},
 };
 use codec::Decode;
-use serde::Serialize;
 use sp_runtime::Perbill;
 
 /// A position in staking.
@@ -98,50 +97,6 @@ pub(crate) async fn delegations(at: &At) -> Result<Vec<Delegation>> {
             })
         })
         .collect()
-}
-
-/// What a position has earned.
-#[derive(Clone, Copy, Debug, Default, Decode)]
-pub(crate) struct Earnings {
-    /// The operator's, not claimed yet.
-    pub(crate) operator_owed: Amount,
-    /// Its delegators', not claimed yet.
-    pub(crate) _delegators_owed: Amount,
-    _acc: u128,
-    _acc_round: Round,
-}
-
-/// What a position has earned and not been paid.
-pub(crate) async fn earned(at: &At, venue: Venue, operator: &AccountId) -> Result<Earnings> {
-    let address = api::storage().arena_rewards().earned();
-    Ok(fetch(at, address, (venue.into(), id(operator)))
-        .await?
-        .unwrap_or_default())
-}
-
-/// Whether claims pay in a position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Payout {
-    /// Not before the task has ended.
-    Locked,
-    /// Yes.
-    Free,
-    /// Never: a challenge took the rewards.
-    Forfeited,
-}
-
-/// Whether claims pay in a position.
-pub(crate) async fn payout(at: &At, venue: Venue, operator: &AccountId) -> Result<Payout> {
-    let rewards = api::storage().arena_rewards();
-    let key = (venue.into(), id(operator));
-    let forfeited: Option<()> = fetch(at, rewards.forfeited(), key).await?;
-    if forfeited.is_some() {
-        return Ok(Payout::Forfeited);
-    }
-    let released: Option<()> = fetch(at, rewards.released(), (venue.into(),)).await?;
-    let free = venue == Venue::Network || released.is_some();
-    Ok(if free { Payout::Free } else { Payout::Locked })
 }
 
 /// The books of rewards: sums since genesis, and two levels.

@@ -2,7 +2,7 @@
 
 use crate::{
     amount::{Amount, Nano, percent},
-    chain::{At, Chain, delegator_owed, number, results, task},
+    chain::{At, Chain, delegator_earnings, number, results, task},
     history, ledger, names, out,
     out::Out,
     views,
@@ -195,10 +195,10 @@ async fn delegators(
     let mut found: BTreeMap<TaskId, BTreeMap<AccountId, (Amount, Amount)>> = BTreeMap::new();
     let records = history::delegators(chain, ids, number(at)).await?;
     for ((task, operator, who), record) in records {
-        let owed = delegator_owed(at, Venue::Task(task), &operator, &who).await?;
+        let earned = delegator_earnings(at, Venue::Task(task), &operator, &who).await?;
         let (stake, reward) = found.entry(task).or_default().entry(who).or_default();
         *stake = stake.plus(record.most);
-        *reward = reward.plus(record.claimed).plus(owed);
+        *reward = reward.plus(record.claimed).plus(earned.owed);
     }
     Ok(found)
 }

@@ -2,9 +2,10 @@
 
 use crate::{
     amount::{Amount, percent},
-    chain::{At, Chain, api, delegator_owed, fetch, id, number, position, tasks},
-    ledger::{self, Payout},
-    names,
+    chain::{
+        At, Chain, api, delegator_earnings, fetch, id, number, operator_earnings, position, tasks,
+    },
+    ledger, names,
     out::{self, Out},
     tx::{self, Receipt, Sender},
     views,
@@ -171,8 +172,8 @@ pub(crate) async fn claim(
 struct Claim {
     venue: Venue,
     operator: AccountId,
-    amount: Amount,
-    state: Payout,
+    #[serde(flatten)]
+    earned: views::Earnings,
 }
 
 /// What `claim-all` found and did.
@@ -190,17 +191,13 @@ struct ClaimedAll {
 pub(crate) async fn claim_all(out: Out, sender: &Sender<'_>) -> Result<()> {
     let who = sender.account();
     let at = sender.chain.best().await?;
-    let (free, locked): (Vec<_>, Vec<_>) = claims(&at, &who)
+    let (claimed, locked) = claims(&at, &who)
         .await?
         .into_iter()
-        .partition(|claim| claim.state == Payout::Free);
-    let locked = locked
-        .into_iter()
-        .filter(|claim| claim.state == Payout::Locked)
-        .collect();
+        .partition(|claim| claim.earned.free.0 > 0);
     let mut view = ClaimedAll {
         who,
-        claimed: free,
+        claimed,
         locked,
         failed: 0,
         receipt: None,
@@ -249,14 +246,12 @@ async fn claims(at: &At, who: &AccountId) -> Result<Vec<Claim>> {
         .into_iter()
         .map(|task| Venue::Task(task.id));
     for venue in [Venue::Network].into_iter().chain(venues) {
-        let amount = ledger::earned(at, venue, who).await?.operator_owed;
-        if amount.0 > 0 {
-            let state = ledger::payout(at, venue, who).await?;
+        let earned = operator_earnings(at, venue, who).await?;
+        if earned.owed.0 > 0 {
             found.push(Claim {
                 venue,
                 operator: who.clone(),
-                amount,
-                state,
+                earned,
             });
         }
     }
@@ -266,14 +261,12 @@ async fn claims(at: &At, who: &AccountId) -> Result<Vec<Claim>> {
         .filter(|row| row.who == *who)
     {
         let (venue, operator) = (row.venue, row.operator);
-        let amount = delegator_owed(at, venue, &operator, who).await?;
-        if amount.0 > 0 {
-            let state = ledger::payout(at, venue, &operator).await?;
+        let earned = delegator_earnings(at, venue, &operator, who).await?;
+        if earned.owed.0 > 0 {
             found.push(Claim {
                 venue,
                 operator,
-                amount,
-                state,
+                earned,
             });
         }
     }
@@ -281,18 +274,16 @@ async fn claims(at: &At, who: &AccountId) -> Result<Vec<Claim>> {
 }
 
 fn human_claims(view: &ClaimedAll) -> String {
-    let mut table = out::table(["venue", "operator", "amount", "state"]);
+    let mut table = out::table(["venue", "operator", "claimed", "locked", "pays"]);
     for claim in view.claimed.iter().chain(&view.locked) {
-        let state = match claim.state {
-            Payout::Free => "claimed",
-            Payout::Locked => "locked until the task has ended",
-            Payout::Forfeited => "taken by a challenge",
-        };
+        let earned = &claim.earned;
+        let locked = Amount(earned.owed.0.saturating_sub(earned.free.0));
         table.add_row([
             names::venue(claim.venue),
             names::short(&claim.operator),
-            claim.amount.to_string(),
-            state.to_string(),
+            earned.free.to_string(),
+            locked.to_string(),
+            earned.payout.text().to_string(),
         ]);
     }
     let end = match &view.receipt {
@@ -308,7 +299,7 @@ fn human_claims(view: &ClaimedAll) -> String {
 struct PositionView {
     #[serde(flatten)]
     position: views::Position,
-    payout: Payout,
+    earned: views::Earnings,
     pending_commission: Option<(u32, u32)>,
     registered_at: u32,
     service_key: Option<AccountId>,
@@ -332,7 +323,7 @@ pub(crate) async fn show_position(
     };
     let view = PositionView {
         position,
-        payout: ledger::payout(&at, venue, &operator).await?,
+        earned: operator_earnings(&at, venue, &operator).await?,
         pending_commission: row
             .pending_commission
             .filter(|(_, from)| *from > number(&at))
@@ -348,11 +339,6 @@ fn human_position(view: &PositionView) -> String {
     let pending = view
         .pending_commission
         .map(|(commission, from)| format!(", {} from block {from} on", percent(commission)));
-    let rewards = match view.payout {
-        Payout::Locked => "locked until the task has ended",
-        Payout::Free => "free",
-        Payout::Forfeited => "taken by a challenge",
-    };
     out::pairs([
         ("venue", names::venue(position.venue)),
         ("operator", position.operator.to_string()),
@@ -369,7 +355,12 @@ fn human_position(view: &PositionView) -> String {
         ),
         (
             "owed to the operator",
-            format!("{}, {rewards}", position.owed),
+            format!(
+                "{}, of it {} free ({})",
+                view.earned.owed,
+                view.earned.free,
+                view.earned.payout.text()
+            ),
         ),
         ("seat since block", view.registered_at.to_string()),
         ("service key", out::or_dash(view.service_key.as_ref())),

@@ -215,11 +215,6 @@ fn row(spec: &TaskSpec, reveal: Vec<Option<ScoreOutcome>>, models: usize) -> Vec
     row
 }
 
-/// Thousandths as Q32, rounded down.
-fn milli_q32(milli: u32) -> u64 {
-    (u64::from(milli) << 32) / 1_000
-}
-
 fn compute(
     spec: &TaskSpec,
     inputs: &Inputs,
@@ -235,12 +230,12 @@ fn compute(
                 depth: depth.into(),
             },
             arena::RankRule::ByHead { alpha_milli } => RankRule::ByHead {
-                alpha_q32: milli_q32(alpha_milli),
+                alpha_q32: arena::milli_q32(alpha_milli),
             },
         },
         validator_rule: ValidatorRule {
-            alpha_q32: milli_q32(params.alpha_v_milli),
-            lambda_q32: milli_q32(params.lambda_milli),
+            alpha_q32: arena::milli_q32(params.alpha_v_milli),
+            lambda_q32: arena::milli_q32(params.lambda_milli),
             band: params.band.deconstruct(),
         },
         committee: params.committee.into(),

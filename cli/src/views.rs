@@ -122,3 +122,45 @@ pub(crate) struct Position {
     /// What the operator could claim, or will be able to.
     pub(crate) owed: Amount,
 }
+
+/// When what a position earned can be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Payout {
+    /// Not before the task has ended.
+    #[codec(index = 0)]
+    Locked,
+    /// A round's pay when two more rounds of the task are settled.
+    #[codec(index = 1)]
+    Rolling,
+    /// Now.
+    #[codec(index = 2)]
+    Free,
+    /// Never: a challenge took it.
+    #[codec(index = 3)]
+    Forfeited,
+}
+
+impl Payout {
+    /// For people.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Payout::Locked => "locked until the task has ended",
+            Payout::Rolling => "each round's is free two rounds later",
+            Payout::Free => "free",
+            Payout::Forfeited => "taken by a challenge",
+        }
+    }
+}
+
+/// What a position, or one of its delegators, has earned and not claimed.
+#[derive(Clone, Debug, Decode, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Earnings {
+    /// When it can be claimed.
+    pub(crate) payout: Payout,
+    /// All of it.
+    pub(crate) owed: Amount,
+    /// What can be claimed now.
+    pub(crate) free: Amount,
+}

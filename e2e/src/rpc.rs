@@ -155,8 +155,11 @@ impl Rpc {
 
     /// What a delegator has to claim, in base units.
     pub fn owed_to_delegator(&self, venue: &Value, operator: &str, who: &str) -> Result<u128> {
-        let owed: String = self.call("arena_delegatorOwed", json!([venue, operator, who]))?;
-        Ok(owed.parse()?)
+        let earned: Value = self.call("arena_delegatorEarnings", json!([venue, operator, who]))?;
+        let owed = earned.get("owed").and_then(Value::as_str);
+        Ok(owed
+            .context("arena_delegatorEarnings without owed")?
+            .parse()?)
     }
 
     /// Length of a slot in milliseconds.

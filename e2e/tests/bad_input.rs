@@ -42,9 +42,14 @@ fn refused(program: &Path, args: &[&str], wanted: &[&str]) {
 
 /// Arguments of a node that stays on this machine and keeps nothing.
 fn node_args<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    node_args_at("--tmp", more)
+}
+
+/// Arguments of a node that stays on this machine and keeps its data where it is told to.
+fn node_args_at<'a>(base: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut args = vec![
         "--chain=dev",
-        "--tmp",
+        base,
         "--listen-addr=/ip4/127.0.0.1/tcp/0",
         "--no-mdns",
         "--no-telemetry",
@@ -75,6 +80,37 @@ fn node_should_refuse_an_executor_that_is_not_there() {
         &common::programs().node,
         &node_args(&[&flag, missing]),
         &wanted,
+    );
+}
+
+#[test]
+fn node_should_refuse_a_base_path_that_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "in the way").unwrap();
+    let rpc = format!("--rpc-port={}", free_port().unwrap());
+    // A file in its place, and one above it: neither is a matter of rights, which root has.
+    for base in [file.clone(), file.join("base")] {
+        let flag = format!("--base-path={}", base.display());
+        let wanted = format!("can't write to the base path {}: ", base.display());
+        refused(
+            &common::programs().node,
+            &node_args_at(&flag, &[&rpc]),
+            &[&wanted],
+        );
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "in the way");
+}
+
+#[test]
+fn node_should_refuse_a_chain_that_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = dir.path().join("no-spec.json");
+    let flag = format!("--chain={}", spec.display());
+    refused(
+        &common::programs().node,
+        &[&flag, "--tmp"],
+        &[spec.to_str().unwrap()],
     );
 }
 

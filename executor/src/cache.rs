@@ -78,10 +78,16 @@ impl Cache {
 
     /// Turns a finished download into a file of the cache.
     pub(crate) fn keep(&self, part: Part, digest: &[u8; 32]) -> io::Result<PathBuf> {
-        part.file.sync_all()?;
         let path = self.blob(digest);
-        fs::rename(&part.path, &path)?;
-        Ok(path)
+        let kept = part
+            .file
+            .sync_all()
+            .and_then(|()| fs::rename(&part.path, &path));
+        if kept.is_err() {
+            // Frees the space; the error is the one to tell.
+            let _ = part.discard();
+        }
+        kept.map(|()| path)
     }
 
     /// Removes the least recently used files until `bytes` more fit the budget.

@@ -94,6 +94,8 @@ pub fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A log on a full disk loses lines; telling so on that same log would panic.
+        .log_internal_errors(false)
         .init();
     let done = match cli.command {
         Command::Serve(args) => serve(args),

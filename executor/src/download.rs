@@ -73,6 +73,13 @@ pub(crate) fn fetch(
             part.discard()?;
             Err(Failure::Wrong(why))
         }
+        Err(Failure::Disk(error)) => {
+            // What it takes of a full disk is what others need to end their jobs.
+            if let Err(error) = part.discard() {
+                tracing::warn!(%error, "cannot remove an unfinished download");
+            }
+            Err(Failure::Disk(error))
+        }
         // What came so far stays for the next try.
         Err(other) => Err(other),
     }

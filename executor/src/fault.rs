@@ -77,3 +77,32 @@ pub(crate) fn describe_status(status: &JobStatus) -> String {
         JobStatus::Failed(fault) => format!("failed: {}", describe(fault)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io::ErrorKind;
+
+    #[test]
+    fn failed_writes_should_be_of_the_disk_and_may_pass() {
+        for kind in [
+            ErrorKind::StorageFull,
+            ErrorKind::FileTooLarge,
+            ErrorKind::QuotaExceeded,
+            ErrorKind::ReadOnlyFilesystem,
+            ErrorKind::NotADirectory,
+        ] {
+            let fault = from_io(&kind.into(), "the cache");
+            assert!(
+                matches!(&fault, Fault::Infra(InfraFault::Disk, why) if why.starts_with("the cache: ")),
+                "{kind:?}: {fault:?}"
+            );
+            assert!(may_pass(&fault), "{kind:?}");
+        }
+        let fault = from_io(&ErrorKind::OutOfMemory.into(), "the cache");
+        assert!(
+            matches!(fault, Fault::Infra(InfraFault::Memory, _)),
+            "{fault:?}"
+        );
+    }
+}

@@ -85,7 +85,8 @@ fn create(path: &Path) -> Result<String> {
     File::open("/dev/urandom")?.read_exact(&mut random)?;
     let text = hex::encode(random);
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot create {}", parent.display()))?;
     }
     let mut file = OpenOptions::new()
         .write(true)
@@ -93,7 +94,13 @@ fn create(path: &Path) -> Result<String> {
         .mode(0o600)
         .open(path)
         .with_context(|| format!("cannot create the token file {}", path.display()))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all());
+    if written.is_err() {
+        // A part of a token would be refused at the next start.
+        let _ = std::fs::remove_file(path);
+    }
+    written.with_context(|| format!("cannot write the token file {}", path.display()))?;
     Ok(text)
 }

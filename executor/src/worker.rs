@@ -31,7 +31,7 @@ use std::{
 
 /// Ended because the server did.
 const EXIT_ORPHANED: i32 = 3;
-/// Ended because the outcome couldn't be written (`EX_IOERR`).
+/// Ended because the job's own files can't be read or written (`EX_IOERR`).
 pub(crate) const EXIT_DISK: i32 = 74;
 /// Processor time for fetching and loading, in seconds.
 const SECONDS_BESIDES: u64 = 1200;
@@ -85,22 +85,28 @@ fn end_with_server() {
 fn conclude(job: &Path, ended: &Ended) -> ! {
     static FIRST: Mutex<()> = Mutex::new(());
     let _first = FIRST.lock();
-    let code = match store::write_sealed(job, store::OUTCOME, &ended.encode()) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("cannot write the outcome: {error}");
-            EXIT_DISK
-        }
-    };
-    std::process::exit(code)
+    match store::write_sealed(job, store::OUTCOME, &ended.encode()) {
+        Ok(()) => std::process::exit(0),
+        Err(error) => disk_failed("cannot write the outcome", &error),
+    }
+}
+
+/// Ends this process where nothing can be kept; the server takes the last words for a fault.
+fn disk_failed(what: &str, error: &std::io::Error) -> ! {
+    eprintln!("{what}: {error}");
+    std::process::exit(EXIT_DISK)
 }
 
 fn run(args: &Worker) -> Result<Ended> {
     // A worker of a server that was killed may not have ended yet.
-    let lock = File::create(args.job.join(store::LOCK)).context("cannot open the job's lock")?;
-    lock.lock().context("cannot lock the job")?;
-    let request: JobRequest = store::read_scale(&args.job, store::REQUEST)?
-        .context("the job's request is absent or damaged")?;
+    let locked = File::create(args.job.join(store::LOCK)).and_then(|file| {
+        file.lock()?;
+        Ok(file)
+    });
+    let _lock = locked.unwrap_or_else(|error| disk_failed("cannot take the job's lock", &error));
+    let request: Option<JobRequest> = store::read_scale(&args.job, store::REQUEST)
+        .unwrap_or_else(|error| disk_failed("cannot read the job's request", &error));
+    let request = request.context("the job's request is absent or damaged")?;
     let JobKind::Evaluate(evaluate) = request.kind else {
         bail!("not a kind that is executed")
     };

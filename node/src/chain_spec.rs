@@ -38,11 +38,7 @@ pub(crate) fn load(id: &str) -> Result<ChainSpec, String> {
         ),
         path => return ChainSpec::from_json_file(path.into()),
     };
-    let wasm = WASM_BINARY.ok_or(
-        "this node was built without a runtime (SKIP_WASM_BUILD): build it again without that \
-         variable, or name a chain specification file",
-    )?;
-    Ok(ChainSpec::builder(wasm, None)
+    Ok(ChainSpec::builder(runtime(WASM_BINARY)?, None)
         .with_name(name)
         .with_id(spec_id)
         .with_chain_type(kind)
@@ -50,4 +46,37 @@ pub(crate) fn load(id: &str) -> Result<ChainSpec, String> {
         .with_properties(properties())
         .with_genesis_config_preset_name(preset)
         .build())
+}
+
+/// The runtime that this node was built with, if it was.
+fn runtime(wasm: Option<&[u8]>) -> Result<&[u8], &'static str> {
+    wasm.ok_or(
+        "this node was built without a runtime (SKIP_WASM_BUILD): build it again without that \
+         variable, or name a chain specification file",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_without_a_runtime_should_say_how_to_get_one() {
+        assert_eq!(runtime(Some(b"wasm")), Ok(&b"wasm"[..]));
+        let refusal = runtime(None).unwrap_err();
+        for wanted in ["SKIP_WASM_BUILD", "build it again", "chain specification"] {
+            assert!(refusal.contains(wanted), "{refusal}");
+        }
+        for name in ["dev", "local", "production-like"] {
+            let loaded = load(name).map(|_| ()).map_err(|why| why == refusal);
+            let expected = WASM_BINARY.map(|_| ()).ok_or(true);
+            assert_eq!(loaded, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn load_should_name_a_file_that_it_cannot_read() {
+        let refusal = load("/nowhere/spec.json").err();
+        assert!(refusal.is_some_and(|text| text.contains("/nowhere/spec.json")));
+    }
 }

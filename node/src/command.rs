@@ -8,6 +8,7 @@ use crate::{
 use arena_runtime::opaque::Block;
 use sc_cli::SubstrateCli;
 use sc_service::PartialComponents;
+use std::path::Path;
 
 impl SubstrateCli for Cli {
     fn impl_name() -> String {
@@ -108,8 +109,46 @@ pub(crate) fn run() -> sc_cli::Result<()> {
             let executor = cli.executor.clone();
             cli.create_runner(&cli.run)?
                 .run_node_until_exit(|config| async move {
+                    probe(config.base_path.path())?;
                     service::new_full(config, executor).map_err(sc_cli::Error::Service)
                 })
         }
+    }
+}
+
+/// Refuses a base path that can't be written, by its name: the parts of a node that fail to
+/// write there don't tell it.
+fn probe(base: &Path) -> Result<(), String> {
+    let file = base.join(".probe");
+    let written = std::fs::create_dir_all(base).and_then(|()| std::fs::write(&file, b"probe"));
+    // A full disk takes the file, but not its content.
+    let removed = std::fs::remove_file(&file);
+    written
+        .and(removed)
+        .map_err(|e| format!("can't write to the base path {}: {e}", base.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probe_should_make_a_base_path_and_leave_it_empty() {
+        let base = std::env::temp_dir().join(format!("arena-base-{}", std::process::id()));
+        probe(&base.join("base")).expect("can be written");
+        probe(&base.join("base")).expect("can be written again");
+        std::fs::remove_dir(base.join("base")).expect("is empty");
+        std::fs::remove_dir(&base).expect("is empty");
+    }
+
+    #[test]
+    fn probe_should_name_a_base_path_that_cannot_be_written() {
+        let file = std::env::temp_dir().join(format!("arena-file-{}", std::process::id()));
+        std::fs::write(&file, "").expect("writes");
+        let base = file.join("base");
+        let refusal = probe(&base).expect_err("lies below a file");
+        std::fs::remove_file(&file).expect("removes");
+        let wanted = format!("can't write to the base path {}: ", base.display());
+        assert!(refusal.starts_with(&wanted), "{refusal}");
     }
 }

@@ -370,6 +370,12 @@ impl TaskSpec {
     }
 }
 
+/// Thousandths, as specs have them, as Q32, as the mathematics takes them; rounded down.
+#[must_use]
+pub const fn milli_q32(milli: u32) -> u64 {
+    ((milli as u64) << 32) / 1_000
+}
+
 /// One in Perbill.
 pub const PERBILL: u64 = 1_000_000_000;
 

@@ -3,7 +3,7 @@
 use crate::*;
 use alloc::vec::Vec;
 use arena_primitives::{Round, TaskId, TimeParameters, Venue};
-use arena_runtime_api::{Amount, PositionView, ResultView, TaskView};
+use arena_runtime_api::{EarningsView, PositionView, ResultView, TaskView};
 use codec::Encode;
 use frame_support::{
     genesis_builder_helper::{build_state, get_preset},
@@ -267,8 +267,16 @@ impl_runtime_apis! {
             views::positions(venue, after, limit)
         }
 
-        fn delegator_owed(venue: Venue, operator: AccountId, who: AccountId) -> Amount {
-            ArenaDelegation::claimable(venue, &operator, &who).into()
+        fn operator_earnings(venue: Venue, operator: AccountId) -> EarningsView {
+            views::operator_earnings(venue, &operator)
+        }
+
+        fn delegator_earnings(
+            venue: Venue,
+            operator: AccountId,
+            who: AccountId,
+        ) -> EarningsView {
+            views::delegator_earnings(venue, &operator, &who)
         }
 
         fn time() -> TimeParameters {

@@ -1,13 +1,14 @@
 //! What the arena's runtime API answers, read from the pallets.
 
-use crate::{AccountId, ArenaRewards, ArenaStaking, ArenaTasks, Runtime, System};
+use crate::{AccountId, ArenaDelegation, ArenaRewards, ArenaStaking, ArenaTasks, Runtime, System};
 use alloc::{string::String, vec::Vec};
 use arena_primitives::{
     Role, Round, TaskId, Venue,
-    traits::{Results, Rounds, Stakes, TaskStates, Venues},
+    traits::{DelegatorRewards, PayoutState, Results, Rounds, Stakes, TaskStates, Venues},
 };
 use arena_runtime_api::{
-    MAX_PAGE, ModelView, PositionView, ResultView, RoundView, TaskView, ValidatorView,
+    EarningsView, MAX_PAGE, ModelView, Payout, PositionView, ResultView, RoundView, TaskView,
+    ValidatorView,
 };
 use pallet_arena_scoring::Pallet as ArenaScoring;
 use sp_runtime::SaturatedConversion;
@@ -96,6 +97,37 @@ pub(crate) fn position(venue: Venue, operator: &AccountId) -> Option<PositionVie
         commission: position.commission.deconstruct(),
         owed: ArenaRewards::earned(venue, operator).operator_owed.into(),
     })
+}
+
+fn payout(venue: Venue, operator: &AccountId) -> Payout {
+    match ArenaRewards::state(venue, operator) {
+        PayoutState::Locked => Payout::Locked,
+        PayoutState::FreeTo(_) => Payout::Rolling,
+        PayoutState::Free => Payout::Free,
+        PayoutState::Forfeited => Payout::Forfeited,
+    }
+}
+
+/// What an operator has earned in a venue.
+pub(crate) fn operator_earnings(venue: Venue, operator: &AccountId) -> EarningsView {
+    EarningsView {
+        payout: payout(venue, operator),
+        owed: ArenaRewards::earned(venue, operator).operator_owed.into(),
+        free: ArenaRewards::operator_free(venue, operator).into(),
+    }
+}
+
+/// What a delegator has earned in a position.
+pub(crate) fn delegator_earnings(
+    venue: Venue,
+    operator: &AccountId,
+    who: &AccountId,
+) -> EarningsView {
+    EarningsView {
+        payout: payout(venue, operator),
+        owed: ArenaDelegation::claimable(venue, operator, who).into(),
+        free: ArenaDelegation::free(venue, operator, who).into(),
+    }
 }
 
 /// Positions of a venue, ordered by account.

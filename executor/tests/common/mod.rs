@@ -7,6 +7,7 @@ use arena_executor::{Config, Server};
 use arena_primitives::job::*;
 use codec::{Decode, Encode};
 use std::{
+    fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -217,9 +218,22 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_by(dir, &[])
+    }
+
+    /// Started by another command, which becomes it. Its log goes to `dir/log`.
+    pub(crate) fn start_by(dir: &Path, by: &[&str]) -> Self {
         let ready = dir.join("ready");
         let _ = std::fs::remove_file(&ready);
-        let child = Command::new(BINARY)
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(dir.join("log"))
+            .unwrap();
+        let words = [by, &[BINARY]].concat();
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-file"])
             .arg("--base")
             .arg(dir.join("base"))
@@ -228,9 +242,12 @@ impl Served {
             .arg("--ready-file")
             .arg(&ready)
             .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(log);
+        // Mirrors of the tests are on this machine.
+        for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+            command.env_remove(proxy);
+        }
+        let child = command.spawn().unwrap();
         let addr = until("the ready file", || {
             std::fs::read_to_string(&ready)
                 .ok()

@@ -5,7 +5,7 @@
 use crate::service::FullClient;
 use arena_primitives::{AccountId, Hash, Round, TaskId, TimeParameters, Venue};
 use arena_runtime::opaque::Block;
-use arena_runtime_api::{Amount, ArenaApi as _, PositionView, ResultView, TaskView};
+use arena_runtime_api::{ArenaApi as _, EarningsView, PositionView, ResultView, TaskView};
 use jsonrpsee::{
     core::RpcResult,
     proc_macros::rpc,
@@ -64,15 +64,24 @@ pub(crate) trait ArenaApi {
         at: Option<Hash>,
     ) -> RpcResult<Vec<PositionView>>;
 
-    /// What a delegator has earned in a position and not claimed.
-    #[method(name = "delegatorOwed")]
-    fn delegator_owed(
+    /// What an operator has earned in a venue and not claimed, and what of it is free.
+    #[method(name = "operatorEarnings")]
+    fn operator_earnings(
+        &self,
+        venue: Venue,
+        operator: AccountId,
+        at: Option<Hash>,
+    ) -> RpcResult<EarningsView>;
+
+    /// What a delegator has earned in a position and not claimed, and what of it is free.
+    #[method(name = "delegatorEarnings")]
+    fn delegator_earnings(
         &self,
         venue: Venue,
         operator: AccountId,
         who: AccountId,
         at: Option<Hash>,
-    ) -> RpcResult<Amount>;
+    ) -> RpcResult<EarningsView>;
 
     /// Slot length, epoch, day and windows of this chain.
     #[method(name = "time")]
@@ -156,14 +165,25 @@ impl ArenaApiServer for Arena {
         self.ask(at, |api, at| api.positions(at, venue, after, limit))
     }
 
-    fn delegator_owed(
+    fn operator_earnings(
+        &self,
+        venue: Venue,
+        operator: AccountId,
+        at: Option<Hash>,
+    ) -> RpcResult<EarningsView> {
+        self.ask(at, |api, at| api.operator_earnings(at, venue, operator))
+    }
+
+    fn delegator_earnings(
         &self,
         venue: Venue,
         operator: AccountId,
         who: AccountId,
         at: Option<Hash>,
-    ) -> RpcResult<Amount> {
-        self.ask(at, |api, at| api.delegator_owed(at, venue, operator, who))
+    ) -> RpcResult<EarningsView> {
+        self.ask(at, |api, at| {
+            api.delegator_earnings(at, venue, operator, who)
+        })
     }
 
     fn time(&self, at: Option<Hash>) -> RpcResult<TimeParameters> {

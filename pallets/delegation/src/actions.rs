@@ -1,63 +1,20 @@
-//! What the calls do.
+//! What the calls do with what is delegated. A call is all or nothing: what is refused after a
+//! neighbour has written leaves no trace.
 
-use crate::{types::*, *};
+use crate::{price, trace::Rewards, types::*, *};
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Round, Venue,
-    traits::{
-        Clock as _, DelegatedStake as _, DelegatorRewards as _, PayoutState, Stakes as _,
-        Venues as _,
-    },
+    AccountId, Balance, Venue,
+    traits::{DelegatedStake as _, DelegatorRewards as _, PayoutState, Stakes as _, Venues as _},
 };
 use frame_support::{
     ensure,
-    traits::{Get, fungible::hold::Mutate as _, tokens::Precision},
+    traits::{
+        Get, OnUnbalanced as _,
+        fungible::hold::{Balanced as _, Mutate as _},
+        tokens::Precision,
+    },
 };
-use sp_runtime::{ArithmeticError, DispatchError, DispatchResult, traits::SaturatedConversion};
-
-/// One position's accumulator, as the runtime knows it.
-struct Rewards<'a, T> {
-    venue: Venue,
-    operator: &'a AccountId,
-    settled: Option<Round>,
-    ended: bool,
-    current: u128,
-    config: core::marker::PhantomData<T>,
-}
-
-impl<'a, T: Config> Rewards<'a, T> {
-    fn of(venue: Venue, operator: &'a AccountId) -> Self {
-        Rewards {
-            venue,
-            operator,
-            settled: T::Venues::last_settled(venue),
-            ended: T::Venues::ended(venue),
-            current: T::Rewards::current(venue, operator),
-            config: Default::default(),
-        }
-    }
-}
-
-impl<T: Config> Trace for Rewards<'_, T> {
-    fn resolve(&self, mark: Mark) -> Option<u128> {
-        let (round, seen) = match mark {
-            Mark::Known(value) => return Some(value),
-            Mark::Last => return self.ended.then_some(self.current),
-            Mark::After { round, seen } => (round, seen),
-        };
-        // A venue that has ended pays no more.
-        let paid = self.ended || self.settled.is_some_and(|settled| settled >= round);
-        let at = |round| T::Rewards::at(self.venue, self.operator, round);
-        paid.then(|| {
-            at(round)
-                .or_else(|| round.checked_sub(1).and_then(at))
-                .unwrap_or(seen)
-        })
-    }
-
-    fn current(&self) -> u128 {
-        self.current
-    }
-}
+use sp_runtime::{ArithmeticError, DispatchError, DispatchResult};
 
 impl<T: Config> Pallet<T> {
     /// What an account has in a position.
@@ -65,23 +22,13 @@ impl<T: Config> Pallet<T> {
         Delegations::<T>::get((venue, operator), who)
     }
 
-    /// What `who` has earned in a position and not claimed, whether it can be claimed or not.
-    pub fn claimable(venue: Venue, operator: &AccountId, who: &AccountId) -> Balance {
+    /// What an account's stake in a position is worth: what is on hold for it, less the cut that
+    /// it has not felt yet.
+    pub fn value(venue: Venue, operator: &AccountId, who: &AccountId) -> Balance {
         Self::delegation(venue, operator, who).map_or(0, |delegation| {
-            delegation.settle(&Rewards::<T>::of(venue, operator)).0
-        })
-    }
-
-    fn now() -> BlockNumber {
-        frame_system::Pallet::<T>::block_number().saturated_into()
-    }
-
-    /// What is made now, the open round decides.
-    fn mark(venue: Venue, operator: &AccountId) -> Option<Mark> {
-        let round = T::Venues::current_round(venue)?;
-        Some(Mark::After {
-            round,
-            seen: T::Rewards::current(venue, operator),
+            let totals = T::Positions::totals(venue, operator);
+            let worth = price::worth(delegation.shares(), totals);
+            delegation.held.min(worth.unwrap_or_default())
         })
     }
 
@@ -93,42 +40,109 @@ impl<T: Config> Pallet<T> {
     ) -> DispatchResult {
         ensure!(amount > 0, Error::<T>::ZeroAmount);
         ensure!(operator != who, Error::<T>::OwnPosition);
-        ensure!(!T::Venues::ended(venue), Error::<T>::VenueEnded);
-        let from = Self::mark(venue, &operator).ok_or(Error::<T>::NoOpenRound)?;
-        ensure!(
-            Self::has_own_stake(venue, &operator),
-            Error::<T>::NoPosition
-        );
-        let mut delegation = Self::delegation(venue, &operator, &who).unwrap_or_default();
-        let live = delegation
-            .live()
+        let from = Self::open(venue, &operator)?;
+        let before = Self::delegation(venue, &operator, &who).unwrap_or_default();
+        let (mut delegation, _) = Self::cut(venue, &operator, &who, before)?;
+        let wanted = delegation
+            .held
             .checked_add(amount)
             .ok_or(ArithmeticError::Overflow)?;
-        ensure!(live >= T::MinDelegation::get(), Error::<T>::BelowMinimum);
+        ensure!(wanted >= T::MinDelegation::get(), Error::<T>::BelowMinimum);
+
+        let shares = T::Positions::add(venue, &operator, amount)?;
+        ensure!(shares > 0, Error::<T>::LessThanAShare);
         delegation
             .push(Lot {
-                amount,
+                shares,
                 from,
                 until: None,
             })
             .map_err(|TooManyLots| Error::<T>::TooManyLots)?;
-
-        T::Currency::hold(&HoldReason::Delegation.into(), &who, amount)?;
-        T::Positions::add(venue, &operator, amount)?;
+        // After a slash shares are rounded down. What they are not worth is not held, so that no
+        // cut ever finds it.
+        let held = wanted.min(Self::worth(venue, &operator, &delegation)?);
+        let added = held
+            .checked_sub(delegation.held)
+            .ok_or(DispatchError::Corruption)?;
+        T::Currency::hold(&HoldReason::Delegation.into(), &who, added)?;
+        delegation.held = held;
         Delegations::<T>::insert((venue, &operator), &who, delegation);
         Self::deposit_event(Event::Delegated {
             venue,
             operator,
             who,
-            amount,
+            amount: added,
+            shares,
         });
         Ok(())
     }
 
-    /// Does the operator have own stake that the next round counts?
-    fn has_own_stake(venue: Venue, operator: &AccountId) -> bool {
-        let next = T::Venues::current_round(venue).map_or(0, |round| round.saturating_add(1));
-        T::Stakes::counted(venue, operator, next).is_some()
+    /// From where stake that comes now earns: there is a round open, and the operator has own
+    /// stake that the next one counts.
+    fn open(venue: Venue, operator: &AccountId) -> Result<Mark, DispatchError> {
+        ensure!(!T::Venues::ended(venue), Error::<T>::VenueEnded);
+        let round = T::Venues::current_round(venue).ok_or(Error::<T>::NoOpenRound)?;
+        let counted = T::Stakes::counted(venue, operator, round.saturating_add(1));
+        ensure!(counted.is_some(), Error::<T>::NoPosition);
+        let mark = Self::mark(venue, operator);
+        Ok(mark.ok_or(Error::<T>::NoOpenRound)?)
+    }
+
+    fn worth(
+        venue: Venue,
+        operator: &AccountId,
+        delegation: &Delegation,
+    ) -> Result<Balance, DispatchError> {
+        let totals = T::Positions::totals(venue, operator);
+        price::worth(delegation.shares(), totals).ok_or(DispatchError::Corruption)
+    }
+
+    /// Lowers the hold to what the shares are worth, and gives up shares that are worth nothing.
+    /// Returns what was cut. Does not write the delegation.
+    fn cut(
+        venue: Venue,
+        operator: &AccountId,
+        who: &AccountId,
+        mut delegation: Delegation,
+    ) -> Result<(Delegation, Balance), DispatchError> {
+        let shares = delegation.shares();
+        let worth = Self::worth(venue, operator, &delegation)?;
+        let amount = delegation.held.saturating_sub(worth);
+        if amount == 0 {
+            return Ok((delegation, 0));
+        }
+        Self::slash_hold(HoldReason::Delegation, who, amount)?;
+        if worth == 0 {
+            let mark = Self::mark(venue, operator).unwrap_or(Mark::Last);
+            T::Positions::remove(venue, operator, shares)?;
+            delegation = delegation
+                .end(shares, mark)
+                .map_err(|TooManyLots| Error::<T>::TooManyLots)?;
+        }
+        delegation.held = worth;
+        Self::deposit_event(Event::SlashApplied {
+            venue,
+            operator: operator.clone(),
+            who: who.clone(),
+            amount,
+            rest: worth,
+        });
+        Ok((delegation, amount))
+    }
+
+    /// Takes `amount` from a hold. The hold is as much at least, or the books are wrong.
+    pub(crate) fn slash_hold(
+        reason: HoldReason,
+        who: &AccountId,
+        amount: Balance,
+    ) -> DispatchResult {
+        if amount == 0 {
+            return Ok(());
+        }
+        let (credit, missing) = T::Currency::slash(&reason.into(), who, amount);
+        ensure!(missing == 0, DispatchError::Corruption);
+        T::Slashed::on_unbalanced(credit);
+        Ok(())
     }
 
     pub(crate) fn do_undelegate(
@@ -138,67 +152,60 @@ impl<T: Config> Pallet<T> {
         amount: Balance,
     ) -> DispatchResult {
         ensure!(amount > 0, Error::<T>::ZeroAmount);
-        let delegation =
-            Self::delegation(venue, &operator, &who).ok_or(Error::<T>::NoDelegation)?;
-        let live = delegation
-            .live()
-            .checked_sub(amount)
-            .ok_or(Error::<T>::InsufficientDelegation)?;
-        ensure!(
-            live == 0 || live >= T::MinDelegation::get(),
-            Error::<T>::BelowMinimum
-        );
+        let before = Self::delegation(venue, &operator, &who).ok_or(Error::<T>::NoDelegation)?;
+        let (delegation, _) = Self::cut(venue, &operator, &who, before)?;
+        let take = Self::take(venue, &operator, &delegation, amount)?;
+        let amount = delegation.held.saturating_sub(take.rest);
         let ended = T::Venues::ended(venue);
-        let mark = if ended {
-            Mark::Last
+        let open = if ended {
+            None
         } else {
-            Self::mark(venue, &operator).unwrap_or(Mark::Last)
+            Self::mark(venue, &operator)
         };
-        let left = delegation
-            .end(amount, mark)
+        let mut left = delegation
+            .end(take.shares, open.unwrap_or(Mark::Last))
             .map_err(|TooManyLots| Error::<T>::TooManyLots)?;
+        left.held = take.rest;
 
-        T::Currency::release(
-            &HoldReason::Delegation.into(),
-            &who,
-            amount,
-            Precision::Exact,
-        )?;
+        let worth = T::Positions::remove(venue, &operator, take.shares)?;
+        ensure!(worth == take.worth, DispatchError::Corruption);
+        let reason = HoldReason::Delegation.into();
+        T::Currency::release(&reason, &who, amount, Precision::Exact)?;
         let until = if ended {
             None
         } else {
-            Some(Self::unbond(&who, amount)?)
+            Some(Self::unbond(venue, &operator, &who, amount)?)
         };
-        T::Positions::remove(venue, &operator, amount)?;
         Self::put(venue, &operator, &who, left);
         Self::deposit_event(Event::Undelegated {
             venue,
             operator,
             who,
             amount,
+            shares: take.shares,
             until,
         });
         Ok(())
     }
 
-    fn unbond(who: &AccountId, amount: Balance) -> Result<BlockNumber, DispatchError> {
-        let period = T::Clock::blocks(T::UnbondingMinutes::get());
-        let until = Self::now().saturating_add(period);
-        Unbonding::<T>::try_mutate(who, |chunks| -> DispatchResult {
-            match chunks.iter_mut().find(|chunk| chunk.until == until) {
-                Some(chunk) => {
-                    chunk.amount = chunk
-                        .amount
-                        .checked_add(amount)
-                        .ok_or(ArithmeticError::Overflow)?;
-                }
-                None => chunks
-                    .try_push(UnbondingChunk { amount, until })
-                    .map_err(|_| Error::<T>::TooManyChunks)?,
-            }
-            T::Currency::hold(&HoldReason::Unbonding.into(), who, amount)
-        })?;
-        Ok(until)
+    /// What taking `amount` back comes to, if it may be.
+    fn take(
+        venue: Venue,
+        operator: &AccountId,
+        delegation: &Delegation,
+        amount: Balance,
+    ) -> Result<price::Take, DispatchError> {
+        let held = delegation.held;
+        ensure!(amount <= held, Error::<T>::InsufficientDelegation);
+        let totals = T::Positions::totals(venue, operator);
+        let take = price::take(amount, held, delegation.shares(), totals)
+            .ok_or(DispatchError::Corruption)?;
+        ensure!(take.rest < held, Error::<T>::LessThanAShare);
+        ensure!(
+            take.rest == 0 || take.rest >= T::MinDelegation::get(),
+            Error::<T>::BelowMinimum
+        );
+        Ok(take)
     }
 
     fn put(venue: Venue, operator: &AccountId, who: &AccountId, delegation: Delegation) {
@@ -209,39 +216,16 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    pub(crate) fn do_withdraw(who: AccountId) -> DispatchResult {
-        let now = Self::now();
-        let mut chunks = Unbonding::<T>::get(&who);
-        let mut amount: Balance = 0;
-        for chunk in chunks.iter().filter(|chunk| chunk.until <= now) {
-            amount = amount
-                .checked_add(chunk.amount)
-                .ok_or(ArithmeticError::Overflow)?;
-        }
-        ensure!(amount > 0, Error::<T>::NothingToWithdraw);
-        chunks.retain(|chunk| chunk.until > now);
-
-        T::Currency::release(
-            &HoldReason::Unbonding.into(),
-            &who,
-            amount,
-            Precision::Exact,
-        )?;
-        if chunks.is_empty() {
-            Unbonding::<T>::remove(&who);
-        } else {
-            Unbonding::<T>::insert(&who, chunks);
-        }
-        Self::deposit_event(Event::Withdrawn { who, amount });
-        Ok(())
-    }
-
     pub(crate) fn do_claim(venue: Venue, operator: AccountId, who: AccountId) -> DispatchResult {
-        let delegation =
-            Self::delegation(venue, &operator, &who).ok_or(Error::<T>::NoDelegation)?;
+        let before = Self::delegation(venue, &operator, &who).ok_or(Error::<T>::NoDelegation)?;
         let state = T::Rewards::state(venue, &operator);
-        ensure!(state != PayoutState::Locked, Error::<T>::RewardsLocked);
-        let (due, left) = delegation.settle(&Rewards::<T>::of(venue, &operator));
+        let limit = match state {
+            PayoutState::Locked => return Err(Error::<T>::RewardsLocked.into()),
+            PayoutState::FreeTo(limit) => limit,
+            PayoutState::Free | PayoutState::Forfeited => NO_LIMIT,
+        };
+        let (delegation, _) = Self::cut(venue, &operator, &who, before)?;
+        let (due, left) = delegation.settle(&Rewards::<T>::of(venue, &operator), limit);
 
         let amount = if state == PayoutState::Forfeited {
             0
@@ -258,6 +242,18 @@ impl<T: Config> Pallet<T> {
             who,
             amount,
         });
+        Ok(())
+    }
+
+    pub(crate) fn do_apply_slash(
+        venue: Venue,
+        operator: AccountId,
+        who: AccountId,
+    ) -> DispatchResult {
+        let before = Self::delegation(venue, &operator, &who).ok_or(Error::<T>::NoDelegation)?;
+        let (left, amount) = Self::cut(venue, &operator, &who, before)?;
+        ensure!(amount > 0, Error::<T>::NothingToCut);
+        Self::put(venue, &operator, &who, left);
         Ok(())
     }
 }

@@ -4,28 +4,38 @@
 extern crate alloc;
 
 pub mod actions;
+pub mod exits;
+pub mod glue;
 pub mod invariants;
 #[cfg(test)]
 mod mock;
+pub mod price;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 pub mod types;
 pub mod weights;
 
 pub use pallet::*;
-pub use types::{Delegation, Lot, Mark, UnbondingChunk};
+pub use types::{Delegation, Exit, ExitPool, Lot, Mark, UnbondingChunk};
 pub use weights::{SubstrateWeight, WeightInfo};
 
 // What the macros generate has no docs of its own.
 #[allow(missing_docs, reason = "the pallet macros generate undocumented items")]
 #[frame_support::pallet]
 pub mod pallet {
-    use super::{types::Chunks, *};
+    use super::{
+        types::{Chunks, Exits, MAX_CHUNKS, PoolId},
+        *,
+    };
     use arena_primitives::{
-        AccountId, Balance, BlockNumber, Hash, Venue,
+        AccountId, Balance, BlockNumber, Hash, Round, Venue,
         traits::{Clock, DelegatedStake, DelegatorRewards, Stakes, Venues},
     };
-    use frame_support::{pallet_prelude::*, traits::fungible};
+    use frame_support::{
+        pallet_prelude::*,
+        traits::{OnUnbalanced, fungible},
+    };
     use frame_system::pallet_prelude::*;
 
     /// The version of what is stored.
@@ -40,9 +50,12 @@ pub mod pallet {
         /// The token.
         type Currency: fungible::Inspect<AccountId, Balance = Balance>
             + fungible::hold::Inspect<AccountId, Reason = Self::RuntimeHoldReason>
-            + fungible::hold::Mutate<AccountId>;
+            + fungible::hold::Mutate<AccountId>
+            + fungible::hold::Balanced<AccountId>;
         /// The runtime's hold reasons.
         type RuntimeHoldReason: From<HoldReason>;
+        /// Where slashed stake goes.
+        type Slashed: OnUnbalanced<fungible::Credit<AccountId, Self::Currency>>;
         /// Totals of positions.
         type Positions: DelegatedStake;
         /// Own stake of positions.
@@ -70,8 +83,11 @@ pub mod pallet {
         Unbonding,
     }
 
-    /// What an account has in a position. `delegate` inserts; `claim` removes, when nothing is
-    /// delegated and nothing to come. Nothing but the invariants walks over delegators.
+    /// What an account has in a position: its shares as lots, and what is on hold for them.
+    /// `delegate` inserts; it goes when nothing is delegated and nothing to come: with `claim`,
+    /// or before where it has earned nothing. All `held` of an account is its hold, all shares in
+    /// a position are the position's. Nothing but the invariants walks over delegators. Accounts
+    /// are chosen by their owners, hence the hash.
     #[pallet::storage]
     pub type Delegations<T> = StorageDoubleMap<
         _,
@@ -83,9 +99,26 @@ pub mod pallet {
         OptionQuery,
     >;
 
-    /// What of an account unbonds. `undelegate` inserts, `withdraw` removes.
+    /// What of an account unbonds: points of exit pools. `undelegate` inserts, `withdraw`
+    /// removes. All points of an account are its hold, all points in a pool are the pool's.
     #[pallet::storage]
     pub type Unbonding<T> = StorageMap<_, Blake2_128Concat, AccountId, Chunks, ValueQuery>;
+
+    /// What left a position in one round. `undelegate` inserts, `withdraw` removes with the last
+    /// point, slashes of leaving stake lower the amount. Never worth more than its points.
+    /// Numbered by the chain, hence the hash.
+    #[pallet::storage]
+    pub type ExitPools<T> = StorageMap<_, Twox64Concat, PoolId, ExitPool, OptionQuery>;
+
+    /// The number of the next exit pool. `undelegate` raises it; all pools are below.
+    #[pallet::storage]
+    pub type NextPool<T> = StorageValue<_, PoolId, ValueQuery>;
+
+    /// The pools of a position that can still be slashed. `undelegate` inserts, and prunes those
+    /// whose time is over; `withdraw` removes with the pool. Each names a pool of the position,
+    /// and the pool of a chunk that unbonds is among them.
+    #[pallet::storage]
+    pub type LiveExits<T> = StorageMap<_, Blake2_128Concat, (Venue, AccountId), Exits, ValueQuery>;
 
     /// What happened.
     #[pallet::event]
@@ -97,6 +130,7 @@ pub mod pallet {
             operator: AccountId,
             who: AccountId,
             amount: Balance,
+            shares: Balance,
         },
         /// Stake left an operator: it earns up to the open round, and can be withdrawn from
         /// block `until`, or is free already.
@@ -105,15 +139,37 @@ pub mod pallet {
             operator: AccountId,
             who: AccountId,
             amount: Balance,
+            shares: Balance,
             until: Option<BlockNumber>,
         },
-        /// Stake that had unbonded is free.
-        Withdrawn { who: AccountId, amount: Balance },
+        /// Stake that had unbonded is free; `slashed` was taken from it before.
+        Withdrawn {
+            who: AccountId,
+            amount: Balance,
+            slashed: Balance,
+        },
         /// Rewards were paid; 0 where a challenge took them.
         Claimed {
             venue: Venue,
             operator: AccountId,
             who: AccountId,
+            amount: Balance,
+        },
+        /// A delegator's hold was cut by `amount`, its part of slashes of the position. `rest` is
+        /// what its stake is worth; with 0 its shares are gone.
+        SlashApplied {
+            venue: Venue,
+            operator: AccountId,
+            who: AccountId,
+            amount: Balance,
+            rest: Balance,
+        },
+        /// A slash took `amount` of what left the operator in round `since` or later; each
+        /// account loses its part when it withdraws.
+        LeavingSlashed {
+            venue: Venue,
+            operator: AccountId,
+            since: Round,
             amount: Balance,
         },
     }
@@ -133,18 +189,27 @@ pub mod pallet {
         VenueEnded,
         /// What is delegated would be below the least. Delegate more, or take back all.
         BelowMinimum,
-        /// You have delegated less there. Name less.
+        /// Your stake there is worth less. Name less; after a slash, see what it is worth now.
         InsufficientDelegation,
-        /// You have nothing there.
+        /// You have nothing there. Look for the position in which you have stake.
         NoDelegation,
-        /// Stake came and left in too many different rounds. Claim, or wait until you can.
+        /// The amount is worth less than one share. Name more.
+        LessThanAShare,
+        /// Your stake there came and left in too many different rounds. Claim, which merges what
+        /// has been paid; while rewards are locked, delegate in a round in which you did before,
+        /// or take back all: that is always possible.
         TooManyLots,
-        /// Too many amounts unbond at a time. Withdraw those that are due, or wait.
+        /// Too many amounts of yours unbond at a time. Withdraw those that are due, or wait.
         TooManyChunks,
-        /// Nothing has unbonded yet. Wait.
+        /// Stake left this operator in too many different rounds that can still be slashed. Wait
+        /// until the oldest has unbonded.
+        TooManyExits,
+        /// Nothing of yours has unbonded. Wait until the block that your chunks name.
         NothingToWithdraw,
         /// Rewards of the position are locked. Wait for the end of its task.
         RewardsLocked,
+        /// No slash is left to be applied there. Nothing is to be done.
+        NothingToCut,
     }
 
     #[pallet::hooks]
@@ -171,7 +236,8 @@ pub mod pallet {
         }
 
         /// Takes stake back, the newest first. It earns up to the open round, and unbonds unless
-        /// the venue has ended: then it is free at once.
+        /// the venue has ended: then it is free at once. After a slash, it may be one unit less
+        /// than `amount`; the whole of what it is worth always goes exactly.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::undelegate())]
         pub fn undelegate(
@@ -184,15 +250,17 @@ pub mod pallet {
             Self::do_undelegate(venue, operator, who, amount)
         }
 
-        /// Frees what has unbonded.
+        /// Frees what has unbonded, less what slashes took of it since it left; also what left a
+        /// venue that has ended since.
         #[pallet::call_index(2)]
-        #[pallet::weight(T::WeightInfo::withdraw())]
-        pub fn withdraw(origin: OriginFor<T>) -> DispatchResult {
+        #[pallet::weight(T::WeightInfo::withdraw(MAX_CHUNKS))]
+        pub fn withdraw(origin: OriginFor<T>) -> DispatchResultWithPostInfo {
             let who = ensure_signed(origin)?;
-            Self::do_withdraw(who)
+            let chunks = Self::do_withdraw(who)?;
+            Ok(Some(T::WeightInfo::withdraw(chunks)).into())
         }
 
-        /// Pays the signer what its stake has earned in a position.
+        /// Pays the signer what its stake has earned in a position, as far as it is free.
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::claim())]
         pub fn claim(origin: OriginFor<T>, venue: Venue, operator: AccountId) -> DispatchResult {
@@ -200,7 +268,7 @@ pub mod pallet {
             Self::do_claim(venue, operator, who)
         }
 
-        /// Pays `who` what its stake has earned in a position. By anybody.
+        /// Pays `who` what its stake has earned in a position, as far as it is free. By anybody.
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::claim())]
         pub fn claim_for(
@@ -211,6 +279,22 @@ pub mod pallet {
         ) -> DispatchResult {
             ensure_signed(origin)?;
             Self::do_claim(venue, operator, who)
+        }
+
+        /// Cuts the hold of `who` to what its stake in a position is worth since a slash. By
+        /// anybody, free of fee where there was something to cut. Each other call of `who` there
+        /// does the same.
+        #[pallet::call_index(5)]
+        #[pallet::weight(T::WeightInfo::apply_slash())]
+        pub fn apply_slash(
+            origin: OriginFor<T>,
+            venue: Venue,
+            operator: AccountId,
+            who: AccountId,
+        ) -> DispatchResultWithPostInfo {
+            ensure_signed(origin)?;
+            Self::do_apply_slash(venue, operator, who)?;
+            Ok(Pays::No.into())
         }
     }
 }

@@ -1,20 +1,28 @@
 //! A chain of balances and delegation. One venue's rounds, positions and rewards are a model of
-//! a few lines, with snapshots by round as staking and accumulators as rewards keep them.
+//! a few lines, with snapshots by round as staking and accumulators as rewards keep them. It lies
+//! in storage, so that what a call did there is undone when the call is refused.
 
 use crate as pallet_arena_delegation;
 use crate::{Config, invariants};
+use arena_math::shares;
 use arena_primitives::{
     AccountId, Balance, BlockNumber, Role, Round, StakeSnapshot, UNIT, Venue, time,
     traits::{
-        Clock, Counted, DelegatedStake, DelegatorRewards, PayoutState, Stakes, VenueRefusal, Venues,
+        Clock, Counted, DelegatedStake, DelegatedTotals, DelegatorRewards, LeavingStake,
+        PayoutState, Stakes, VenueRefusal, Venues,
     },
 };
 use frame_support::{
-    derive_impl, parameter_types,
-    traits::{ConstU32, ConstU128, fungible::Mutate},
+    Blake2_128Concat, derive_impl, ensure,
+    pallet_prelude::ValueQuery,
+    parameter_types, storage_alias,
+    traits::{
+        ConstU32, ConstU128, Imbalance, OnUnbalanced,
+        fungible::{Credit, Mutate},
+    },
 };
 use sp_runtime::{BuildStorage, DispatchError, DispatchResult, Perbill, traits::IdentityLookup};
-use std::{cell::RefCell, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 pub(crate) const ED: Balance = 1_000;
 pub(crate) const TASK: Venue = Venue::Task(1);
@@ -48,45 +56,93 @@ parameter_types! {
     pub static Settled: Option<Round> = Some(3);
     pub static Ended: bool = false;
     pub static State: PayoutState = PayoutState::Locked;
+    /// Instead of `State`: what was paid for rounds up to so many before the last settled.
+    pub static Lag: Option<Round> = None;
+    pub static Min: Balance = UNIT;
 }
 
-#[derive(Default)]
-pub(crate) struct Model {
-    /// Delegated, from which round on; all operators up to 9 have own stake.
-    totals: BTreeMap<AccountId, BTreeMap<Round, Balance>>,
-    acc: BTreeMap<AccountId, u128>,
-    at: BTreeMap<(AccountId, Round), u128>,
-    owed: BTreeMap<AccountId, Balance>,
-    pub(crate) paid: BTreeMap<AccountId, Balance>,
+/// What a position was from which round on: delegated stake and shares of it.
+type History = BTreeMap<Round, (Balance, Balance)>;
+
+#[storage_alias]
+type Histories = StorageMap<Model, Blake2_128Concat, AccountId, History, ValueQuery>;
+/// The last entry of each.
+#[storage_alias]
+type Latest = StorageMap<Model, Blake2_128Concat, AccountId, (Balance, Balance), ValueQuery>;
+#[storage_alias]
+type Acc = StorageMap<Model, Blake2_128Concat, AccountId, u128, ValueQuery>;
+#[storage_alias]
+type AccAt = StorageMap<Model, Blake2_128Concat, AccountId, BTreeMap<Round, u128>, ValueQuery>;
+#[storage_alias]
+type Owed = StorageMap<Model, Blake2_128Concat, AccountId, Balance, ValueQuery>;
+#[storage_alias]
+type Paid = StorageMap<Model, Blake2_128Concat, AccountId, Balance, ValueQuery>;
+#[storage_alias]
+type Burned = StorageValue<Model, Balance, ValueQuery>;
+
+/// What a position was in a round; in the last of all, what it is.
+pub(crate) fn totals(operator: &AccountId, round: Round) -> DelegatedTotals {
+    let (amount, shares) = if round == Round::MAX {
+        Latest::get(operator)
+    } else {
+        let history = Histories::get(operator);
+        let latest = history.range(..=round).next_back();
+        latest.map_or((0, 0), |(_, totals)| *totals)
+    };
+    DelegatedTotals { amount, shares }
 }
 
-impl Model {
-    pub(crate) fn delegated(&self, operator: &AccountId, round: Round) -> Balance {
-        self.totals
-            .get(operator)
-            .and_then(|history| history.range(..=round).next_back())
-            .map_or(0, |(_, total)| *total)
+/// What a position is, counted from the next round.
+pub(crate) fn set_totals(operator: &AccountId, totals: DelegatedTotals) {
+    let next = Open::get().map_or(Round::MAX, |round| round + 1);
+    Latest::insert(operator, (totals.amount, totals.shares));
+    Histories::mutate(operator, |history| {
+        history.insert(next, (totals.amount, totals.shares))
+    });
+}
+
+/// Pays the delegators of a position for a round.
+pub(crate) fn pay_round(operator: &AccountId, round: Round, amount: Balance) {
+    let shares = totals(operator, round).shares;
+    if shares == 0 {
+        return;
     }
+    let acc = Acc::mutate(operator, |acc| {
+        *acc += (amount << 64) / shares;
+        *acc
+    });
+    AccAt::mutate(operator, |at| at.insert(round, acc));
+    Owed::mutate(operator, |owed| *owed += amount);
+}
 
-    /// Pays the delegators of a position for a round.
-    pub(crate) fn reward(&mut self, operator: &AccountId, round: Round, amount: Balance) {
-        let total = self.delegated(operator, round);
-        if total == 0 {
-            return;
-        }
-        let acc = self.acc.entry(operator.clone()).or_default();
-        *acc += (amount << 64) / total;
-        self.at.insert((operator.clone(), round), *acc);
-        *self.owed.entry(operator.clone()).or_default() += amount;
+/// Slashes a position and what left it in `since` or later, as staking does. Returns what was
+/// taken of the one and of the other.
+pub(crate) fn slash(operator: &AccountId, since: Round, fraction: Perbill) -> (Balance, Balance) {
+    let mut now = totals(operator, Round::MAX);
+    let cut = fraction.mul_floor(now.amount);
+    now.amount -= cut;
+    set_totals(operator, now);
+    let leaving = <Delegation as LeavingStake>::slash(TASK, operator, since, fraction);
+    (cut, leaving)
+}
+
+/// What `who` was paid.
+pub(crate) fn paid(who: &AccountId) -> Balance {
+    Paid::get(who)
+}
+
+/// What was slashed.
+pub(crate) fn burned() -> Balance {
+    Burned::get()
+}
+
+/// Burns what was slashed, and counts it.
+pub struct Sink;
+
+impl OnUnbalanced<Credit<AccountId, Balances>> for Sink {
+    fn on_nonzero_unbalanced(credit: Credit<AccountId, Balances>) {
+        Burned::mutate(|burned| *burned += credit.peek());
     }
-}
-
-std::thread_local! {
-    pub(crate) static MODEL: RefCell<Model> = RefCell::default();
-}
-
-pub(crate) fn model<R>(f: impl FnOnce(&mut Model) -> R) -> R {
-    MODEL.with(|model| f(&mut model.borrow_mut()))
 }
 
 pub struct Knobs;
@@ -123,11 +179,13 @@ impl Stakes for Knobs {
         None
     }
     fn counted(_: Venue, who: &AccountId, _: Round) -> Option<Counted> {
+        // All operators up to 9 have own stake.
         (*who < account(10)).then(|| Counted {
             operator: who.clone(),
+            role: Role::Validator,
             stake: StakeSnapshot {
                 own: UNIT,
-                delegated: 0,
+                ..Default::default()
             },
             commission: Perbill::zero(),
         })
@@ -138,56 +196,59 @@ impl Stakes for Knobs {
     fn slash_own(_: Venue, _: &AccountId, _: Balance) -> Balance {
         0
     }
+    fn chill(_: Venue, _: &AccountId) -> bool {
+        false
+    }
 }
 
-fn change(operator: &AccountId, f: impl FnOnce(Balance) -> Option<Balance>) -> DispatchResult {
-    let next = Open::get().map_or(Round::MAX, |round| round + 1);
-    model(|model| {
-        let total =
-            f(model.delegated(operator, Round::MAX)).ok_or(DispatchError::Other("total"))?;
-        model
-            .totals
-            .entry(operator.clone())
-            .or_default()
-            .insert(next, total);
-        Ok(())
-    })
-}
+/// What the model of staking says of a position whose shares have lost nine tenths.
+pub(crate) const CHEAP: DispatchError = DispatchError::Other("cheap");
 
 impl DelegatedStake for Knobs {
-    fn add(_: Venue, operator: &AccountId, amount: Balance) -> DispatchResult {
-        change(operator, |total| total.checked_add(amount))
+    fn add(_: Venue, operator: &AccountId, amount: Balance) -> Result<Balance, DispatchError> {
+        let mut now = totals(operator, Round::MAX);
+        ensure!(now.shares == 0 || now.amount > now.shares / 10, CHEAP);
+        let issued = shares::shares_for_amount(amount, now.amount, now.shares);
+        let issued = issued.ok_or(DispatchError::Other("price"))?;
+        now.amount += amount;
+        now.shares += issued;
+        set_totals(operator, now);
+        Ok(issued)
     }
-    fn remove(_: Venue, operator: &AccountId, amount: Balance) -> DispatchResult {
-        change(operator, |total| total.checked_sub(amount))
+    fn remove(_: Venue, operator: &AccountId, given: Balance) -> Result<Balance, DispatchError> {
+        let mut now = totals(operator, Round::MAX);
+        let worth = shares::amount_for_shares(given, now.amount, now.shares);
+        let worth = worth.ok_or(DispatchError::Other("shares"))?;
+        now.amount -= worth;
+        now.shares -= given;
+        set_totals(operator, now);
+        Ok(worth)
     }
-    fn total(_: Venue, operator: &AccountId) -> Balance {
-        model(|model| model.delegated(operator, Round::MAX))
+    fn totals(_: Venue, operator: &AccountId) -> DelegatedTotals {
+        totals(operator, Round::MAX)
     }
 }
 
 impl DelegatorRewards for Knobs {
     fn current(_: Venue, operator: &AccountId) -> u128 {
-        model(|model| model.acc.get(operator).copied().unwrap_or(0))
+        Acc::get(operator)
     }
     fn at(_: Venue, operator: &AccountId, round: Round) -> Option<u128> {
-        model(|model| model.at.get(&(operator.clone(), round)).copied())
+        AccAt::get(operator).get(&round).copied()
     }
-    fn state(_: Venue, _: &AccountId) -> PayoutState {
-        State::get()
+    fn state(_: Venue, operator: &AccountId) -> PayoutState {
+        let Some(lag) = Lag::get() else {
+            return State::get();
+        };
+        let to = Settled::get().and_then(|settled| settled.checked_sub(lag));
+        let at = AccAt::get(operator);
+        let latest = to.and_then(|to| at.range(..=to).next_back());
+        PayoutState::FreeTo(latest.map_or(0, |(_, acc)| *acc))
     }
     fn pay(_: Venue, operator: &AccountId, who: &AccountId, amount: Balance) -> DispatchResult {
-        model(|model| {
-            let owed = model
-                .owed
-                .get_mut(operator)
-                .ok_or(DispatchError::Other("owed"))?;
-            *owed = owed
-                .checked_sub(amount)
-                .ok_or(DispatchError::Other("short"))?;
-            *model.paid.entry(who.clone()).or_default() += amount;
-            Ok::<_, DispatchError>(())
-        })?;
+        let owed = Owed::get(operator).checked_sub(amount);
+        Owed::insert(operator, owed.ok_or(DispatchError::Other("owed"))?);
+        Paid::mutate(who, |paid| *paid += amount);
         Balances::mint_into(who, amount).map(|_| ())
     }
 }
@@ -195,12 +256,13 @@ impl DelegatorRewards for Knobs {
 impl Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
+    type Slashed = Sink;
     type Positions = Knobs;
     type Stakes = Knobs;
     type Venues = Knobs;
     type Rewards = Knobs;
     type Clock = Knobs;
-    type MinDelegation = ConstU128<UNIT>;
+    type MinDelegation = Min;
     type UnbondingMinutes = ConstU32<1_440>;
     type WeightInfo = ();
 }
@@ -218,7 +280,6 @@ pub(crate) fn build_and_execute(test: impl FnOnce()) {
         },
         ..Default::default()
     };
-    MODEL.with(|model| *model.borrow_mut() = Model::default());
     let mut ext: sp_io::TestExternalities = genesis.build_storage().expect("a genesis").into();
     ext.execute_with(|| {
         System::set_block_number(1);

@@ -159,6 +159,36 @@ pub struct PositionView {
     pub owed: Amount,
 }
 
+/// When what a position earned can be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Payout {
+    /// Not before the task has ended.
+    #[codec(index = 0)]
+    Locked,
+    /// A round's pay when two more rounds of the task are settled.
+    #[codec(index = 1)]
+    Rolling,
+    /// Now.
+    #[codec(index = 2)]
+    Free,
+    /// Never: a challenge took it.
+    #[codec(index = 3)]
+    Forfeited,
+}
+
+/// What a position, or one of its delegators, has earned and not claimed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EarningsView {
+    /// When it can be claimed.
+    pub payout: Payout,
+    /// All of it.
+    pub owed: Amount,
+    /// What can be claimed now.
+    pub free: Amount,
+}
+
 sp_api::decl_runtime_apis! {
     /// Everything that is asked of the arena.
     #[api_version(1)]
@@ -175,8 +205,15 @@ sp_api::decl_runtime_apis! {
         fn position(venue: Venue, operator: AccountId) -> Option<PositionView>;
         /// Positions of a venue, ordered by account, after `after`, at most [`MAX_PAGE`].
         fn positions(venue: Venue, after: Option<AccountId>, limit: u32) -> Vec<PositionView>;
-        /// What a delegator has earned in a position, claimable or not yet.
-        fn delegator_owed(venue: Venue, operator: AccountId, who: AccountId) -> Amount;
+        /// What an operator has earned in a venue, delegators' part not counted; of who has left
+        /// the venue too.
+        fn operator_earnings(venue: Venue, operator: AccountId) -> EarningsView;
+        /// What a delegator has earned in a position.
+        fn delegator_earnings(
+            venue: Venue,
+            operator: AccountId,
+            who: AccountId,
+        ) -> EarningsView;
         /// Time, as genesis set it.
         fn time() -> TimeParameters;
     }

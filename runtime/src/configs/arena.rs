@@ -94,6 +94,7 @@ impl Get<u32> for UnbondingMinutes {
 impl pallet_arena_delegation::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
+    type Slashed = pallet_arena_rewards::BurnSlashed<Runtime>;
     type Positions = ArenaStaking;
     type Stakes = ArenaStaking;
     type Venues = AllVenues;

@@ -50,9 +50,9 @@ fn claim_should_pay_when_free_only_and_once() {
             }
             .into(),
         );
-        assert_eq!((claimable(10), model(|m| m.paid[&account(10)])), (0, due));
+        assert_eq!((claimable(10), paid(&account(10))), (0, due));
         assert_ok!(claim());
-        assert_eq!(model(|m| m.paid[&account(10)]), due);
+        assert_eq!(paid(&account(10)), due);
     });
 }
 
@@ -66,7 +66,7 @@ fn claim_should_pay_nothing_and_clear_when_forfeited() {
         open(9);
         State::set(PayoutState::Forfeited);
         assert_ok!(Delegation::claim(signed(10), TASK, account(1)));
-        assert_eq!(model(|m| m.paid.len()), 0);
+        assert_eq!(paid(&account(10)), 0);
         assert_eq!(Delegations::<Test>::iter().count(), 0);
         assert_eq!(held(10, HoldReason::Unbonding), UNIT); // principal is never touched
     });
@@ -133,10 +133,104 @@ fn claims_in_the_middle_should_not_change_the_sum_by_more_than_a_unit_each() {
         }
         Ended::set(true);
         assert_ok!(Delegation::claim(signed(10), TASK, account(1)));
-        let (claimed, waiting) = (model(|m| m.paid[&account(10)]), claimable(11));
+        let (claimed, waiting) = (paid(&account(10)), claimable(11));
         assert!(
             claimed <= waiting && waiting - claimed <= 13,
             "{claimed} {waiting}"
         );
+    });
+}
+
+#[test]
+fn claim_should_pay_what_is_free_and_leave_the_rest_for_later() {
+    // Divides all numbers here.
+    const STAKE: Balance = 1 << 40;
+    build_and_execute(|| {
+        delegate(10, STAKE); // earns 6 and later
+        open(6);
+        delegate(11, STAKE); // earns 7 and later
+        for round in 6..9 {
+            open(round + 1);
+            reward(round, 1 << 20);
+        }
+        open(10);
+        // What was paid for 6 is free, for 7 and 8 not yet.
+        Lag::set(Some(2));
+        assert_eq!((claimable(10), free(10)), (2 << 20, 1 << 20));
+        assert_eq!((claimable(11), free(11)), (1 << 20, 0));
+        assert_ok!(Delegation::claim(signed(10), TASK, account(1)));
+        assert_ok!(Delegation::claim(signed(10), TASK, account(1)));
+        assert_ok!(Delegation::claim(signed(11), TASK, account(1)));
+        assert_eq!((paid(&account(10)), paid(&account(11))), (1 << 20, 0));
+        assert_eq!((claimable(10), free(10)), (1 << 20, 0));
+        assert_eq!((claimable(11), free(11)), (1 << 20, 0));
+        Lag::set(Some(1));
+        assert_eq!((free(10), free(11)), (1 << 19, 1 << 19));
+        // A lot that left keeps what is not free yet, and goes with it.
+        undelegate(10, STAKE);
+        open(12);
+        Lag::set(Some(3));
+        assert_ok!(Delegation::claim(signed(10), TASK, account(1)));
+        assert_eq!(paid(&account(10)), (1 << 20) + (1 << 19));
+        assert_eq!(row(10).lots.len(), 1);
+        Lag::set(None);
+        assert_eq!((claimable(10), free(10)), (1 << 19, 0));
+        State::set(PayoutState::Forfeited);
+        assert_eq!((claimable(10), free(10)), (1 << 19, 0));
+        State::set(PayoutState::Free);
+        assert_eq!((claimable(10), free(10)), (1 << 19, 1 << 19));
+        assert_ok!(Delegation::claim(signed(10), TASK, account(1)));
+        assert_eq!(paid(&account(10)), 1 << 21);
+        assert_eq!(Delegations::<Test>::iter().count(), 1); // 11's
+    });
+}
+
+#[test]
+fn the_worked_example_should_pay_as_the_vector_says() {
+    build_and_execute(|| {
+        const A: u8 = 10;
+        const B: u8 = 11;
+        const C: u8 = 12;
+        Min::set(1);
+        State::set(PayoutState::Free);
+        let claim = |n| {
+            assert_ok!(Delegation::claim(signed(n), TASK, account(1)));
+        };
+        // Vector `accumulator_trace`; each reward is for the round after what came before it.
+        let reward = |round, amount, acc| {
+            open(round + 1);
+            reward(round, amount);
+            open(round + 2);
+            let now =
+                <Knobs as arena_primitives::traits::DelegatorRewards>::current(TASK, &account(1));
+            assert_eq!(now, acc);
+        };
+        delegate(A, 100 * UNIT);
+        delegate(B, 300 * UNIT);
+        reward(6, 10 * UNIT + 1, 461_168_601_842_784_907);
+        delegate(C, 1);
+        reward(9, 7, 461_168_601_843_107_725);
+        undelegate(B, 300 * UNIT);
+        reward(12, 5 * UNIT, 1_383_505_805_528_576_082);
+        claim(A);
+        delegate(A, 50 * UNIT);
+        reward(15, 3 * UNIT + 2, 1_752_440_687_003_010_611);
+        let due = [A, B, C].map(claimable);
+        for n in [A, B, C] {
+            claim(n);
+        }
+        let got = [A, B, C].map(|n| paid(&account(n)));
+        assert_eq!(due, [got[0] - 7_500_000_000_001, got[1], got[2]]);
+        assert_eq!(got, [10_500_000_000_002, 7_500_000_000_005, 0]);
+    });
+}
+
+#[test]
+fn claim_for_should_be_refused_as_claim_is() {
+    build_and_execute(|| {
+        let claim = || Delegation::claim_for(signed(11), TASK, account(1), account(10));
+        assert_noop!(claim(), Error::<Test>::NoDelegation);
+        delegate(10, UNIT);
+        assert_noop!(claim(), Error::<Test>::RewardsLocked);
     });
 }

@@ -1,12 +1,17 @@
 //! Tests, by behaviour.
 
-use crate::{Delegations, Error, Event, HoldReason, invariants, mock::*};
-use arena_primitives::{AccountId, Balance, Round, UNIT, traits::PayoutState};
+use crate::{
+    Delegations, Error, Event, ExitPools, HoldReason, LiveExits, Unbonding, invariants, mock::*,
+};
+use arena_primitives::{Balance, Round, UNIT, traits::PayoutState};
 use frame_support::{assert_noop, assert_ok, traits::fungible::InspectHold};
-use sp_runtime::TokenError;
+use sp_runtime::{Perbill, TokenError};
 
 mod claim;
+mod model;
+mod price;
 mod random;
+mod slash;
 mod stake;
 
 fn signed(n: u8) -> RuntimeOrigin {
@@ -36,5 +41,31 @@ fn claimable(n: u8) -> Balance {
 }
 
 fn reward(round: Round, amount: Balance) {
-    model(|model| model.reward(&account(1), round, amount));
+    pay_round(&account(1), round, amount);
+}
+
+fn free(n: u8) -> Balance {
+    Delegation::free(TASK, &account(1), &account(n))
+}
+
+fn value(n: u8) -> Balance {
+    Delegation::value(TASK, &account(1), &account(n))
+}
+
+fn row(n: u8) -> crate::Delegation {
+    Delegation::delegation(TASK, &account(1), &account(n)).expect("a delegation")
+}
+
+fn withdraw(n: u8) {
+    assert_ok!(Delegation::withdraw(signed(n)));
+}
+
+/// Takes `percent` of the first operator's delegated stake for a fault in round `since`.
+fn slash_for(since: Round, percent: u32) -> (Balance, Balance) {
+    slash(&account(1), since, Perbill::from_percent(percent))
+}
+
+/// The unbonding period has passed.
+fn unbonded() {
+    System::set_block_number(System::block_number() + u64::from(DAY));
 }

@@ -8,19 +8,14 @@ fn delegate_should_hold_and_add_to_the_position() {
         delegate(10, 5 * UNIT);
         delegate(10, UNIT / 2); // what is there already is enough
         assert_eq!(held(10, HoldReason::Delegation), 5 * UNIT + UNIT / 2);
-        assert_eq!(
-            Delegation::delegation(TASK, &account(1), &account(10))
-                .unwrap()
-                .lots
-                .len(),
-            1
-        );
+        assert_eq!(row(10).lots.len(), 1);
         System::assert_last_event(
             Event::Delegated {
                 venue: TASK,
                 operator: account(1),
                 who: account(10),
                 amount: UNIT / 2,
+                shares: UNIT / 2,
             }
             .into(),
         );
@@ -51,24 +46,22 @@ fn delegate_should_be_refused_in_too_many_different_rounds() {
             open(round);
             delegate(10, UNIT);
         }
+        delegate(10, UNIT); // where it came before
         open(21);
         assert_noop!(
             Delegation::delegate(signed(10), TASK, account(1), UNIT),
             Error::<Test>::TooManyLots
         );
-        let some = Delegation::undelegate(signed(10), TASK, account(1), UNIT / 2);
-        assert_eq!(some, Err(Error::<Test>::TooManyLots.into()));
+        assert_noop!(
+            Delegation::undelegate(signed(10), TASK, account(1), UNIT / 2),
+            Error::<Test>::TooManyLots
+        );
+        undelegate(10, 2 * UNIT); // a whole lot
         // Nobody is caught: all of it can leave, and claiming merges lots.
         State::set(PayoutState::Free);
         assert_ok!(Delegation::claim(signed(10), TASK, account(1)));
-        assert_eq!(
-            Delegation::delegation(TASK, &account(1), &account(10))
-                .unwrap()
-                .lots
-                .len(),
-            2
-        );
-        undelegate(10, 16 * UNIT);
+        assert_eq!(row(10).lots.len(), 2);
+        undelegate(10, 15 * UNIT);
     });
 }
 
@@ -80,14 +73,12 @@ fn undelegate_should_unbond_the_newest_first() {
         delegate(10, 5 * UNIT);
         open(7);
         undelegate(10, 6 * UNIT);
-        let lots = Delegation::delegation(TASK, &account(1), &account(10))
-            .unwrap()
-            .lots;
-        let seen: Vec<_> = lots
+        let seen: Vec<_> = row(10)
+            .lots
             .iter()
             .map(|lot| {
                 (
-                    lot.amount,
+                    lot.shares,
                     lot.from.round(),
                     lot.until.and_then(|u| u.round()),
                 )
@@ -153,5 +144,81 @@ fn stake_that_came_and_left_in_one_round_should_leave_no_row() {
         delegate(10, 5 * UNIT);
         undelegate(10, 5 * UNIT);
         assert_eq!(Delegations::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn what_unbonds_should_be_free_once_its_venue_has_ended() {
+    build_and_execute(|| {
+        delegate(10, 5 * UNIT);
+        undelegate(10, 2 * UNIT);
+        assert_noop!(
+            Delegation::withdraw(signed(10)),
+            Error::<Test>::NothingToWithdraw
+        );
+        Ended::set(true);
+        withdraw(10);
+        assert_eq!(held(10, HoldReason::Unbonding), 0);
+        assert_eq!(ExitPools::<Test>::iter().count(), 0);
+        assert_eq!(LiveExits::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn undelegate_should_unbond_what_left_in_one_round_in_one_pool() {
+    build_and_execute(|| {
+        delegate(10, 5 * UNIT);
+        delegate(11, 5 * UNIT);
+        undelegate(10, 2 * UNIT);
+        undelegate(10, UNIT); // in the same block: the same chunk
+        System::set_block_number(2);
+        undelegate(10, UNIT);
+        undelegate(11, 5 * UNIT);
+        assert_eq!(Unbonding::<Test>::get(account(10)).len(), 2);
+        assert_eq!(ExitPools::<Test>::iter().count(), 1);
+        open(6);
+        undelegate(10, UNIT);
+        assert_eq!(ExitPools::<Test>::iter().count(), 2);
+        unbonded();
+        withdraw(10);
+        // 11's points keep the first pool, and it can't be slashed any more.
+        let pools: Vec<_> = ExitPools::<Test>::iter_values().collect();
+        assert_eq!(pools.len(), 1);
+        assert_eq!((pools[0].points, pools[0].amount), (5 * UNIT, 5 * UNIT));
+        assert_eq!(slash_for(0, 50), (0, 0));
+        withdraw(11);
+        assert_eq!(ExitPools::<Test>::iter().count(), 0);
+        assert_eq!(LiveExits::<Test>::iter().count(), 0);
+        assert_eq!(burned(), 0);
+    });
+}
+
+#[test]
+fn undelegate_should_be_refused_when_too_many_pools_can_be_slashed() {
+    build_and_execute(|| {
+        State::set(PayoutState::Free);
+        let most = crate::types::MAX_EXITS;
+        let who = |pool: u32| 10 + (pool / 30) as u8;
+        for n in 10..=who(most) {
+            delegate(n, 40 * UNIT);
+        }
+        for pool in 0..=most {
+            open(10 + pool);
+            let n = who(pool);
+            assert_ok!(Delegation::claim(signed(n), TASK, account(1))); // merges lots
+            if pool < most {
+                undelegate(n, UNIT);
+            } else {
+                assert_noop!(
+                    Delegation::undelegate(signed(n), TASK, account(1), UNIT),
+                    Error::<Test>::TooManyExits
+                );
+            }
+        }
+        // All of them are slashed, and each is pruned when its time is over.
+        assert_eq!(slash_for(0, 10).1, Balance::from(most) * UNIT / 10);
+        unbonded();
+        undelegate(who(most), UNIT);
+        assert_eq!(LiveExits::<Test>::get((TASK, account(1))).len(), 1);
     });
 }

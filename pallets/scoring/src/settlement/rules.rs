@@ -6,11 +6,6 @@ use arena_math::{
 };
 use arena_primitives::{self as arena, TaskSpec};
 
-/// Thousandths as Q32, rounded down.
-fn milli_q32(milli: u32) -> u64 {
-    (u64::from(milli) << 32).checked_div(1_000).unwrap_or(0)
-}
-
 pub(super) fn cap(spec: &TaskSpec) -> Cap {
     match spec.rewards.cap {
         arena::WeightCap::None => Cap::None,
@@ -32,15 +27,15 @@ pub(super) fn rank_rule(spec: &TaskSpec) -> RankRule {
             depth: depth.into(),
         },
         arena::RankRule::ByHead { alpha_milli } => RankRule::ByHead {
-            alpha_q32: milli_q32(alpha_milli),
+            alpha_q32: arena::milli_q32(alpha_milli),
         },
     }
 }
 
 pub(super) fn validator_rule(spec: &TaskSpec) -> ValidatorRule {
     ValidatorRule {
-        alpha_q32: milli_q32(spec.rewards.alpha_v_milli),
-        lambda_q32: milli_q32(spec.rewards.lambda_milli),
+        alpha_q32: arena::milli_q32(spec.rewards.alpha_v_milli),
+        lambda_q32: arena::milli_q32(spec.rewards.lambda_milli),
         band: spec.rewards.band.deconstruct(),
     }
 }
