@@ -116,6 +116,7 @@ fn small_limits() -> StakeLimits {
         min_delegation: UNIT,
         commission_cap: Perbill::from_percent(50),
         max_leverage: 20,
+        slash_deferral_minutes: 1_440,
     }
 }
 
@@ -208,6 +209,7 @@ fn production_like() -> Value {
             min_delegation: UNIT,
             commission_cap: Perbill::from_percent(50),
             max_leverage: 20,
+            slash_deferral_minutes: 2 * 1_440,
         },
         sudo: None,
     })

@@ -18,7 +18,7 @@ pub trait WeightInfo {
     /// `withdraw` of an account with `chunks` that unbond, each the last of its pool.
     fn withdraw(chunks: u32) -> Weight;
     /// `claim` and `claim_for`, of as many lots as there can be, with a cut.
-    fn claim() -> Weight;
+    fn claim(lots: u32) -> Weight;
     /// `apply_slash`.
     fn apply_slash() -> Weight;
     /// A slash of what leaves a position with `exits` live pools; for the caller of
@@ -48,7 +48,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         let each = of::<T>(15, 10_000, 4, 2).saturating_mul(u64::from(chunks));
         of::<T>(60, 6_000, 4, 4).saturating_add(each)
     }
-    fn claim() -> Weight {
+    fn claim(_: u32) -> Weight {
         // delegation, state, venue (2), accumulator, position, transfer (2), slash (3); two
         // values for each of two marks of 16 lots
         of::<T>(150, 18_000, 75, 8)
@@ -75,7 +75,7 @@ impl WeightInfo for () {
     fn withdraw(_: u32) -> Weight {
         Weight::zero()
     }
-    fn claim() -> Weight {
+    fn claim(_: u32) -> Weight {
         Weight::zero()
     }
     fn apply_slash() -> Weight {

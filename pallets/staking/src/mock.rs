@@ -121,6 +121,8 @@ impl Config for Test {
     type CancelOrigin = EnsureRoot<AccountId>;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = weights::SubstrateWeight<Test>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = ();
 }
 
 /// Account number `n`.

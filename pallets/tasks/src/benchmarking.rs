@@ -12,10 +12,7 @@ use arena_primitives::{
 };
 use codec::Encode;
 use frame_benchmarking::v2::*;
-use frame_support::{
-    BoundedVec,
-    traits::{EnsureOrigin, Get},
-};
+use frame_support::{BoundedVec, traits::EnsureOrigin};
 use frame_system::{Pallet as System, RawOrigin};
 use sp_core::H256;
 use sp_runtime::Perbill;

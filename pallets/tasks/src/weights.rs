@@ -1,6 +1,7 @@
 //! Weights, counted by hand: database accesses of the worst path, plus base reference time for
 //! what is computed. They are counts, not measurements.
 
+use arena_primitives::MAX_TRAINERS;
 use core::marker::PhantomData;
 use frame_support::{traits::Get, weights::Weight};
 

@@ -2,7 +2,7 @@
 
 use super::{consensus, fees, governance::dynamic_params};
 use crate::{
-    governance::origins::pallet::{EnsureTaskApprover, EnsureTaskGuardian},
+    governance::origins::pallet::{EnsureSlashCanceller, EnsureTaskApprover, EnsureTaskGuardian},
     *,
 };
 use arena_primitives::{
@@ -70,9 +70,14 @@ impl pallet_arena_staking::Config for Runtime {
     type RuntimeHoldReason = RuntimeHoldReason;
     type Venues = AllVenues;
     type Slashed = pallet_arena_rewards::BurnSlashed<Runtime>;
-    type SessionKeys = Session;
+    type Leaving = ArenaDelegation;
+    type SessionKeys = consensus::RegisteredKeys;
     type Disable = consensus::DisableOffender;
+    type CancelOrigin = EitherOf<EnsureRoot<AccountId>, EnsureSlashCanceller>;
+    type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_staking::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 /// Smallest delegation, as genesis set it.
@@ -103,6 +108,8 @@ impl pallet_arena_delegation::Config for Runtime {
     type MinDelegation = MinDelegation;
     type UnbondingMinutes = UnbondingMinutes;
     type WeightInfo = pallet_arena_delegation::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 impl pallet_arena_rewards::Config for Runtime {
@@ -113,6 +120,8 @@ impl pallet_arena_rewards::Config for Runtime {
     type Stakes = ArenaStaking;
     type Venues = AllVenues;
     type WeightInfo = pallet_arena_rewards::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 impl pallet_arena_tasks::Config for Runtime {
@@ -130,6 +139,8 @@ impl pallet_arena_tasks::Config for Runtime {
     type ProposalLifetime = dynamic_params::tasks::ProposalLifetime;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_tasks::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 impl pallet_arena_scoring::Config for Runtime {
@@ -145,6 +156,8 @@ impl pallet_arena_scoring::Config for Runtime {
     type ResultKeep = dynamic_params::scoring::ResultKeep;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_scoring::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 impl pallet_arena_challenges::Config for Runtime {
@@ -159,4 +172,6 @@ impl pallet_arena_challenges::Config for Runtime {
     type Clock = ArenaStaking;
     type Slashed = fees::ToTreasury;
     type WeightInfo = pallet_arena_challenges::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }

@@ -7,7 +7,10 @@ use frame_support::{
     traits::{ConstU32, Get, Randomness},
 };
 use sp_core::H256;
-use sp_runtime::{Perbill, traits::OpaqueKeys};
+use sp_runtime::{
+    Perbill,
+    traits::{BlakeTwo256, Hash as _, OpaqueKeys},
+};
 use sp_staking::offence::OffenceSeverity;
 
 /// Most authors; the seats that staking gives are never more.
@@ -85,7 +88,7 @@ impl pallet_grandpa::Config for Runtime {
 
 impl pallet_authorship::Config for Runtime {
     type FindAuthor = pallet_session::FindAccountFromAuthorIndex<Self, Babe>;
-    type EventHandler = ArenaRewards;
+    type EventHandler = (ArenaRewards, ArenaStaking);
 }
 
 impl pallet_session::Config for Runtime {
@@ -132,6 +135,14 @@ pub struct DisableOffender;
 impl pallet_arena_staking::Disabling for DisableOffender {
     fn disable(who: &AccountId, fraction: Perbill) {
         Session::report_offence(who.clone(), OffenceSeverity(fraction));
+    }
+}
+
+/// Session keys that authors registered.
+pub struct RegisteredKeys;
+impl pallet_arena_staking::AuthorKeys for RegisteredKeys {
+    fn fingerprint(who: &AccountId) -> Option<H256> {
+        pallet_session::NextKeys::<Runtime>::get(who).map(|keys| BlakeTwo256::hash_of(&keys))
     }
 }
 
