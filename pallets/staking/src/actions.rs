@@ -1,25 +1,16 @@
-//! What the calls do.
+//! What the calls do with stake.
 
 use crate::{types::*, *};
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{collections::BTreeMap, vec::Vec};
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Role, Round, TimeParameters, Venue,
-    hash::{Domain, preimage},
-    time,
-    traits::Venues as _,
+    AccountId, Balance, BlockNumber, Role, Round, TimeParameters, Venue, time, traits::Venues as _,
 };
 use frame_support::{
     ensure,
-    traits::{
-        Defensive, OnUnbalanced, ValidatorRegistration,
-        fungible::hold::{Balanced as _, Mutate as _},
-        tokens::{Imbalance as _, Precision},
-    },
+    traits::{fungible::hold::Mutate as _, tokens::Precision},
 };
-use sp_core::sr25519;
 use sp_runtime::{
-    ArithmeticError, DispatchError, DispatchResult, Perbill,
-    traits::{SaturatedConversion, Verify},
+    ArithmeticError, DispatchError, DispatchResult, Perbill, traits::SaturatedConversion,
 };
 
 /// A change made while no round is open counts in none: rounds that were, keep what they saw.
@@ -41,7 +32,8 @@ impl<T: Config> Pallet<T> {
         Positions::<T>::get(venue, operator)
     }
 
-    /// All positions of a venue with stake, ordered by account.
+    /// All positions of a venue, ordered by account. There can be any number of them: for tests
+    /// and views, never for a call or a hook.
     pub fn positions(venue: Venue) -> Vec<(AccountId, Position)> {
         let mut all: Vec<_> = Positions::<T>::iter_prefix(venue).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
@@ -57,58 +49,13 @@ impl<T: Config> Pallet<T> {
         T::Venues::current_round(venue).map_or(NO_ROUND, |round| round.saturating_add(1))
     }
 
-    /// Writes a position whose stake has changed, with its snapshot and its seat.
-    pub(crate) fn put(
-        venue: Venue,
-        operator: &AccountId,
-        mut position: Position,
-        had_seat: bool,
-        counts_from: Round,
-    ) {
-        position.record(counts_from);
-        let has_seat = position.own > 0;
-        if had_seat != has_seat {
-            SeatCount::<T>::mutate_exists(venue, position.role, |seats| {
-                let taken = seats.unwrap_or(0);
-                let now = if has_seat {
-                    taken.saturating_add(1)
-                } else {
-                    taken.saturating_sub(1)
-                };
-                *seats = (now > 0).then_some(now);
-            });
-        }
-        if Self::is_over(venue, &position) {
-            Positions::<T>::remove(venue, operator);
-            Self::deposit_event(Event::PositionRemoved {
-                venue,
-                operator: operator.clone(),
-            });
-        } else {
-            Positions::<T>::insert(venue, operator, position);
-        }
-    }
-
-    /// No stake, and none that a live round counts.
-    fn is_over(venue: Venue, position: &Position) -> bool {
-        if position.own > 0 || position.delegated > 0 {
-            return false;
-        }
-        if T::Venues::ended(venue) {
-            return true;
-        }
-        // The open round and the one before it are alive.
-        T::Venues::current_round(venue)
-            .and_then(|round| round.checked_sub(1))
-            .is_some_and(|alive| !position.counts_since(alive))
-    }
-
+    /// Returns how many positions were looked at.
     pub(crate) fn do_stake(
         venue: Venue,
         operator: AccountId,
         role: Role,
         amount: Balance,
-    ) -> DispatchResult {
+    ) -> Result<u32, DispatchError> {
         ensure!(amount > 0, Error::<T>::ZeroAmount);
         ensure!(
             !matches!((venue, role), (Venue::Network, Role::Trainer)),
@@ -116,42 +63,44 @@ impl<T: Config> Pallet<T> {
         );
         T::Venues::admits(venue, role, &operator).map_err(Error::<T>::from)?;
         let round = T::Venues::current_round(venue).ok_or(Error::<T>::NoOpenRound)?;
-        Self::seat(venue, operator, role, amount, round.saturating_add(1))
+        Self::add_own(venue, operator, role, amount, round.saturating_add(1))
     }
 
     /// A first author: counts from session 0.
     pub(crate) fn seat_at_genesis(who: &AccountId, amount: Balance) -> DispatchResult {
-        Self::seat(Venue::Network, who.clone(), Role::Validator, amount, 0)
+        Self::add_own(Venue::Network, who.clone(), Role::Validator, amount, 0).map(|_| ())
     }
 
-    fn seat(
+    /// Adds to own stake, and takes a seat where the position has none.
+    fn add_own(
         venue: Venue,
         operator: AccountId,
         role: Role,
         amount: Balance,
         counts_from: Round,
-    ) -> DispatchResult {
-        let limits = Limits::<T>::get();
+    ) -> Result<u32, DispatchError> {
         let mut position = Positions::<T>::get(venue, &operator)
             .unwrap_or_else(|| Position::new(role, Self::now()));
         ensure!(position.role == role, Error::<T>::OtherRole);
-        let had_seat = position.own > 0;
         let own = position
             .own
             .checked_add(amount)
             .ok_or(ArithmeticError::Overflow)?;
-        ensure!(own >= limits.min_own(venue, role), Error::<T>::BelowMinimum);
-        ensure!(
-            had_seat || SeatCount::<T>::get(venue, role) < limits.seats(venue, role),
-            Error::<T>::SeatsFull
-        );
+        let least = Limits::<T>::get().min_own(venue, role);
+        ensure!(own >= least, Error::<T>::BelowMinimum);
+        position.own = own;
+        let plan = if position.is_seated() {
+            None
+        } else {
+            Some(Self::plan_seat(venue, &operator, &position, counts_from)?)
+        };
 
         T::Currency::hold(&HoldReason::Stake.into(), &operator, amount)?;
-        if !had_seat {
-            position.registered_at = Self::now();
+        let looked_at = plan.as_ref().map_or(0, |plan| plan.looked_at);
+        if let Some(plan) = plan {
+            Self::carry_out(venue, &operator, &mut position, plan, counts_from);
         }
-        position.own = own;
-        Self::put(venue, &operator, position, had_seat, counts_from);
+        Self::put(venue, &operator, position, counts_from);
         Self::deposit_event(Event::Staked {
             venue,
             operator,
@@ -159,7 +108,7 @@ impl<T: Config> Pallet<T> {
             amount,
             own,
         });
-        Ok(())
+        Ok(looked_at)
     }
 
     /// Returns how many positions were looked at.
@@ -175,20 +124,17 @@ impl<T: Config> Pallet<T> {
             .own
             .checked_sub(amount)
             .ok_or(Error::<T>::InsufficientStake)?;
-        let limits = Limits::<T>::get();
         let ended = T::Venues::ended(venue);
         let mut looked_at = 0;
         if !ended {
             ensure!(
-                !T::Venues::locks_own(venue, position.role),
+                !Self::is_locked(venue, &position),
                 Error::<T>::LockedUntilEnd
             );
-            ensure!(
-                own == 0 || own >= limits.min_own(venue, position.role),
-                Error::<T>::BelowMinimum
-            );
+            let least = Limits::<T>::get().min_own(venue, position.role);
+            ensure!(own == 0 || own >= least, Error::<T>::BelowMinimum);
             if venue == Venue::Network && own == 0 {
-                looked_at = Self::ensure_authors_remain(&operator, &limits)?;
+                looked_at = Self::ensure_authors_remain(&operator)?;
             }
         }
 
@@ -204,7 +150,7 @@ impl<T: Config> Pallet<T> {
             Some(Self::unbond(venue, &operator, amount)?)
         };
         position.own = own;
-        Self::put(venue, &operator, position, true, Self::next_round(venue));
+        Self::put(venue, &operator, position, Self::next_round(venue));
         Self::deposit_event(Event::Decreased {
             venue,
             operator,
@@ -215,36 +161,14 @@ impl<T: Config> Pallet<T> {
         Ok(looked_at)
     }
 
-    fn ensure_authors_remain(
-        leaving: &AccountId,
-        limits: &StakeLimits,
-    ) -> Result<u32, DispatchError> {
-        let (mut looked_at, mut remain, mut was) = (0u32, 0u32, false);
-        for (who, position) in Positions::<T>::iter_prefix(Venue::Network) {
-            looked_at = looked_at.saturating_add(1);
-            if Self::is_candidate(&who, &position, limits, false) {
-                if who == *leaving {
-                    was = true;
-                } else {
-                    remain = remain.saturating_add(1);
-                }
-            }
-        }
-        // Who is no candidate takes none away.
-        ensure!(
-            !was || remain >= limits.min_authors,
-            Error::<T>::TooFewAuthors
-        );
-        Ok(looked_at)
-    }
-
-    pub(crate) fn is_candidate(
-        who: &AccountId,
-        position: &Position,
-        limits: &StakeLimits,
-        genesis: bool,
-    ) -> bool {
-        position.own >= limits.min_own_author && (genesis || T::SessionKeys::is_registered(who))
+    /// Own stake that stays until the venue has ended. A position that lost its seat before any
+    /// round counted it has nothing to answer for, and may leave.
+    fn is_locked(venue: Venue, position: &Position) -> bool {
+        let was_counted = || {
+            let open = T::Venues::current_round(venue).unwrap_or(Round::MAX);
+            position.since.is_some_and(|since| since <= open)
+        };
+        T::Venues::locks_own(venue, position.role) && (position.is_seated() || was_counted())
     }
 
     /// Moves held stake into unbonding; returns until when.
@@ -286,23 +210,16 @@ impl<T: Config> Pallet<T> {
         Ok(until)
     }
 
-    pub(crate) fn do_withdraw(operator: AccountId) -> DispatchResult {
-        let now = Self::now();
+    /// Returns how many chunks were looked at.
+    pub(crate) fn do_withdraw(operator: AccountId) -> Result<u32, DispatchError> {
         let chunks = Unbonding::<T>::get(&operator);
-        let mut left = Chunks::new();
-        let mut venues = BTreeSet::new();
+        let looked_at = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+        let (left, freed, kept_back) = Self::free_chunks(&operator, chunks);
         let mut amount: Balance = 0;
-        for chunk in chunks {
-            if chunk.until <= now || T::Venues::ended(chunk.venue) {
-                amount = amount
-                    .checked_add(chunk.amount)
-                    .ok_or(ArithmeticError::Overflow)?;
-                venues.insert(chunk.venue);
-            } else {
-                left.try_push(chunk)
-                    .map_err(|_| Error::<T>::TooManyChunks)?;
-            }
+        for (_, part) in &freed {
+            amount = amount.checked_add(*part).ok_or(ArithmeticError::Overflow)?;
         }
+        ensure!(amount > 0 || !kept_back, Error::<T>::SlashPending);
         ensure!(amount > 0, Error::<T>::NothingToWithdraw);
 
         T::Currency::release(
@@ -312,22 +229,52 @@ impl<T: Config> Pallet<T> {
             Precision::Exact,
         )?;
         Self::put_chunks(&operator, left);
-        for venue in venues {
+        for venue in freed.into_keys() {
             let over = Positions::<T>::get(venue, &operator)
-                .is_some_and(|position| Self::is_over(venue, &position));
-            if over {
-                Positions::<T>::remove(venue, &operator);
-                Self::deposit_event(Event::PositionRemoved {
-                    venue,
-                    operator: operator.clone(),
-                });
+                .filter(|position| Self::is_over(venue, position));
+            if let Some(position) = over {
+                Self::remove_position(venue, operator.clone(), position.role);
             }
         }
         Self::deposit_event(Event::Withdrawn { operator, amount });
-        Ok(())
+        Ok(looked_at)
     }
 
-    fn put_chunks(operator: &AccountId, chunks: Chunks) {
+    /// What stays of an account's chunks, what is free in each venue, and whether a slash that is
+    /// pending keeps some of it back.
+    fn free_chunks(
+        operator: &AccountId,
+        chunks: Chunks,
+    ) -> (Chunks, BTreeMap<Venue, Balance>, bool) {
+        let now = Self::now();
+        // What is left in `Network` must suffice for the slashes that are pending.
+        let needed = Self::pending_own(operator);
+        let mut spare = if needed == 0 {
+            Balance::MAX
+        } else {
+            Self::slashable(operator).saturating_sub(needed)
+        };
+        let (mut freed, mut kept_back) = (BTreeMap::<_, Balance>::new(), false);
+        let mut left = chunks;
+        for chunk in left.iter_mut() {
+            if chunk.until > now && !T::Venues::ended(chunk.venue) {
+                continue;
+            }
+            let mut part = chunk.amount;
+            if chunk.venue == Venue::Network {
+                part = part.min(spare);
+                spare = spare.saturating_sub(part);
+            }
+            chunk.amount = chunk.amount.saturating_sub(part);
+            kept_back |= chunk.amount > 0;
+            let sum = freed.entry(chunk.venue).or_default();
+            *sum = sum.saturating_add(part);
+        }
+        left.retain(|chunk| chunk.amount > 0);
+        (left, freed, kept_back)
+    }
+
+    pub(crate) fn put_chunks(operator: &AccountId, chunks: Chunks) {
         if chunks.is_empty() {
             Unbonding::<T>::remove(operator);
         } else {
@@ -369,108 +316,10 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    pub(crate) fn do_set_service_key(
-        operator: AccountId,
-        key: AccountId,
-        proof: sr25519::Signature,
-    ) -> DispatchResult {
-        ensure!(key != operator, Error::<T>::KeyIsOperator);
-        ensure!(!OperatorOf::<T>::contains_key(&key), Error::<T>::KeyInUse);
-        ensure!(
-            !RetiredKeys::<T>::contains_key(&key),
-            Error::<T>::KeyRetired
-        );
-        let public = sr25519::Public::from_raw(*AsRef::<[u8; 32]>::as_ref(&key));
-        let message = preimage(Domain::ServiceKeyProof, &operator);
-        ensure!(
-            proof.verify(message.as_slice(), &public),
-            Error::<T>::InvalidProof
-        );
-
-        // The key sends transactions without a balance, so its account must exist. The
-        // reference stays when the key is dropped: its nonce must never start again.
-        frame_system::Pallet::<T>::inc_sufficients(&key);
-        if let Some(dropped) = ServiceKey::<T>::get(&operator) {
-            Self::retire(&dropped);
-        }
-        ServiceKey::<T>::insert(&operator, &key);
-        OperatorOf::<T>::insert(&key, &operator);
-        Self::deposit_event(Event::ServiceKeySet { operator, key });
-        Ok(())
-    }
-
-    pub(crate) fn do_clear_service_key(operator: AccountId) -> DispatchResult {
-        let key = ServiceKey::<T>::take(&operator).ok_or(Error::<T>::NoServiceKey)?;
-        Self::retire(&key);
-        Self::deposit_event(Event::ServiceKeyCleared { operator, key });
-        Ok(())
-    }
-
-    fn retire(key: &AccountId) {
-        OperatorOf::<T>::remove(key);
-        RetiredKeys::<T>::insert(key, ());
-    }
-
     pub(crate) fn do_reap(venue: Venue, operator: AccountId) -> DispatchResult {
         let position = Positions::<T>::get(venue, &operator).ok_or(Error::<T>::NoPosition)?;
         ensure!(Self::is_over(venue, &position), Error::<T>::StillCounted);
-        Positions::<T>::remove(venue, &operator);
-        Self::deposit_event(Event::PositionRemoved { venue, operator });
+        Self::remove_position(venue, operator, position.role);
         Ok(())
-    }
-
-    /// Takes up to `amount` of own stake: what works first, then what unbonds, latest first.
-    pub(crate) fn do_slash_own(venue: Venue, operator: &AccountId, amount: Balance) -> Balance {
-        let position = Positions::<T>::get(venue, operator);
-        let from_stake = amount.min(position.as_ref().map_or(0, |p| p.own));
-        let chunks = Unbonding::<T>::get(operator);
-        let (left, from_chunks) =
-            Self::take_of_chunks(chunks, venue, amount.saturating_sub(from_stake));
-        let taken = from_stake.saturating_add(from_chunks);
-        if taken == 0 {
-            return 0;
-        }
-
-        let (mut credit, short) =
-            T::Currency::slash(&HoldReason::Stake.into(), operator, from_stake);
-        let (more, more_short) =
-            T::Currency::slash(&HoldReason::Unbonding.into(), operator, from_chunks);
-        if short > 0 || more_short > 0 {
-            // The books say it is held, so this can't be; what there was is taken.
-            log::error!(target: LOG, "{short} and {more_short} less on hold than booked");
-        }
-        credit.subsume(more);
-        if let Some(mut position) = position.filter(|_| from_stake > 0) {
-            position.own = position.own.saturating_sub(from_stake);
-            Self::put(venue, operator, position, true, Self::next_round(venue));
-        }
-        if from_chunks > 0 {
-            Self::put_chunks(operator, left);
-        }
-        T::Slashed::on_unbalanced(credit);
-        Self::deposit_event(Event::Slashed {
-            venue,
-            operator: operator.clone(),
-            amount: taken,
-        });
-        taken
-    }
-
-    fn take_of_chunks(chunks: Chunks, venue: Venue, amount: Balance) -> (Chunks, Balance) {
-        let mut rest = amount;
-        let mut left = Vec::with_capacity(chunks.len());
-        for mut chunk in chunks.into_iter().rev() {
-            if chunk.venue == venue {
-                let part = rest.min(chunk.amount);
-                rest = rest.saturating_sub(part);
-                chunk.amount = chunk.amount.saturating_sub(part);
-            }
-            if chunk.amount > 0 {
-                left.push(chunk);
-            }
-        }
-        left.reverse();
-        let left = Chunks::try_from(left).defensive_unwrap_or_default();
-        (left, amount.saturating_sub(rest))
     }
 }

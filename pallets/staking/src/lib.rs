@@ -4,17 +4,24 @@
 extern crate alloc;
 
 pub mod actions;
+pub mod authors;
 pub mod glue;
 pub mod invariants;
+pub mod keys;
+pub mod limits;
 #[cfg(test)]
 mod mock;
+pub mod seats;
+pub mod slashing;
 #[cfg(test)]
 mod tests;
 pub mod types;
 pub mod weights;
 
+pub use authors::{AuthorKeys, Disabling};
+pub use limits::{StakeLimits, default_time};
 pub use pallet::*;
-pub use types::{Disabling, Position, StakeLimits, UnbondingChunk, default_time};
+pub use types::{PendingSlash, Position, Seat, UnbondingChunk};
 pub use weights::{SubstrateWeight, WeightInfo};
 
 /// Target of the log.
@@ -24,22 +31,19 @@ pub(crate) const LOG: &str = "arena::staking";
 #[allow(missing_docs, reason = "the pallet macros generate undocumented items")]
 #[frame_support::pallet]
 pub mod pallet {
-    use super::{
-        types::{Chunks, default_time, validate_time},
-        *,
-    };
+    use super::{types::*, *};
     use alloc::vec::Vec;
     use arena_primitives::{
-        AccountId, Balance, BlockNumber, Hash, Role, TimeParameters, Venue,
-        traits::{VenueRefusal, Venues},
+        AccountId, Balance, BlockNumber, Hash, Role, Round, TimeParameters, Venue,
+        traits::{LeavingStake, VenueRefusal, Venues},
     };
     use frame_support::{
         pallet_prelude::*,
-        traits::{OnUnbalanced, ValidatorRegistration, fungible},
+        traits::{OnUnbalanced, fungible},
     };
     use frame_system::pallet_prelude::*;
     use sp_core::sr25519;
-    use sp_runtime::Perbill;
+    use sp_runtime::{Perbill, traits::SaturatedConversion};
 
     /// The version of what is stored.
     pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -61,10 +65,16 @@ pub mod pallet {
         type Venues: Venues;
         /// Takes what was slashed.
         type Slashed: OnUnbalanced<fungible::Credit<AccountId, Self::Currency>>;
-        /// Knows who registered session keys.
-        type SessionKeys: ValidatorRegistration<AccountId>;
+        /// Delegated stake that is leaving, for slashes of it.
+        type Leaving: LeavingStake;
+        /// Knows who registered which session keys.
+        type SessionKeys: AuthorKeys;
         /// Disables authors that misbehaved.
         type Disable: Disabling;
+        /// Calls off a slash of `Network` that is pending.
+        type CancelOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+        /// What slashes may take of a block when they are applied.
+        type MaxTickWeight: Get<Weight>;
         /// What calls weigh.
         type WeightInfo: WeightInfo;
     }
@@ -107,18 +117,20 @@ pub mod pallet {
         OptionQuery,
     >;
 
-    /// How many positions of a role have own stake now: never more than the seats. Goes up and
-    /// down with them, and is removed at 0.
+    /// Who has a seat or may be counted by a live round, by role: what is read instead of all
+    /// positions. Taking a seat inserts, and drops entries that are neither; the end of a
+    /// position removes. Each has a position; nobody who is seated or counted lacks here.
     #[pallet::storage]
-    pub type SeatCount<T> =
-        StorageDoubleMap<_, Twox64Concat, Venue, Twox64Concat, Role, u32, ValueQuery>;
+    pub type Roster<T> =
+        StorageDoubleMap<_, Twox64Concat, Venue, Twox64Concat, Role, Operators, ValueQuery>;
 
-    /// The service key of an operator. `set_service_key` inserts, `clear_service_key` removes;
-    /// the mirror of [`OperatorOf`].
+    /// The service key of an operator, and which one acts in the block that changes it.
+    /// `set_service_key` inserts, `clear_service_key` removes; the mirror of [`OperatorOf`].
     #[pallet::storage]
-    pub type ServiceKey<T> = StorageMap<_, Blake2_128Concat, AccountId, AccountId, OptionQuery>;
+    pub type ServiceKey<T> = StorageMap<_, Blake2_128Concat, AccountId, KeyRecord, OptionQuery>;
 
-    /// The operator of a service key; the mirror of [`ServiceKey`].
+    /// The operator of a service key, also of the one before as long as its record names it; the
+    /// mirror of [`ServiceKey`].
     #[pallet::storage]
     pub type OperatorOf<T> = StorageMap<_, Blake2_128Concat, AccountId, AccountId, OptionQuery>;
 
@@ -129,6 +141,44 @@ pub mod pallet {
     /// What of an account unbonds. `decrease` inserts, `withdraw` and slashes remove.
     #[pallet::storage]
     pub type Unbonding<T> = StorageMap<_, Blake2_128Concat, AccountId, Chunks, ValueQuery>;
+
+    /// Slashes of `Network` by number, due in that order. An offence inserts; `cancel_slash`,
+    /// a worse offence of the same session and the hook that applies it remove.
+    #[pallet::storage]
+    pub type PendingSlashes<T> = StorageMap<_, Twox64Concat, u32, PendingSlash, OptionQuery>;
+
+    /// Which of them are an operator's: never an empty row. Changes with [`PendingSlashes`].
+    #[pallet::storage]
+    pub type PendingOf<T> = StorageMap<_, Blake2_128Concat, AccountId, PendingIds, ValueQuery>;
+
+    /// Which numbers may be pending. An offence moves its end, the hook its beginning.
+    #[pallet::storage]
+    pub type SlashQueue<T> = StorageValue<_, Queue, ValueQuery>;
+
+    /// What an operator's faults of a session cost. An offence inserts; `cancel_slash` removes
+    /// what took nothing, the end of a session those that are too old to be added to.
+    #[pallet::storage]
+    pub type Faults<T> =
+        StorageDoubleMap<_, Twox64Concat, Round, Blake2_128Concat, AccountId, Fault, OptionQuery>;
+
+    /// All delegated stake that slashes ever took of positions (not of what was leaving): what
+    /// delegators have on hold is the positions' delegated stake and what of this is not yet cut.
+    #[pallet::storage]
+    pub type DelegatedCut<T> = StorageValue<_, Balance, ValueQuery>;
+
+    /// Who was elected last, for the session after the current one. Each election that changes
+    /// the set writes it; never removed.
+    #[pallet::storage]
+    pub type Planned<T> = StorageValue<_, Election, OptionQuery>;
+
+    /// The authors of the current session. Its start writes it; never removed.
+    #[pallet::storage]
+    pub type Authors<T> = StorageValue<_, AuthorSet, ValueQuery>;
+
+    /// Blocks of authors since they were last judged. Each block's author inserts; the end of a
+    /// session removes those that were judged or left.
+    #[pallet::storage]
+    pub type Watches<T> = StorageMap<_, Blake2_128Concat, AccountId, Watch, ValueQuery>;
 
     /// What genesis sets.
     #[pallet::genesis_config]
@@ -158,16 +208,7 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
-            if let Err(reason) = validate_time(&self.time).and_then(|()| self.limits.validate()) {
-                panic!("genesis of staking: {reason}");
-            }
-            Time::<T>::put(self.time);
-            Limits::<T>::put(self.limits);
-            for (who, amount) in &self.network {
-                if let Err(reason) = Pallet::<T>::seat_at_genesis(who, *amount) {
-                    panic!("genesis of staking: author {who:?} can't stake {amount}: {reason:?}");
-                }
-            }
+            Pallet::<T>::build_genesis(self);
         }
     }
 
@@ -213,6 +254,40 @@ pub mod pallet {
             operator: AccountId,
             amount: Balance,
         },
+        /// A position without a seat took one again; it counts from the next round.
+        SeatTaken {
+            venue: Venue,
+            operator: AccountId,
+            own: Balance,
+        },
+        /// A larger own stake took a position's seat: it counts no more from the next round on.
+        Displaced {
+            venue: Venue,
+            operator: AccountId,
+            by: AccountId,
+        },
+        /// A position lost its seat for a fault: it counts no more from the next round on.
+        Chilled { venue: Venue, operator: AccountId },
+        /// Stake will be slashed in block `due`, if nobody calls it off.
+        SlashDeferred {
+            index: u32,
+            operator: AccountId,
+            session: Round,
+            fraction: Perbill,
+            own: Balance,
+            due: BlockNumber,
+        },
+        /// A slash was called off.
+        SlashCancelled { index: u32, operator: AccountId },
+        /// A slash was applied to own stake, to delegated stake and to what of it was leaving.
+        SlashApplied {
+            index: u32,
+            operator: AccountId,
+            session: Round,
+            own: Balance,
+            delegated: Balance,
+            leaving: Balance,
+        },
         /// A position that nobody counts any more was removed.
         PositionRemoved { venue: Venue, operator: AccountId },
     }
@@ -237,20 +312,32 @@ pub mod pallet {
         OtherRole,
         /// Own stake would be below the least for the role. Stake more, or take back all.
         BelowMinimum,
-        /// All seats are taken. Wait for one, or use another venue.
+        /// All seats are taken by own stakes that are not smaller. Stake more, or wait for one.
         SeatsFull,
+        /// You have a seat. There is nothing to take.
+        AlreadySeated,
+        /// You lost your seat in this round. Take one in the next round.
+        StillChilled,
+        /// The position has no seat. Choose another one, or wait until it has.
+        NoSeat,
         /// You have no own stake there. Stake first.
         NoPosition,
-        /// More than your own stake there. Name less.
+        /// More than is there. Name less.
         InsufficientStake,
         /// A trainer's stake stays until the task has ended. Wait.
         LockedUntilEnd,
-        /// Too few authors would remain. Wait for another one.
+        /// Too few authors with session keys would remain. Wait for another one.
         TooFewAuthors,
         /// Too many amounts unbond at a time. Withdraw those that are due, or wait.
         TooManyChunks,
         /// Nothing has unbonded yet. Wait.
         NothingToWithdraw,
+        /// A slash that is pending may need this stake. Wait until it is applied or cancelled.
+        SlashPending,
+        /// No slash with this number is pending. Look at those that are.
+        NoSuchSlash,
+        /// Slashes took nine tenths of what a share was worth. Choose another position.
+        SharesWorthless,
         /// Above the highest commission. Name less.
         CommissionTooHigh,
         /// An earlier change of commission is not in force yet. Wait for it.
@@ -282,6 +369,20 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_initialize(now: BlockNumberFor<T>) -> Weight {
+            Self::tick(now.saturated_into())
+        }
+
+        fn integrity_test() {
+            let one = T::WeightInfo::step_look()
+                .saturating_mul(2)
+                .saturating_add(T::WeightInfo::step_apply());
+            assert!(
+                one.all_lte(T::MaxTickWeight::get()),
+                "staking: one slash doesn't fit MaxTickWeight"
+            );
+        }
+
         #[cfg(feature = "try-runtime")]
         fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
             crate::invariants::check::<T>()
@@ -290,23 +391,25 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Takes a role in a venue, or adds to its own stake. Counts from the next round.
+        /// Takes a role in a venue, or adds to its own stake. Counts from the next round. Who has
+        /// no seat takes a free one, or that of the smallest own stake, if it is smaller.
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::stake())]
+        #[pallet::weight(T::WeightInfo::stake(MAX_ROSTER))]
         pub fn stake(
             origin: OriginFor<T>,
             venue: Venue,
             role: Role,
             #[pallet::compact] amount: Balance,
-        ) -> DispatchResult {
+        ) -> DispatchResultWithPostInfo {
             let operator = ensure_signed(origin)?;
-            Self::do_stake(venue, operator, role, amount)
+            let looked_at = Self::do_stake(venue, operator, role, amount)?;
+            Ok(Some(T::WeightInfo::stake(looked_at)).into())
         }
 
         /// Takes own stake back: all of it, or down to the least for the role. It unbonds,
         /// unless the venue has ended: then it is free at once.
         #[pallet::call_index(1)]
-        #[pallet::weight(T::WeightInfo::decrease(arena_primitives::MAX_VALIDATORS))]
+        #[pallet::weight(T::WeightInfo::decrease(MAX_ROSTER))]
         pub fn decrease(
             origin: OriginFor<T>,
             venue: Venue,
@@ -317,12 +420,13 @@ pub mod pallet {
             Ok(Some(T::WeightInfo::decrease(looked_at)).into())
         }
 
-        /// Frees what has unbonded.
+        /// Frees what has unbonded, less what slashes that are pending may take.
         #[pallet::call_index(2)]
-        #[pallet::weight(T::WeightInfo::withdraw())]
-        pub fn withdraw(origin: OriginFor<T>) -> DispatchResult {
+        #[pallet::weight(T::WeightInfo::withdraw(MAX_CHUNKS))]
+        pub fn withdraw(origin: OriginFor<T>) -> DispatchResultWithPostInfo {
             let operator = ensure_signed(origin)?;
-            Self::do_withdraw(operator)
+            let looked_at = Self::do_withdraw(operator)?;
+            Ok(Some(T::WeightInfo::withdraw(looked_at)).into())
         }
 
         /// Announces what the operator will take of its delegators' part; in force after the
@@ -339,8 +443,8 @@ pub mod pallet {
         }
 
         /// Registers the key with which the operator's node sends its duties. `proof` is the
-        /// key's signature over `preimage(ServiceKeyProof, operator)`. The earlier key, if any,
-        /// is dropped for good.
+        /// key's signature over `preimage(ServiceKeyProof, operator)`. It acts from the next block
+        /// on; the earlier key, if any, acts until then and is dropped for good.
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::set_service_key())]
         pub fn set_service_key(
@@ -352,7 +456,7 @@ pub mod pallet {
             Self::do_set_service_key(operator, key, proof)
         }
 
-        /// Drops the service key for good.
+        /// Drops the service key for good, at once.
         #[pallet::call_index(5)]
         #[pallet::weight(T::WeightInfo::clear_service_key())]
         pub fn clear_service_key(origin: OriginFor<T>) -> DispatchResult {
@@ -371,6 +475,25 @@ pub mod pallet {
             ensure_signed(origin)?;
             Self::do_reap(venue, operator)?;
             Ok(Pays::No.into())
+        }
+
+        /// Takes a seat again for a position that lost it, with the own stake that it has, as
+        /// `stake` does. Who was chilled sits out the round that follows.
+        #[pallet::call_index(7)]
+        #[pallet::weight(T::WeightInfo::take_seat(MAX_ROSTER))]
+        pub fn take_seat(origin: OriginFor<T>, venue: Venue) -> DispatchResultWithPostInfo {
+            let operator = ensure_signed(origin)?;
+            let looked_at = Self::do_take_seat(venue, operator)?;
+            Ok(Some(T::WeightInfo::take_seat(looked_at)).into())
+        }
+
+        /// Calls off a slash of `Network` that is pending. The seat is the operator's to take
+        /// again.
+        #[pallet::call_index(8)]
+        #[pallet::weight(T::WeightInfo::cancel_slash())]
+        pub fn cancel_slash(origin: OriginFor<T>, index: u32) -> DispatchResult {
+            T::CancelOrigin::ensure_origin(origin)?;
+            Self::do_cancel_slash(index)
         }
     }
 }

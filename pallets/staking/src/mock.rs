@@ -3,14 +3,16 @@
 use crate as pallet_arena_staking;
 use crate::{invariants, *};
 use arena_primitives::{
-    AccountId, Balance, Role, Round, TimeParameters, UNIT, Venue,
+    AccountId, Balance, Hash, Role, Round, TimeParameters, UNIT, Venue,
     time::Windows,
-    traits::{VenueRefusal, Venues},
+    traits::{LeavingStake, VenueRefusal, Venues},
 };
 use frame_support::{
     derive_impl, parameter_types,
-    traits::{ConstU128, Imbalance, OnUnbalanced, ValidatorRegistration, fungible::Credit},
+    traits::{ConstU128, Imbalance, OnUnbalanced, fungible::Credit},
+    weights::Weight,
 };
+use frame_system::EnsureRoot;
 use sp_runtime::{BuildStorage, Perbill, traits::IdentityLookup};
 
 pub(crate) const ED: Balance = 1_000;
@@ -47,7 +49,12 @@ parameter_types! {
     pub static LocksTrainers: bool = true;
     pub static Refusal: Option<VenueRefusal> = None;
     pub static WithoutSessionKeys: Vec<AccountId> = Vec::new();
+    /// Changes the session keys of everybody.
+    pub static KeyVersion: u8 = 0;
     pub static SlashedAway: Balance = 0;
+    pub static LeavingSlashed: Vec<(AccountId, Round, Perbill)> = Vec::new();
+    /// Room for two slashes in a block.
+    pub static MaxTickWeight: Weight = Weight::from_parts(500_000_000, 1_000_000);
     pub static Disabled: Vec<(AccountId, Perbill)> = Vec::new();
 }
 
@@ -75,9 +82,17 @@ impl Venues for Knobs {
     }
 }
 
-impl ValidatorRegistration<AccountId> for Knobs {
-    fn is_registered(who: &AccountId) -> bool {
-        !WithoutSessionKeys::get().contains(who)
+impl AuthorKeys for Knobs {
+    fn fingerprint(who: &AccountId) -> Option<Hash> {
+        let keys = Hash::repeat_byte(KeyVersion::get());
+        (!WithoutSessionKeys::get().contains(who)).then_some(keys)
+    }
+}
+
+impl LeavingStake for Knobs {
+    fn slash(_: Venue, operator: &AccountId, since: Round, fraction: Perbill) -> Balance {
+        LeavingSlashed::mutate(|all| all.push((operator.clone(), since, fraction)));
+        7
     }
 }
 
@@ -100,9 +115,12 @@ impl Config for Test {
     type RuntimeHoldReason = RuntimeHoldReason;
     type Venues = Knobs;
     type Slashed = Sink;
+    type Leaving = Knobs;
     type SessionKeys = Knobs;
     type Disable = Knobs;
-    type WeightInfo = ();
+    type CancelOrigin = EnsureRoot<AccountId>;
+    type MaxTickWeight = MaxTickWeight;
+    type WeightInfo = weights::SubstrateWeight<Test>;
 }
 
 /// Account number `n`.
@@ -122,6 +140,7 @@ pub(crate) fn limits() -> StakeLimits {
         min_delegation: UNIT,
         commission_cap: Perbill::from_percent(50),
         max_leverage: 20,
+        slash_deferral_minutes: 720,
     }
 }
 
@@ -186,6 +205,7 @@ impl ExtBuilder {
         ext
     }
 
+    /// Rounds of the task and sessions are independent here, and neither follows the blocks.
     pub(crate) fn build_and_execute(self, test: impl FnOnce()) {
         self.build().execute_with(|| {
             test();

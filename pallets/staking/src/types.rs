@@ -1,13 +1,11 @@
-//! A position and its history, the limits of staking, and what unbonds.
+//! A position, its seat and its history; what unbonds; slashes, service keys and authors.
 
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, MAX_TRAINERS, MAX_VALIDATORS, Role, Round, StakeSnapshot,
-    TimeParameters, UNIT, Venue, time::Windows,
+    AccountId, Balance, BlockNumber, Hash, MAX_VALIDATORS, Role, Round, StakeSnapshot, Venue,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{BoundedVec, traits::ConstU32};
 use scale_info::TypeInfo;
-use serde::{Deserialize, Serialize};
 use sp_runtime::Perbill;
 
 /// Snapshots that a position keeps.
@@ -20,11 +18,52 @@ pub const MAX_HISTORY: u32 = 4;
 /// Amounts of one account that unbond at a time.
 pub const MAX_CHUNKS: u32 = 32;
 
+/// Operators of one role and venue that a roster can hold.
+///
+/// After stale entries are gone it holds those who have a seat and those whom the open round or
+/// the one before it counts: three sets, none of them larger than the seats.
+pub const MAX_ROSTER: u32 = 3 * MAX_VALIDATORS;
+
+/// Slashes of one operator that can be pending at a time: one for each session in which it
+/// misbehaved. It sits out from the first on, so more come only by late reports.
+pub const MAX_PENDING: u32 = 32;
+
+/// Operators, ordered by account.
+pub type Operators = BoundedVec<AccountId, ConstU32<MAX_ROSTER>>;
+
 /// From which round on a position was worth how much, ascending.
 pub type History = BoundedVec<(Round, StakeSnapshot), ConstU32<MAX_HISTORY>>;
 
 /// What of an account unbonds.
 pub type Chunks = BoundedVec<UnbondingChunk, ConstU32<MAX_CHUNKS>>;
+
+/// Whether a position has a seat, and why not.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub enum Seat {
+    /// It has one: its stake counts.
+    #[codec(index = 0)]
+    Taken,
+    /// It has no own stake left.
+    #[codec(index = 1)]
+    Left,
+    /// A larger own stake took it.
+    #[codec(index = 2)]
+    Displaced,
+    /// It stayed away from its duties, or misbehaved.
+    #[codec(index = 3)]
+    Chilled,
+}
 
 /// An operator in a venue.
 #[derive(
@@ -33,16 +72,23 @@ pub type Chunks = BoundedVec<UnbondingChunk, ConstU32<MAX_CHUNKS>>;
 pub struct Position {
     /// What it does there.
     pub role: Role,
+    /// Whether its stake counts.
+    pub seat: Seat,
     /// Own stake now.
     pub own: Balance,
     /// Delegated stake now.
     pub delegated: Balance,
+    /// Shares in the delegated stake. Slashes lower `delegated` alone; without shares there is
+    /// no delegated stake.
+    pub shares: Balance,
     /// What the operator takes of its delegators' part; see [`Position::commission_at`].
     pub commission: Perbill,
     /// The commission that takes its place, and when.
     pub pending_commission: Option<(Perbill, BlockNumber)>,
     /// When it last got its seat; the earlier wins a tie.
     pub registered_at: BlockNumber,
+    /// The first round that counts it; `None` as long as there is none.
+    pub since: Option<Round>,
     /// What rounds see.
     pub history: History,
 }
@@ -52,21 +98,40 @@ impl Position {
     pub fn new(role: Role, registered_at: BlockNumber) -> Self {
         Position {
             role,
+            seat: Seat::Left,
             own: 0,
             delegated: 0,
+            shares: 0,
             commission: Perbill::zero(),
             pending_commission: None,
             registered_at,
+            since: None,
             history: History::new(),
         }
     }
 
-    /// Own and delegated stake now.
+    /// Does it have a seat?
+    pub fn is_seated(&self) -> bool {
+        self.seat == Seat::Taken
+    }
+
+    /// What counts of it now: nothing without a seat.
     pub fn now(&self) -> StakeSnapshot {
-        StakeSnapshot {
-            own: self.own,
-            delegated: self.delegated,
+        if self.is_seated() {
+            StakeSnapshot {
+                own: self.own,
+                delegated: self.delegated,
+                shares: self.shares,
+            }
+        } else {
+            StakeSnapshot::default()
         }
+    }
+
+    /// A share has lost nine tenths or more of its worth: to count on in shares of this size would
+    /// make the numbers grow without end.
+    pub fn has_lost_its_worth(&self) -> bool {
+        self.shares > 0 && self.delegated <= self.shares / 10
     }
 
     /// The commission in force at block `now`.
@@ -83,22 +148,28 @@ impl Position {
         seen.map(|(_, snapshot)| *snapshot)
     }
 
-    /// Notes today's stake as what rounds from `next_round` on count.
+    /// Notes what counts now as what rounds from `next_round` on count.
     ///
     /// The oldest entry goes when there is no room. With changes recorded for the round after
     /// the open one at the earliest, at least two older entries lie before the open round then,
     /// so the one that the round before it counts always stays.
     pub fn record(&mut self, next_round: Round) {
-        let entry = (next_round, self.now());
+        let now = self.now();
+        if now.own > 0 {
+            self.since.get_or_insert(next_round);
+        } else if self.since.is_some_and(|since| since >= next_round) {
+            self.since = None;
+        }
         match self.history.last_mut() {
+            Some(last) if last.1 == now => {}
             // Also for a round that lies back: no round may see a later state than the next.
-            Some(last) if last.0 >= next_round => last.1 = entry.1,
+            Some(last) if last.0 >= next_round => last.1 = now,
             _ => {
                 if self.history.is_full() {
                     self.history.remove(0);
                 }
                 // There is room now.
-                self.history.force_push(entry);
+                self.history.force_push((next_round, now));
             }
         }
     }
@@ -139,7 +210,26 @@ pub struct UnbondingChunk {
     pub until: BlockNumber,
 }
 
-/// Limits of stake and seats; production's by default.
+/// A slash of `Network` that governance can still cancel.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct PendingSlash {
+    /// Whose stake.
+    pub operator: AccountId,
+    /// The session of the fault.
+    pub session: Round,
+    /// What the worst fault of that session costs, as a fraction of what was at stake.
+    pub fraction: Perbill,
+    /// Own stake to take: that fraction, less what was taken for the same session before.
+    pub own: Balance,
+    /// The fraction to take of what delegators have left.
+    pub delegated: Perbill,
+    /// It is applied from this block on.
+    pub due: BlockNumber,
+}
+
+/// What an operator's faults of one session cost: the worst of them, not their sum.
 #[derive(
     Clone,
     Copy,
@@ -151,143 +241,89 @@ pub struct UnbondingChunk {
     DecodeWithMemTracking,
     TypeInfo,
     MaxEncodedLen,
-    Serialize,
-    Deserialize,
 )]
-#[serde(rename_all = "camelCase")]
-pub struct StakeLimits {
-    /// Least own stake of an author of blocks.
-    pub min_own_author: Balance,
-    /// Least own stake of a task's validator.
-    pub min_own_validator: Balance,
-    /// Least own stake of a trainer.
-    pub min_own_trainer: Balance,
-    /// Most authors.
-    pub seats_authors: u32,
-    /// Most validators of a task.
-    pub seats_validators: u32,
-    /// Most trainers of a task.
-    pub seats_trainers: u32,
-    /// Fewer candidates than this elect nobody: the old set stays.
-    pub min_authors: u32,
-    /// Least delegation.
-    pub min_delegation: Balance,
-    /// Highest commission.
-    pub commission_cap: Perbill,
-    /// A position in `Network` counts at most this many times its own stake; 0 is no limit.
-    pub max_leverage: u32,
+pub struct Fault {
+    /// Own stake that was at stake in the session.
+    pub at_stake: Balance,
+    /// The fraction that was taken.
+    pub applied: Perbill,
+    /// The fraction that will have been taken once the slash that is pending is applied.
+    pub fraction: Perbill,
+    /// The slash that is pending.
+    pub slash: Option<u32>,
 }
 
-impl Default for StakeLimits {
-    fn default() -> Self {
-        StakeLimits {
-            min_own_author: 10_000 * UNIT,
-            min_own_validator: 1_000 * UNIT,
-            min_own_trainer: 100 * UNIT,
-            seats_authors: 100,
-            seats_validators: 512,
-            seats_trainers: 256,
-            min_authors: 4,
-            min_delegation: UNIT,
-            commission_cap: Perbill::from_percent(50),
-            max_leverage: 20,
-        }
-    }
+/// Numbers of slashes, in the order in which they are due: from `first`, the next to be looked
+/// at, up to `end`, the next to be given.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub struct Queue {
+    /// Nothing before it is pending.
+    pub first: u32,
+    /// Nothing from it on was given yet.
+    pub end: u32,
 }
 
-impl StakeLimits {
-    /// Least own stake for a role.
-    pub fn min_own(&self, venue: Venue, role: Role) -> Balance {
-        match (venue, role) {
-            (Venue::Network, _) => self.min_own_author,
-            (Venue::Task(_), Role::Validator) => self.min_own_validator,
-            (Venue::Task(_), Role::Trainer) => self.min_own_trainer,
-        }
-    }
+/// Slashes of one operator that are pending.
+pub type PendingIds = BoundedVec<u32, ConstU32<MAX_PENDING>>;
 
-    /// Seats for a role.
-    pub fn seats(&self, venue: Venue, role: Role) -> u32 {
-        match (venue, role) {
-            (Venue::Network, _) => self.seats_authors,
-            (Venue::Task(_), Role::Validator) => self.seats_validators,
-            (Venue::Task(_), Role::Trainer) => self.seats_trainers,
-        }
-    }
-
-    /// Names the first limit that cannot hold.
-    pub fn validate(&self) -> Result<(), &'static str> {
-        let stakes = [
-            self.min_own_author,
-            self.min_own_validator,
-            self.min_own_trainer,
-        ];
-        if stakes.contains(&0) || self.min_delegation == 0 {
-            return Err("limits: least stakes must be above 0");
-        }
-        if self.seats_authors > MAX_VALIDATORS || self.seats_validators > MAX_VALIDATORS {
-            return Err("limits: more seats of authors or validators than MAX_VALIDATORS");
-        }
-        if self.seats_trainers > MAX_TRAINERS {
-            return Err("limits: more seats of trainers than MAX_TRAINERS");
-        }
-        if self.min_authors == 0 || self.min_authors > self.seats_authors {
-            return Err("limits: minAuthors must be from 1 to seatsAuthors");
-        }
-        Ok(())
-    }
+/// The service key of an operator.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct KeyRecord {
+    /// The key.
+    pub key: AccountId,
+    /// It acts from this block on.
+    pub from: BlockNumber,
+    /// The key that acts before that block.
+    pub previous: Option<AccountId>,
 }
 
-/// Production's time: slots of 6 s, 14,400 blocks a day.
-pub fn default_time() -> TimeParameters {
-    TimeParameters {
-        slot_millis: 6_000,
-        epoch_slots: 600,
-        blocks_per_day: 14_400,
-        windows: Windows {
-            gap: 100,
-            publish: 1_200,
-            seed: 16,
-            commit: 7_200,
-            reveal: 3_600,
-        },
-        unbonding_minutes: 7 * 1_440,
-        commission_notice_minutes: 1_440,
-    }
+/// Authors of one session.
+pub type AuthorSet = BoundedVec<AccountId, ConstU32<MAX_VALIDATORS>>;
+
+/// What was last elected.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct Election {
+    /// The authors, by stake.
+    pub authors: AuthorSet,
+    /// Hash of who they are and of their session keys, whatever their order.
+    pub identity: Hash,
 }
 
-/// Names the first value that breaks a floor of protocol section 11 or doesn't fit a round.
-pub fn validate_time(time: &TimeParameters) -> Result<(), &'static str> {
-    let Windows {
-        gap,
-        publish,
-        seed,
-        commit,
-        reveal,
-    } = time.windows;
-    if gap < 1 || publish < 2 || seed < 2 || commit < 8 || reveal < 4 {
-        return Err(
-            "time: a window is below its floor (gap 1, publish 2, seed 2, commit 8, reveal 4)",
-        );
-    }
-    if time.windows.total() > time.blocks_per_day {
-        return Err("time: the windows of a round don't fit a day");
-    }
-    if time.epoch_slots < 10 {
-        return Err("time: an epoch needs at least 10 slots");
-    }
-    if time.slot_millis == 0 {
-        return Err("time: slotMillis must be above 0");
-    }
-    Ok(())
-}
-
-/// Takes an author that misbehaved out of block production at once. Implemented by the
-/// runtime over the session's disabling.
-pub trait Disabling {
-    /// `who` committed a fault that costs `fraction` of its stake.
-    fn disable(who: &AccountId, fraction: Perbill);
-}
-
-impl Disabling for () {
-    fn disable(_: &AccountId, _: Perbill) {}
+/// Blocks that an author made, and those it should have made, since it was last judged.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub struct Watch {
+    /// Blocks of this session.
+    pub session: u32,
+    /// Blocks of the sessions before.
+    pub authored: u32,
+    /// What each author of those sessions made on average, in thousandths of a block.
+    pub expected_milli: u64,
 }

@@ -2,7 +2,7 @@
 
 use super::{consensus, fees, governance::dynamic_params};
 use crate::{
-    governance::origins::pallet::{EnsureTaskApprover, EnsureTaskGuardian},
+    governance::origins::pallet::{EnsureSlashCanceller, EnsureTaskApprover, EnsureTaskGuardian},
     *,
 };
 use arena_primitives::{
@@ -70,8 +70,11 @@ impl pallet_arena_staking::Config for Runtime {
     type RuntimeHoldReason = RuntimeHoldReason;
     type Venues = AllVenues;
     type Slashed = pallet_arena_rewards::BurnSlashed<Runtime>;
-    type SessionKeys = Session;
+    type Leaving = ArenaDelegation;
+    type SessionKeys = consensus::RegisteredKeys;
     type Disable = consensus::DisableOffender;
+    type CancelOrigin = EitherOf<EnsureRoot<AccountId>, EnsureSlashCanceller>;
+    type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_staking::weights::SubstrateWeight<Runtime>;
 }
 

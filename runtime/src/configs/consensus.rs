@@ -2,6 +2,7 @@
 
 use crate::*;
 use arena_primitives::{AccountId, MAX_VALIDATORS, traits::BlockVrf};
+use codec::Encode;
 use frame_support::{
     parameter_types,
     traits::{ConstU32, Get, Randomness},
@@ -85,7 +86,7 @@ impl pallet_grandpa::Config for Runtime {
 
 impl pallet_authorship::Config for Runtime {
     type FindAuthor = pallet_session::FindAccountFromAuthorIndex<Self, Babe>;
-    type EventHandler = ArenaRewards;
+    type EventHandler = (ArenaStaking, ArenaRewards);
 }
 
 impl pallet_session::Config for Runtime {
@@ -132,6 +133,15 @@ pub struct DisableOffender;
 impl pallet_arena_staking::Disabling for DisableOffender {
     fn disable(who: &AccountId, fraction: Perbill) {
         Session::report_offence(who.clone(), OffenceSeverity(fraction));
+    }
+}
+
+/// Session keys, told apart by their hash.
+pub struct RegisteredKeys;
+impl pallet_arena_staking::AuthorKeys for RegisteredKeys {
+    fn fingerprint(who: &AccountId) -> Option<H256> {
+        let keys = pallet_session::NextKeys::<Runtime>::get(who)?;
+        Some(sp_io::hashing::blake2_256(&keys.encode()).into())
     }
 }
 

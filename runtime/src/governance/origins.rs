@@ -70,6 +70,8 @@ pub mod pallet {
         EnsureTaskApprover => TaskApprover;
         /// [`Origin::ParameterAdmin`] alone.
         EnsureParameterAdmin => ParameterAdmin;
+        /// [`Origin::SlashCanceller`] alone.
+        EnsureSlashCanceller => SlashCanceller;
         /// [`Origin::TaskGuardian`] alone.
         EnsureTaskGuardian => TaskGuardian;
     }

@@ -1,7 +1,7 @@
 //! What genesis takes and what it refuses.
 
 use super::*;
-use crate::types::{StakeLimits, default_time, validate_time};
+use crate::limits::{validate_deferral, validate_time};
 
 #[test]
 fn genesis_should_seat_authors_that_count_from_session_zero() {
@@ -21,6 +21,8 @@ fn genesis_should_seat_authors_that_count_from_session_zero() {
 fn defaults_should_be_valid() {
     assert_eq!(validate_time(&default_time()), Ok(()));
     assert_eq!(StakeLimits::default().validate(), Ok(()));
+    let deferral = validate_deferral(&default_time(), &StakeLimits::default());
+    assert_eq!(deferral, Ok(()));
     assert_eq!(
         (validate_time(&time()), limits().validate()),
         (Ok(()), Ok(()))
@@ -45,7 +47,7 @@ fn time_should_be_refused_below_each_floor() {
 
 #[test]
 fn limits_should_be_refused_when_they_cannot_hold() {
-    let mut wrong = [limits(); 9];
+    let mut wrong = [limits(); 11];
     wrong[0].seats_authors = 513;
     wrong[1].seats_validators = 513;
     wrong[2].seats_trainers = 257;
@@ -55,6 +57,8 @@ fn limits_should_be_refused_when_they_cannot_hold() {
     wrong[6].min_own_validator = 0;
     wrong[7].min_own_trainer = 0;
     wrong[8].min_delegation = 0;
+    wrong[9].seats_validators = 0;
+    wrong[10].seats_trainers = 0;
     for limits in wrong {
         assert!(limits.validate().is_err(), "{limits:?}");
     }
@@ -66,6 +70,23 @@ fn genesis_should_panic_when_windows_do_not_fit() {
     let mut builder = ExtBuilder::default();
     builder.time.blocks_per_day = 16;
     builder.build();
+}
+
+#[test]
+#[should_panic(expected = "slashDeferralMinutes must not be above unbondingMinutes")]
+fn genesis_should_panic_when_slashes_come_after_what_they_take_has_left() {
+    let mut builder = ExtBuilder::default();
+    builder.limits.slash_deferral_minutes = 1_441;
+    builder.build();
+}
+
+#[test]
+fn a_genesis_that_names_no_deferral_should_get_two_days() {
+    let mut json = serde_json::to_value(limits()).unwrap();
+    assert_eq!(json["slashDeferralMinutes"], 720);
+    json.as_object_mut().unwrap().remove("slashDeferralMinutes");
+    let old: StakeLimits = serde_json::from_value(json).unwrap();
+    assert_eq!(old.slash_deferral_minutes, 2_880);
 }
 
 #[test]

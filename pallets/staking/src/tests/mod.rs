@@ -7,8 +7,11 @@ use sp_runtime::{Perbill, TokenError};
 
 mod genesis;
 mod keys;
+mod offences;
 mod random;
+mod seats;
 mod session;
+mod shares;
 mod slash;
 mod stake;
 
@@ -24,6 +27,19 @@ fn held(n: u8, reason: HoldReason) -> Balance {
     Balances::balance_on_hold(&reason.into(), &account(n))
 }
 
+fn position(n: u8, venue: Venue) -> Position {
+    Staking::position(venue, &account(n)).expect("a position")
+}
+
+fn roster(venue: Venue, role: Role) -> Vec<AccountId> {
+    Roster::<Test>::get(venue, role).to_vec()
+}
+
+/// With as many delegated shares as delegated stake.
 fn snapshot(own: Balance, delegated: Balance) -> StakeSnapshot {
-    StakeSnapshot { own, delegated }
+    StakeSnapshot {
+        own,
+        delegated,
+        shares: delegated,
+    }
 }

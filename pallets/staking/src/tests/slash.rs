@@ -1,7 +1,6 @@
 //! Own stake taken for faults.
 
 use super::*;
-use sp_staking::offence::{OffenceDetails, OnOffenceHandler};
 
 #[test]
 fn slash_should_take_own_stake_then_what_unbonds_there_and_nothing_else() {
@@ -25,10 +24,9 @@ fn slash_should_take_own_stake_then_what_unbonds_there_and_nothing_else() {
             chunks,
             vec![(Venue::Task(2), 5 * UNIT), (TASK, 4 * UNIT), (TASK, UNIT)]
         );
-        assert_eq!(
-            Staking::position(TASK, &account(1)).unwrap().now(),
-            snapshot(0, 50 * UNIT)
-        );
+        let left = position(1, TASK);
+        assert_eq!((left.own, left.delegated), (0, 50 * UNIT));
+        assert_eq!((left.seat, left.now()), (Seat::Left, snapshot(0, 0)));
         System::assert_last_event(
             Event::Slashed {
                 venue: TASK,
@@ -54,7 +52,9 @@ fn slash_should_count_from_the_next_round_and_free_the_seat() {
         assert_eq!((own(6), own(7)), (Some(4 * UNIT), Some(3 * UNIT)));
         Staking::slash_own(TASK, &account(1), Balance::MAX);
         assert_eq!((own(6), own(7)), (Some(4 * UNIT), None));
-        assert_eq!(SeatCount::<Test>::get(TASK, Role::Trainer), 0);
+        assert_eq!(position(1, TASK).seat, Seat::Left);
+        stake(2, TASK, Role::Trainer, UNIT);
+        stake(3, TASK, Role::Trainer, UNIT); // both seats are free
     });
 }
 
@@ -66,32 +66,13 @@ fn slash_should_take_nothing_where_nothing_is() {
 }
 
 #[test]
-fn an_offence_should_cost_a_fraction_of_what_was_at_stake_then() {
-    let network = [(1, 100 * UNIT), (2, 200 * UNIT), (3, 100 * UNIT)];
-    ExtBuilder::default()
-        .network(&network)
-        .build_and_execute(|| {
-            let offence = |n: u8, session| {
-                let details = OffenceDetails {
-                    offender: (account(n), ()),
-                    reporters: vec![],
-                };
-                let half = Perbill::from_percent(50);
-                <Staking as OnOffenceHandler<_, _, _>>::on_offence(&[details], &[half], session);
-            };
-            assert_ok!(Staking::decrease(signed(2), Venue::Network, 100 * UNIT));
-            offence(2, 5); // 200 in session 5
-            assert_eq!(SlashedAway::get(), 100 * UNIT);
-            assert_eq!(held(2, HoldReason::Stake), 0);
-            assert_eq!(held(2, HoldReason::Unbonding), 100 * UNIT);
-            offence(2, 9); // 0 in session 9: half of what still unbonds
-            assert_eq!(held(2, HoldReason::Unbonding), 50 * UNIT);
-            let half = Perbill::from_percent(50);
-            assert_eq!(
-                Disabled::get(),
-                vec![(account(2), half), (account(2), half)]
-            );
-            offence(19, 5); // no position
-            assert_eq!(SlashedAway::get(), 150 * UNIT);
-        });
+fn slash_should_reach_a_position_without_a_seat() {
+    ExtBuilder::default().build_and_execute(|| {
+        stake(1, TASK, Role::Validator, 20 * UNIT);
+        assert!(Staking::chill(TASK, &account(1)));
+        assert_eq!(Staking::slash_own(TASK, &account(1), 5 * UNIT), 5 * UNIT);
+        let chilled = position(1, TASK);
+        assert_eq!((chilled.own, chilled.seat), (15 * UNIT, Seat::Chilled));
+        assert_eq!(chilled.now(), snapshot(0, 0));
+    });
 }

@@ -183,7 +183,7 @@ fn decrease_should_free_at_once_when_the_venue_has_ended() {
         assert_ok!(Staking::withdraw(signed(2)));
         assert_eq!(held(2, HoldReason::Unbonding), 0);
         assert_ok!(Staking::decrease(signed(2), TASK, 15 * UNIT));
-        assert_eq!(SeatCount::<Test>::iter().count(), 0);
+        assert_eq!(Roster::<Test>::iter().count(), 0);
     });
 }
 
@@ -272,7 +272,7 @@ fn delegated_stake_should_count_from_the_next_round_and_outlive_the_operator() {
         stake(1, TASK, Role::Validator, 10 * UNIT);
         TaskRound::set(Some(6));
         assert_ok!(Staking::add(TASK, &account(1), 7 * UNIT));
-        assert_eq!(Staking::total(TASK, &account(1)), 7 * UNIT);
+        assert_eq!(Staking::totals(TASK, &account(1)).amount, 7 * UNIT);
         let seen = |round| Staking::counted(TASK, &account(1), round).map(|c| c.stake);
         assert_eq!(seen(6), Some(snapshot(10 * UNIT, 0)));
         assert_eq!(seen(7), Some(snapshot(10 * UNIT, 7 * UNIT)));
