@@ -6,9 +6,9 @@ use crate::{
     consensus::{Aggregation, Cap, Consensus, Row, Turnout},
     draw::draw_weight,
     error::sum,
-    fixed::{ONE_Q64, PERBILL, perbill_q64},
+    fixed::{ONE_Q64, PERBILL, log2_q64, perbill_q64},
     rewards::{
-        RankRule, ValidatorRule, pool_split, ranks, score_q64, submission_pot, validator_payouts,
+        Claim, Payer, RankRule, ValidatorRule, pool_split, ranks, score_q64, submission_pot,
     },
     wide::mul_div,
 };
@@ -112,15 +112,20 @@ pub struct RoundOutput {
     pub mean_distance: Vec<Option<u32>>,
 }
 
+/// A validator with stake, as the columns need it.
+struct Voice {
+    /// Draw weight.
+    weight: u128,
+    /// Draw weight after the cap: its say in the consensus.
+    say: u128,
+    /// Logarithm of the draw weight, as Q64.
+    log_weight: u128,
+}
+
 /// One submission's reveals.
-#[derive(Default)]
 struct Column {
-    /// Validators of the rows, by index.
-    validators: Vec<usize>,
-    /// Their scores with weights for pay.
-    rows: Vec<Row>,
-    /// The same scores with weights for the consensus.
-    capped: Vec<Row>,
+    /// Validators, by index, and their scores.
+    scores: Vec<(usize, u32)>,
     turnout: Turnout,
 }
 
@@ -144,11 +149,9 @@ pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
     check_shape(input)?;
     let total = sum(input.validator_stakes.iter().copied())?;
     let (draw_weights, capped_weights) = weights(input, total)?;
-    let columns = columns(input, &draw_weights, &capped_weights)?;
-    let consensus = columns
-        .iter()
-        .map(|column| agreed(input, total, column))
-        .collect::<Result<Vec<_>, _>>()?;
+    let voices = voices(&draw_weights, &capped_weights);
+    let columns = columns(input, &voices)?;
+    let consensus = agreed(input, total, &columns, &voices)?;
 
     let (trainer_pool, validator_pool) = pools(input, total)?;
     let keys = eligible(input, &consensus);
@@ -157,7 +160,7 @@ pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
         input
             .rank_rule
             .payouts(&keys, input.trainer_stakes, q_q64, trainer_pool)?;
-    let tally = pay_validators(input, validator_pool, &columns, &consensus)?;
+    let tally = pay_validators(input, validator_pool, &columns, &voices, &consensus)?;
 
     let trainers_paid = sum(trainer_payouts.iter().copied())?;
     let validators_paid = sum(tally.payouts.iter().copied().chain([tally.treasury]))?;
@@ -229,28 +232,39 @@ fn weights(input: &RoundInput<'_>, total: u128) -> Result<(Vec<u128>, Vec<u128>)
     ))
 }
 
+/// What each validator brings to a column; `None` for those without stake.
+fn voices(plain: &[u128], capped: &[u128]) -> Vec<Option<Voice>> {
+    let weights = plain.iter().zip(capped);
+    weights
+        .map(|(weight, say)| {
+            // Whoever has stake has a weight above 0, see `draw_weight`.
+            Some(Voice {
+                weight: *weight,
+                say: *say,
+                log_weight: log2_q64(*weight)?,
+            })
+        })
+        .collect()
+}
+
 /// The reveals by submission.
-fn columns(
-    input: &RoundInput<'_>,
-    plain: &[u128],
-    capped: &[u128],
-) -> Result<Vec<Column>, MathError> {
+fn columns(input: &RoundInput<'_>, voices: &[Option<Voice>]) -> Result<Vec<Column>, MathError> {
     let mut columns: Vec<Column> = input
         .trainer_stakes
         .iter()
-        .map(|_| Column::default())
+        .map(|_| Column {
+            scores: Vec::with_capacity(voices.len()),
+            turnout: Turnout::default(),
+        })
         .collect();
-    let validators = input
-        .listed
-        .iter()
-        .zip(plain.iter().zip(capped))
-        .enumerate();
-    // Whoever has stake has a weight above 0, see `draw_weight`.
-    for (index, (row, (weight, say))) in validators.filter(|(_, (_, (weight, _)))| **weight > 0) {
+    for (index, (row, voice)) in input.listed.iter().zip(voices).enumerate() {
+        let Some(voice) = voice else {
+            continue;
+        };
         for (column, entry) in columns.iter_mut().zip(row) {
             if let Some(entry) = entry {
                 column
-                    .list(index, *entry, *weight, *say)
+                    .list(index, *entry, voice.weight)
                     .ok_or(MathError::Overflow)?;
             }
         }
@@ -259,33 +273,51 @@ fn columns(
 }
 
 impl Column {
-    fn list(&mut self, validator: usize, entry: Listed, weight: u128, say: u128) -> Option<()> {
+    fn list(&mut self, validator: usize, entry: Listed, weight: u128) -> Option<()> {
         self.turnout.revealed = self.turnout.revealed.checked_add(weight)?;
         if let Some(score) = entry.score() {
             self.turnout.scored = self.turnout.scored.checked_add(weight)?;
             self.turnout.scorers = self.turnout.scorers.checked_add(1)?;
-            self.validators.push(validator);
-            self.rows.push(Row { score, weight });
-            self.capped.push(Row { score, weight: say });
+            self.scores.push((validator, score));
         }
         Some(())
     }
+
+    /// Validators, by index, with what they bring, and their scores.
+    fn voiced<'a>(
+        &'a self,
+        voices: &'a [Option<Voice>],
+    ) -> impl Iterator<Item = (usize, &'a Voice, u32)> {
+        self.scores.iter().filter_map(|(validator, score)| {
+            let voice = voices.get(*validator)?.as_ref()?;
+            Some((*validator, voice, *score))
+        })
+    }
 }
 
-/// The consensus of a submission with quorum.
+/// The consensus of each submission with quorum.
 ///
 /// A cap can leave nobody any weight when all stakes are a few planck; such a
 /// submission has no consensus, which counts as no quorum.
 fn agreed(
     input: &RoundInput<'_>,
     total: u128,
-    column: &Column,
-) -> Result<Option<Consensus>, MathError> {
-    if column.turnout.has_quorum(input.min_scorers, total) {
-        input.aggregation.of(&column.capped)
-    } else {
-        Ok(None)
-    }
+    columns: &[Column],
+    voices: &[Option<Voice>],
+) -> Result<Vec<Option<Consensus>>, MathError> {
+    let mut rows = Vec::with_capacity(voices.len());
+    let mut of = |column: &Column| {
+        if !column.turnout.has_quorum(input.min_scorers, total) {
+            return Ok(None);
+        }
+        rows.clear();
+        rows.extend(column.voiced(voices).map(|(_, voice, score)| Row {
+            score,
+            weight: voice.say,
+        }));
+        input.aggregation.of(&rows)
+    };
+    columns.iter().map(&mut of).collect()
 }
 
 /// Pays the validators, submission by submission, from equal pots.
@@ -293,50 +325,55 @@ fn pay_validators(
     input: &RoundInput<'_>,
     pool: u128,
     columns: &[Column],
+    voices: &[Option<Voice>],
     consensus: &[Option<Consensus>],
 ) -> Result<Tally, MathError> {
-    let validators = input.validator_stakes.len();
     let mut tally = Tally {
-        payouts: vec![0; validators],
-        distances: vec![(0, 0); validators],
+        payouts: vec![0; voices.len()],
+        distances: vec![(0, 0); voices.len()],
         treasury: 0,
     };
+    let mut payer = Payer::new(&input.validator_rule, voices.len());
+    let mut claims = Vec::with_capacity(voices.len());
     let count =
         u32::try_from(consensus.iter().flatten().count()).map_err(|_| MathError::Overflow)?;
     let agreed = columns
         .iter()
         .zip(consensus)
-        .filter_map(|(column, score)| score.map(|score| (column, score)));
-    for ((column, score), index) in agreed.zip(0_u32..) {
-        let pot = submission_pot(pool, count, index);
-        tally.pay(pot, column, score.q64(), &input.validator_rule)?;
+        .filter_map(|(column, score)| score.map(|score| (column, score.q64())));
+    for ((column, consensus_q64), index) in agreed.zip(0_u32..) {
+        claims.clear();
+        claims.extend(column.voiced(voices).map(|(slot, voice, score)| Claim {
+            slot,
+            distance: consensus_q64.abs_diff(score_q64(score)),
+            log_weight: voice.log_weight,
+        }));
+        tally.measure(&claims).ok_or(MathError::Overflow)?;
+        let pot = tally
+            .paid_part(submission_pot(pool, count, index), &column.turnout)
+            .ok_or(MathError::Overflow)?;
+        payer.pay(pot, &claims, &mut tally.payouts)?;
     }
     Ok(tally)
 }
 
 impl Tally {
-    fn pay(
-        &mut self,
-        pot: u128,
-        column: &Column,
-        score: u128,
-        rule: &ValidatorRule,
-    ) -> Result<(), MathError> {
-        let overflow = MathError::Overflow;
-        let paid = mul_div(pot, column.turnout.scored, column.turnout.revealed).ok_or(overflow)?;
-        let skipped = pot.checked_sub(paid).ok_or(overflow)?;
-        self.treasury = self.treasury.checked_add(skipped).ok_or(overflow)?;
-        let parts = validator_payouts(paid, score, &column.rows, rule)?;
-        for ((validator, row), part) in column.validators.iter().zip(&column.rows).zip(parts) {
-            if let Some(slot) = self.payouts.get_mut(*validator) {
-                *slot = slot.checked_add(part).ok_or(overflow)?;
-            }
-            if let Some((distance, count)) = self.distances.get_mut(*validator) {
-                let further = distance.checked_add(score.abs_diff(score_q64(row.score)));
-                (*distance, *count) = further.zip(count.checked_add(1)).ok_or(overflow)?;
-            }
+    /// Adds up each validator's distances.
+    fn measure(&mut self, claims: &[Claim]) -> Option<()> {
+        for claim in claims {
+            let (distance, count) = self.distances.get_mut(claim.slot)?;
+            *distance = distance.checked_add(claim.distance)?;
+            *count = count.checked_add(1)?;
         }
-        Ok(())
+        Some(())
+    }
+
+    /// The part of a pot that is paid; the rest is the treasury's.
+    fn paid_part(&mut self, pot: u128, turnout: &Turnout) -> Option<u128> {
+        let paid = mul_div(pot, turnout.scored, turnout.revealed)?;
+        let skipped = pot.checked_sub(paid)?;
+        self.treasury = self.treasury.checked_add(skipped)?;
+        Some(paid)
     }
 }
 
