@@ -216,7 +216,7 @@ impl<T: Config> Pallet<T> {
         let looked_at = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
         let (left, freed, kept_back) = Self::free_chunks(&operator, chunks);
         let mut amount: Balance = 0;
-        for (_, part) in &freed {
+        for part in freed.values() {
             amount = amount.checked_add(*part).ok_or(ArithmeticError::Overflow)?;
         }
         ensure!(amount > 0 || !kept_back, Error::<T>::SlashPending);

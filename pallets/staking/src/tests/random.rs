@@ -228,11 +228,11 @@ fn call(random: &mut Random, model: &mut Model) -> (&'static str, bool) {
         }),
         14 => ("set_service_key", key_call(random, model, false)),
         15 => ("clear_service_key", key_call(random, model, true)),
-        16 | 17 => ("reap", {
-            let who = pick(random, venue, |p| p.own == 0 && p.shares == 0);
+        16..=18 => ("reap", {
+            let who = pick(random, venue, |p| Staking::is_over(venue, p));
             Staking::reap(signed(1), venue, who).is_ok()
         }),
-        18..=20 => ("take_seat", {
+        19 | 20 => ("take_seat", {
             let who = pick(random, venue, |p| p.own > 0 && !p.is_seated());
             Staking::take_seat(RuntimeOrigin::signed(who), venue).is_ok()
         }),
