@@ -8,10 +8,11 @@ use crate::{
 };
 use anyhow::{Context, Result, anyhow};
 use arena_primitives::{
-    AccountId,
+    AccountId, BlockNumber,
     hash::{Domain, preimage},
     service_key::KEY_TYPE,
 };
+use codec::Decode;
 use serde::Serialize;
 use std::str::FromStr;
 use subxt::rpcs::RpcClient;

@@ -212,6 +212,7 @@ fn production_like() -> Value {
             min_delegation: UNIT,
             commission_cap: Perbill::from_percent(50),
             max_leverage: 20,
+            slash_deferral_minutes: 2 * MINUTES_PER_DAY,
         },
         sudo: None,
     })
