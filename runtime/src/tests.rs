@@ -1,4 +1,5 @@
 //! Checks of the runtime as a whole that catch disasters in a few lines each.
 
 mod journey;
+mod random;
 mod sanity;
