@@ -17,6 +17,7 @@ except ImportError:
 
 ROOT = Path(__file__).resolve().parent.parent
 WASM_BUILDER = "substrate-wasm-builder"
+BENCH = "arena-bench"
 CHAIN = ("frame-", "pallet-", "sc-")
 
 
@@ -75,6 +76,7 @@ RULES = {
     ],
     "arena-node": [none_of("pallet-arena-")],
     "arena-cli": [only_ours("arena-primitives", "arena-math", "arena-models")],
+    BENCH: [only_ours("arena-runtime", "pallet-arena-*", "arena-primitives", "arena-math")],
 }
 
 
@@ -89,6 +91,8 @@ def violations_of(crate, dep, kind):
         if (crate, kind) != ("arena-runtime", "build"):
             yield "only as a build dependency of arena-runtime"
         return
+    if dep == BENCH:
+        yield "nothing depends on it: it measures"
     for rule, holds in rules_of(crate):
         if not holds(dep):
             yield rule
@@ -179,6 +183,8 @@ def self_test():
         ("arena-runtime", "arena-models"),
         ("arena-runtime", WASM_BUILDER),
         ("arena-node", WASM_BUILDER, "build"),
+        ("arena-bench", "arena-node"),
+        ("arena-e2e", "arena-bench"),
     ]
     allowed = [
         ("pallet-arena-tasks", "arena-math"),
@@ -194,6 +200,8 @@ def self_test():
         ("arena-cli", "arena-math"),
         ("arena-runtime", "pallet-arena-tasks"),
         ("arena-runtime", WASM_BUILDER, "build"),
+        ("arena-bench", "arena-runtime"),
+        ("arena-bench", "pallet-arena-scoring"),
     ]
     for case in forbidden:
         found = arrow_violations(made_up(*case))
