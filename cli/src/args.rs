@@ -144,6 +144,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         signing: Signing,
     },
+    /// Takes a seat again for a position that lost it, with the own stake that it has.
+    TakeSeat {
+        #[command(flatten)]
+        venue: VenueArg,
+        #[command(flatten)]
+        signing: Signing,
+    },
     /// Frees own stake that has unbonded.
     Withdraw {
         #[command(flatten)]

@@ -1,6 +1,6 @@
 //! The connection to a node: blocks, storage and the runtime's own API.
 
-use crate::{amount::Amount, views};
+use crate::views;
 use anyhow::{Context, Result, anyhow};
 use arena_primitives::{AccountId, Round, TaskId, TimeParameters, Venue};
 use codec::{Decode, Encode};

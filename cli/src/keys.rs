@@ -8,10 +8,11 @@ use crate::{
 };
 use anyhow::{Context, Result, anyhow};
 use arena_primitives::{
-    AccountId,
+    AccountId, BlockNumber,
     hash::{Domain, preimage},
     service_key::KEY_TYPE,
 };
+use codec::Decode;
 use serde::Serialize;
 use std::str::FromStr;
 use subxt::rpcs::RpcClient;
@@ -162,15 +163,20 @@ pub(crate) async fn show(out: Out, chain: &Chain, operator: AccountId) -> Result
     })
 }
 
-/// The service key of an operator.
+/// The service key of an operator, as staking keeps it.
+#[derive(Decode)]
+struct KeyRecord {
+    key: AccountId,
+    _from: BlockNumber,
+    _previous: Option<AccountId>,
+}
+
+/// The service key of an operator: the one that acts in the next block.
 pub(crate) async fn service_key(
     at: &crate::chain::At,
     operator: &AccountId,
 ) -> Result<Option<AccountId>> {
-    fetch(
-        at,
-        api::storage().arena_staking().service_key(),
-        (id(operator),),
-    )
-    .await
+    let address = api::storage().arena_staking().service_key();
+    let record: Option<KeyRecord> = fetch(at, address, (id(operator),)).await?;
+    Ok(record.map(|record| record.key))
 }

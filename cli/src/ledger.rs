@@ -3,6 +3,7 @@
 use crate::{
     amount::Amount,
     chain::{At, api, fetch, id, keys, last_account, rows},
+    views::Seat,
 };
 use anyhow::{Context, Result};
 use arena_primitives::{
@@ -17,13 +18,16 @@ use sp_runtime::Perbill;
 pub(crate) struct Position {
     /// What it does there.
     pub(crate) role: Role,
+    _seat: Seat,
     _own: Balance,
     _delegated: Balance,
+    _shares: Balance,
     _commission: Perbill,
     /// The commission that takes its place, and when.
     pub(crate) pending_commission: Option<(Perbill, BlockNumber)>,
     /// When it got its seat.
     pub(crate) registered_at: BlockNumber,
+    _since: Option<Round>,
     /// From which round on it was worth how much, ascending.
     pub(crate) history: Vec<(Round, StakeSnapshot)>,
 }

@@ -211,6 +211,9 @@ async fn staking(out: Out, chain: &Chain, command: Command) -> Result<()> {
             amount,
             signing,
         } => stake::unstake(out, &sender(chain, &signing)?, venue.venue, amount).await,
+        Command::TakeSeat { venue, signing } => {
+            stake::take_seat(out, &sender(chain, &signing)?, venue.venue).await
+        }
         Command::Withdraw { signing } => stake::withdraw(out, &sender(chain, &signing)?).await,
         Command::SetCommission {
             venue,

@@ -43,6 +43,12 @@ pub(crate) async fn unstake(
     sender.send_and_show(out, &call).await
 }
 
+/// Takes a seat again.
+pub(crate) async fn take_seat(out: Out, sender: &Sender<'_>, venue: Venue) -> Result<()> {
+    let call = api::transactions().arena_staking().take_seat(venue.into());
+    sender.send_and_show(out, &call).await
+}
+
 /// Frees own stake that has unbonded.
 pub(crate) async fn withdraw(out: Out, sender: &Sender<'_>) -> Result<()> {
     sender
@@ -362,6 +368,7 @@ fn human_position(view: &PositionView) -> String {
                 view.earned.payout.text()
             ),
         ),
+        ("seat", position.seat.text().into()),
         ("seat since block", view.registered_at.to_string()),
         ("service key", out::or_dash(view.service_key.as_ref())),
     ])

@@ -103,6 +103,36 @@ pub(crate) struct Result {
     pub(crate) validators: Vec<Validator>,
 }
 
+/// Whether a position has a seat, and why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Seat {
+    /// It has one: its stake counts.
+    #[codec(index = 0)]
+    Taken,
+    /// It has no own stake left.
+    #[codec(index = 1)]
+    Left,
+    /// A larger own stake took it.
+    #[codec(index = 2)]
+    Displaced,
+    /// It stayed away from its duties, or misbehaved.
+    #[codec(index = 3)]
+    Chilled,
+}
+
+impl Seat {
+    /// For people.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Seat::Taken => "taken, the stake counts",
+            Seat::Left => "none, no own stake is left",
+            Seat::Displaced => "none, a larger stake took it; `arena stake` more to take one",
+            Seat::Chilled => "none, it was away or misbehaved; `arena take-seat` takes one",
+        }
+    }
+}
+
 /// An operator in a venue.
 #[derive(Clone, Debug, Decode, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -113,6 +143,8 @@ pub(crate) struct Position {
     pub(crate) operator: AccountId,
     /// As what.
     pub(crate) role: Role,
+    /// Whether its stake counts.
+    pub(crate) seat: Seat,
     /// Own stake.
     pub(crate) own: Amount,
     /// Delegated stake.

@@ -118,9 +118,7 @@ pub struct Consensus {
 impl Consensus {
     /// `score_sum / weight` in Perbill.
     fn new(score_sum: u128, weight: u128) -> Result<Self, MathError> {
-        let denominator = weight
-            .checked_mul(u128::from(PERBILL))
-            .ok_or(MathError::Overflow)?;
+        let denominator = whole_score(weight)?;
         let q64 = shl64_div(score_sum, denominator).ok_or(MathError::Overflow)?;
         Ok(Self {
             numerator: score_sum,
@@ -158,6 +156,13 @@ impl Consensus {
         let bound = (u128::from(perbill), u128::from(PERBILL));
         cmp_ratio((self.numerator, self.denominator), bound).is_gt()
     }
+}
+
+/// `weight` times [`PERBILL`]: the score sum if every score were a whole.
+fn whole_score(weight: u128) -> Result<u128, MathError> {
+    weight
+        .checked_mul(u128::from(PERBILL))
+        .ok_or(MathError::Overflow)
 }
 
 impl Ord for Consensus {
@@ -206,13 +211,11 @@ pub fn weighted_mean(rows: &[Row]) -> Result<Option<Consensus>, MathError> {
     if weight == 0 {
         return Ok(None);
     }
-    let mut score_sum = 0_u128;
-    for row in rows {
-        let part = row.weight.checked_mul(u128::from(row.score.min(PERBILL)));
-        score_sum = part
-            .and_then(|part| score_sum.checked_add(part))
-            .ok_or(MathError::Overflow)?;
-    }
+    // No sum below is above this one, which fits.
+    whole_score(weight)?;
+    let score_sum = rows.iter().fold(0_u128, |sum, row| {
+        sum.wrapping_add(row.weight.wrapping_mul(u128::from(row.score.min(PERBILL))))
+    });
     Consensus::new(score_sum, weight).map(Some)
 }
 
@@ -222,14 +225,24 @@ pub fn weighted_mean(rows: &[Row]) -> Result<Option<Consensus>, MathError> {
 /// [`MathError::Overflow`] when the sum of the weights does not fit.
 pub fn weighted_median(rows: &[Row]) -> Result<Option<Consensus>, MathError> {
     let total = sum(rows.iter().map(|row| row.weight))?;
-    let mut sorted: Vec<Row> = rows.iter().copied().filter(|row| row.weight > 0).collect();
-    sorted.sort_unstable();
-    let mut below = 0_u128;
-    for row in sorted {
-        below = below.checked_add(row.weight).ok_or(MathError::Overflow)?;
-        if below >= total.saturating_sub(below) {
+    let is_half = |part: u128| part >= total.saturating_sub(part);
+    let mut heavy: Vec<Row> = rows.iter().copied().filter(|row| row.weight > 0).collect();
+    // Half of the rows are left each time; a sort would order those too that don't
+    // matter. What is below them isn't half of the weight.
+    let (mut rest, mut below) = (heavy.as_mut_slice(), 0_u128);
+    while !rest.is_empty() {
+        let middle = rest.len() / 2;
+        let (low, row, high) = rest.select_nth_unstable_by_key(middle, |row| row.score);
+        let with_low = sum(low.iter().map(|row| row.weight).chain([below]))?;
+        if is_half(with_low) {
+            rest = low;
+            continue;
+        }
+        below = sum([with_low, row.weight])?;
+        if is_half(below) {
             return Consensus::new(u128::from(row.score.min(PERBILL)), 1).map(Some);
         }
+        rest = high;
     }
     Ok(None)
 }

@@ -23,8 +23,10 @@ pub const LOG2E_Q64: u128 = 26_613_026_195_688_644_983;
 /// A Perbill number as Q64, rounded down; more than a whole counts as a whole.
 #[must_use]
 pub fn perbill_q64(perbill: u32) -> u128 {
-    // At most 10^9·2^64, far below 2^128.
-    (u128::from(perbill.min(PERBILL)) << 64) / 1_000_000_000
+    // Two digits of 32 bits: division by 128 bits costs far more.
+    let first = u64::from(perbill.min(PERBILL)) << 32;
+    let second = (first % 1_000_000_000) << 32;
+    (u128::from(first / 1_000_000_000) << 32) | u128::from(second / 1_000_000_000)
 }
 
 /// A Perbill number as Q32, rounded down; it may be above a whole.
@@ -38,17 +40,20 @@ pub fn perbill_q32(perbill: u32) -> u64 {
 pub fn log2_q64(x: u128) -> Option<u128> {
     let whole = x.checked_ilog2()?;
     // Mantissa as Q63, in [2^63, 2^64).
-    let mut mantissa = x.wrapping_shl(127_u32.wrapping_sub(whole)) >> 64;
-    let mut log = u128::from(whole);
+    let (mut mantissa, _) = halves(x.wrapping_shl(127_u32.wrapping_sub(whole)));
+    let mut places = 0_u64;
     for _ in 0..64 {
-        // The square of a number below 2^64 fits; its top bit is the next
-        // binary place of the logarithm.
-        let square = mantissa.wrapping_mul(mantissa);
-        let bit = square >> 127;
-        log = (log << 1) | bit;
-        mantissa = if bit == 1 { square >> 64 } else { square >> 63 };
+        // The top bit of the square is the next binary place of the logarithm.
+        let (high, low) = square(mantissa);
+        let bit = high >> 63;
+        places = (places << 1) | bit;
+        mantissa = if bit == 1 {
+            high
+        } else {
+            (high << 1) | (low >> 63)
+        };
     }
-    Some(log)
+    Some((u128::from(whole) << 64) | u128::from(places))
 }
 
 /// `2^-(y/2^64)` as Q64, for `y` as Q64; 0 from `y` = 64.0 on.
@@ -58,16 +63,33 @@ pub fn exp2_neg_q64(y: u128) -> u128 {
         return 0;
     }
     // Both factors are below 2^64.
-    let t = (y & (ONE_Q64.wrapping_sub(1))).wrapping_mul(LN2_Q64) >> 64;
-    let mut r = ONE_Q64;
-    for j in (1..=20_u128).rev() {
-        // t < 2^64 and r ≤ 2^64, so the product fits and, shifted, is at most
-        // 2^64: nothing wraps. Twenty terms of the series of e^-t.
-        let term = (t.wrapping_mul(r) >> 64).checked_div(j).unwrap_or(0); // j ≥ 1
-        r = ONE_Q64.wrapping_sub(term);
-    }
+    let (t, _) = halves((y & ONE_Q64.wrapping_sub(1)).wrapping_mul(LN2_Q64));
+    let r = ONE_Q64.wrapping_sub(u128::from(one_less_exp(t)));
     r.checked_shr(u32::try_from(y >> 64).unwrap_or(u32::MAX))
         .unwrap_or(0)
+}
+
+/// `1 − e^-t` as Q64 for `t` below 1.0 as Q64: twenty terms of the series,
+/// `⌊t·(1 − next)⌋ / j` from the last to the first, each rounded down.
+fn one_less_exp(t: u64) -> u64 {
+    let mut term = 0_u64;
+    for j in (1..=20_u64).rev() {
+        // ⌊t·(2^64 − term)/2^64⌋ is t less the same product rounded up, which is
+        // at most t.
+        let (high, low) = halves(u128::from(t).wrapping_mul(u128::from(term)));
+        let rest = t.wrapping_sub(high).wrapping_sub(u64::from(low != 0));
+        term = rest.checked_div(j).unwrap_or(0); // j ≥ 1
+    }
+    term
+}
+
+const fn square(x: u64) -> (u64, u64) {
+    halves((x as u128).wrapping_mul(x as u128))
+}
+
+/// The high and the low 64 bits.
+const fn halves(x: u128) -> (u64, u64) {
+    ((x >> 64) as u64, (x & 0xFFFF_FFFF_FFFF_FFFF) as u64)
 }
 
 /// `e^-x` as Q64 for `x` as Q64.

@@ -2,7 +2,8 @@
 //!
 //! Every function is the integer (`ref`) layer of the golden vectors in
 //! `vectors/golden_rewards.json`, bit for bit; `vectors/golden_rewards.py`
-//! generates them and is the definition in doubt. No floats, no dependencies, no
+//! generates them and is the definition in doubt (`vectors/other_vectors.py` makes
+//! other cases from a seed). No floats, no dependencies, no
 //! panics: what does not fit is `None` or a [`MathError`]. Formulas are those of
 //! the paper (arXiv:2412.14566) and of protocol sections 5 and 6.
 //!

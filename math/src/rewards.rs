@@ -6,10 +6,10 @@ use crate::{
     consensus::Row,
     error::sum,
     fixed::{
-        ONE_Q64, PERBILL, exp2_neg_q64, lambda_c_q56, neg_log2_frac_q64, neg_log2_pow_ratio,
-        perbill_q64, pow_ratio, ratio_q64,
+        ONE_Q64, PERBILL, exp2_neg_q64, lambda_c_q56, log2_q64, neg_log2_frac_q64, perbill_q64,
+        pow_ratio, ratio_q64,
     },
-    wide::{mul_div, mul_shr},
+    wide::{Divisor, mul_div, mul_shr},
 };
 use alloc::{vec, vec::Vec};
 
@@ -139,11 +139,13 @@ pub fn ranks<K: Ord>(keys: &[Option<K>], stakes: &[u128]) -> Vec<Option<u32>> {
 
 /// `⌊pool·w/Σw⌋` for each weight; nothing when all weights are 0.
 fn pay(pool: u128, weights: &[(usize, u128)], len: usize) -> Result<Vec<u128>, MathError> {
-    let total = sum(weights.iter().map(|(_, weight)| *weight))?;
     let mut out = vec![0; len];
+    let Some(total) = Divisor::new(sum(weights.iter().map(|(_, weight)| *weight))?) else {
+        return Ok(out);
+    };
     for (index, weight) in weights {
-        if let (Some(slot), true) = (out.get_mut(*index), total > 0) {
-            *slot = mul_div(pool, *weight, total).ok_or(MathError::Overflow)?;
+        if let Some(slot) = out.get_mut(*index) {
+            *slot = total.mul_div(pool, *weight).ok_or(MathError::Overflow)?;
         }
     }
     Ok(out)
@@ -281,6 +283,95 @@ pub fn submission_pot(pool: u128, count: u32, index: u32) -> u128 {
     }
 }
 
+/// A score on its way to a payout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    /// Where the payout goes.
+    pub(crate) slot: usize,
+    /// To the consensus, as Q64.
+    pub(crate) distance: u128,
+    /// Logarithm of the weight, as Q64.
+    pub(crate) log_weight: u128,
+}
+
+/// Pays one pot after the other by the same rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Payer {
+    slope_q56: u128,
+    band_q64: u128,
+    alpha_q32: u64,
+    /// The last loss of each slot and its power: within the band it is mostly the
+    /// same in all submissions.
+    powers: Vec<(u128, u128)>,
+    /// Of one submission's claims: losses, then weights.
+    losses: Vec<u128>,
+}
+
+impl Payer {
+    pub(crate) fn new(rule: &ValidatorRule, slots: usize) -> Self {
+        Self {
+            slope_q56: lambda_c_q56(rule.lambda_q32),
+            band_q64: perbill_q64(rule.band),
+            alpha_q32: rule.alpha_q32,
+            powers: vec![(0, ONE_Q64); slots],
+            losses: Vec::with_capacity(slots),
+        }
+    }
+
+    /// Adds each claim's part of `pot`, rounded down, to its slot of `payouts`.
+    pub(crate) fn pay(
+        &mut self,
+        pot: u128,
+        claims: &[Claim],
+        payouts: &mut [u128],
+    ) -> Result<(), MathError> {
+        if pot == 0 {
+            return Ok(());
+        }
+        // Logarithms are in the order of the weights.
+        let heaviest = claims.iter().map(|claim| claim.log_weight).max();
+        let heaviest = heaviest.unwrap_or(0);
+        self.losses.clear();
+        for claim in claims {
+            let loss = self.loss(claim, heaviest).ok_or(MathError::Overflow)?;
+            self.losses.push(loss);
+        }
+        // The best weight is then exactly 1.0, however far all of them are.
+        let least = self.losses.iter().copied().min().unwrap_or(0);
+        let mut total = 0_u128;
+        for (claim, loss) in claims.iter().zip(&mut self.losses) {
+            let relative = loss.saturating_sub(least);
+            *loss = match self.powers.get_mut(claim.slot) {
+                Some((last, power)) if *last == relative => *power,
+                Some(known) => {
+                    *known = (relative, exp2_neg_q64(relative));
+                    known.1
+                }
+                None => exp2_neg_q64(relative),
+            };
+            total = total.checked_add(*loss).ok_or(MathError::Overflow)?;
+        }
+        let Some(total) = Divisor::new(total) else {
+            return Ok(());
+        };
+        for (claim, weight) in claims.iter().zip(&self.losses) {
+            let part = total.mul_div(pot, *weight).ok_or(MathError::Overflow)?;
+            if let Some(slot) = payouts.get_mut(claim.slot) {
+                *slot = slot.checked_add(part).ok_or(MathError::Overflow)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `λ·max(0, distance − band) − α·log(weight/heaviest)`, as Q64.
+    fn loss(&self, claim: &Claim, heaviest: u128) -> Option<u128> {
+        let distance = claim.distance.saturating_sub(self.band_q64);
+        let far = mul_shr(self.slope_q56, distance, 56)?;
+        let lighter = heaviest.saturating_sub(claim.log_weight);
+        far.checked_add(mul_shr(u128::from(self.alpha_q32), lighter, 32)?)
+    }
+}
+
 /// What the validators of `rows` get from one submission's pot, in planck,
 /// rounded down: `e^(−λ·max(0, |score − consensus| − band))·weight^α`, normalised.
 ///
@@ -292,26 +383,19 @@ pub fn validator_payouts(
     rows: &[Row],
     rule: &ValidatorRule,
 ) -> Result<Vec<u128>, MathError> {
-    let largest = rows.iter().map(|row| row.weight).max().unwrap_or(0);
-    let slope = lambda_c_q56(rule.lambda_q32);
-    let band = perbill_q64(rule.band);
-    let mut losses = Vec::with_capacity(rows.len());
-    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.weight > 0) {
-        let distance = consensus_q64
-            .abs_diff(score_q64(row.score))
-            .saturating_sub(band);
-        let far = mul_shr(slope, distance, 56);
-        let light = neg_log2_pow_ratio(row.weight, largest, rule.alpha_q32);
-        let loss = far
-            .zip(light)
-            .and_then(|(far, light)| far.checked_add(light))
-            .ok_or(MathError::Overflow)?;
-        losses.push((index, loss));
-    }
-    // The best weight is then exactly 1.0, however far all of them are.
-    let least = losses.iter().map(|(_, loss)| *loss).min().unwrap_or(0);
-    for (_, loss) in &mut losses {
-        *loss = exp2_neg_q64(loss.saturating_sub(least));
-    }
-    pay(pot, &losses, rows.len())
+    let claims: Vec<_> = rows
+        .iter()
+        .enumerate()
+        .filter_map(|(slot, row)| {
+            // Who has no weight has no logarithm, and no claim.
+            Some(Claim {
+                slot,
+                distance: consensus_q64.abs_diff(score_q64(row.score)),
+                log_weight: log2_q64(row.weight)?,
+            })
+        })
+        .collect();
+    let mut out = vec![0; rows.len()];
+    Payer::new(rule, rows.len()).pay(pot, &claims, &mut out)?;
+    Ok(out)
 }

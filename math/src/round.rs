@@ -10,9 +10,9 @@ use crate::{
     consensus::{Aggregation, Cap, Consensus, Row, Turnout},
     draw::draw_weight,
     error::sum,
-    fixed::{ONE_Q64, PERBILL, perbill_q64},
+    fixed::{ONE_Q64, PERBILL, log2_q64, perbill_q64},
     rewards::{
-        RankRule, ValidatorRule, pool_split, ranks, score_q64, submission_pot, validator_payouts,
+        Claim, Payer, RankRule, ValidatorRule, pool_split, ranks, score_q64, submission_pot,
     },
     wide::mul_div,
 };
@@ -117,38 +117,32 @@ pub struct RoundOutput {
 }
 
 /// A round's validators: their weights, which all of its submissions share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Panel {
-    /// Counted stake of all of them, in planck.
-    pub total: u128,
-    /// Each one's draw weight, rounded down: what it is paid by.
-    pub weights: Vec<u128>,
-    /// Each one's draw weight after the cap, rounded down: its say in the
-    /// consensus.
-    pub capped: Vec<u128>,
+    total: u128,
+    weights: Vec<u128>,
+    capped: Vec<u128>,
+    /// Logarithms of the weights as Q64; `None` for who has no stake.
+    logs: Vec<Option<u128>>,
 }
 
 /// One submission's reveals.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Column {
-    /// Validators of the rows, by index.
-    validators: Vec<usize>,
-    /// Their scores with weights for pay.
-    rows: Vec<Row>,
-    /// The same scores with weights for the consensus.
-    capped: Vec<Row>,
+    /// Validators, by index, and their scores.
+    scores: Vec<(usize, u32)>,
     turnout: Turnout,
 }
 
 /// What each validator has earned so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tally {
-    /// In planck, by validator.
-    pub payouts: Vec<u128>,
-    /// Sum of distances to the consensus as Q64, and their number, by validator.
-    pub distances: Vec<(u128, u32)>,
-    /// What skipped submissions cost the validators, in planck.
-    pub treasury: u128,
+    payouts: Vec<u128>,
+    /// Sum of distances as Q64, and their number.
+    distances: Vec<(u128, u32)>,
+    treasury: u128,
+    payer: Payer,
+    claims: Vec<Claim>,
 }
 
 /// Settles a round: the one path from reveals to payouts.
@@ -181,7 +175,7 @@ pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
         input
             .rank_rule
             .payouts(&keys, input.trainer_stakes, q_q64, trainer_pool)?;
-    let mut tally = Tally::new(input.validator_stakes.len());
+    let mut tally = Tally::new(&input.validator_rule, input.validator_stakes.len());
     let count =
         u32::try_from(consensus.iter().flatten().count()).map_err(|_| MathError::Overflow)?;
     let agreed = columns
@@ -190,7 +184,7 @@ pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
         .filter_map(|(column, score)| score.map(|score| (column, score)));
     for ((column, score), index) in agreed.zip(0_u32..) {
         let pot = submission_pot(validator_pool, count, index);
-        tally.pay(pot, column, &score, &input.validator_rule)?;
+        tally.pay(pot, &panel, column, &score)?;
     }
 
     let trainers_paid = sum(trainer_payouts.iter().copied())?;
@@ -268,7 +262,7 @@ impl Panel {
         let weights = stakes
             .iter()
             .map(|stake| weigh(*stake, *stake))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
         let limited = cap.apply(stakes)?;
         let pairs = limited.iter().zip(stakes);
         let capped = pairs
@@ -276,9 +270,28 @@ impl Panel {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             total,
+            // Whoever has stake has a weight above 0, see `draw_weight`.
+            logs: weights.iter().map(|weight| log2_q64(*weight)).collect(),
             weights,
             capped,
         })
+    }
+
+    /// Counted stake of all of them, in planck.
+    #[must_use]
+    pub const fn total(&self) -> u128 {
+        self.total
+    }
+
+    /// Each one's draw weight after the cap, rounded down: its say in the
+    /// consensus.
+    #[must_use]
+    pub fn says(&self) -> &[u128] {
+        &self.capped
+    }
+
+    fn log_weight(&self, validator: usize) -> Option<u128> {
+        self.logs.get(validator).copied().flatten()
     }
 }
 
@@ -292,27 +305,26 @@ impl Column {
         panel: &Panel,
         entries: impl Iterator<Item = Option<Listed>>,
     ) -> Result<Self, MathError> {
-        let mut column = Self::default();
-        let says = panel.weights.iter().zip(&panel.capped);
-        // Whoever has stake has a weight above 0, see `draw_weight`.
-        for ((index, entry), (weight, say)) in entries.enumerate().zip(says) {
+        let mut column = Self {
+            scores: Vec::with_capacity(panel.weights.len()),
+            turnout: Turnout::default(),
+        };
+        for ((index, entry), weight) in entries.enumerate().zip(&panel.weights) {
             if let (Some(entry), true) = (entry, *weight > 0) {
                 column
-                    .list(index, entry, *weight, *say)
+                    .list(index, entry, *weight)
                     .ok_or(MathError::Overflow)?;
             }
         }
         Ok(column)
     }
 
-    fn list(&mut self, validator: usize, entry: Listed, weight: u128, say: u128) -> Option<()> {
+    fn list(&mut self, validator: usize, entry: Listed, weight: u128) -> Option<()> {
         self.turnout.revealed = self.turnout.revealed.checked_add(weight)?;
         if let Some(score) = entry.score() {
             self.turnout.scored = self.turnout.scored.checked_add(weight)?;
             self.turnout.scorers = self.turnout.scorers.checked_add(1)?;
-            self.validators.push(validator);
-            self.rows.push(Row { score, weight });
-            self.capped.push(Row { score, weight: say });
+            self.scores.push((validator, score));
         }
         Some(())
     }
@@ -331,23 +343,46 @@ impl Column {
         aggregation: Aggregation,
         min_scorers: u32,
     ) -> Result<Option<Consensus>, MathError> {
-        if self.turnout.has_quorum(min_scorers, panel.total) {
-            aggregation.of(&self.capped)
-        } else {
-            Ok(None)
+        if !self.turnout.has_quorum(min_scorers, panel.total) {
+            return Ok(None);
         }
+        let rows = self.scores.iter().filter_map(|(validator, score)| {
+            Some(Row {
+                score: *score,
+                weight: *panel.capped.get(*validator)?,
+            })
+        });
+        aggregation.of(&rows.collect::<Vec<_>>())
     }
 }
 
 impl Tally {
     /// Nothing earned yet by that many validators.
     #[must_use]
-    pub fn new(validators: usize) -> Self {
+    pub fn new(rule: &ValidatorRule, validators: usize) -> Self {
+        Self::resume(rule, vec![0; validators], vec![(0, 0); validators])
+    }
+
+    /// What validators have earned so far, in planck, with the sums of their
+    /// distances as Q64 and how many they are.
+    #[must_use]
+    pub fn resume(rule: &ValidatorRule, payouts: Vec<u128>, distances: Vec<(u128, u32)>) -> Self {
         Self {
-            payouts: vec![0; validators],
-            distances: vec![(0, 0); validators],
+            payer: Payer::new(rule, payouts.len()),
+            claims: Vec::with_capacity(payouts.len()),
+            payouts,
+            distances,
             treasury: 0,
         }
+    }
+
+    /// Each validator's earnings, in planck, and the sum of its distances as Q64
+    /// with their number.
+    pub fn rows(&self) -> impl Iterator<Item = (u128, (u128, u32))> {
+        self.payouts
+            .iter()
+            .copied()
+            .zip(self.distances.iter().copied())
     }
 
     /// Shares one submission's pot, in planck, among the validators that scored
@@ -358,46 +393,58 @@ impl Tally {
     pub fn pay(
         &mut self,
         pot: u128,
+        panel: &Panel,
         column: &Column,
         consensus: &Consensus,
-        rule: &ValidatorRule,
     ) -> Result<(), MathError> {
-        let overflow = MathError::Overflow;
         let score = consensus.q64();
-        let paid = mul_div(pot, column.turnout.scored, column.turnout.revealed).ok_or(overflow)?;
-        let skipped = pot.checked_sub(paid).ok_or(overflow)?;
-        self.treasury = self.treasury.checked_add(skipped).ok_or(overflow)?;
-        let parts = validator_payouts(paid, score, &column.rows, rule)?;
-        for ((validator, row), part) in column.validators.iter().zip(&column.rows).zip(parts) {
-            if let Some(slot) = self.payouts.get_mut(*validator) {
-                *slot = slot.checked_add(part).ok_or(overflow)?;
-            }
-            if let Some((distance, count)) = self.distances.get_mut(*validator) {
-                let further = distance.checked_add(score.abs_diff(score_q64(row.score)));
-                (*distance, *count) = further.zip(count.checked_add(1)).ok_or(overflow)?;
-            }
+        self.claims.clear();
+        let scores = column.scores.iter();
+        self.claims.extend(scores.filter_map(|(slot, of)| {
+            Some(Claim {
+                slot: *slot,
+                distance: score.abs_diff(score_q64(*of)),
+                log_weight: panel.log_weight(*slot)?,
+            })
+        }));
+        self.measure().ok_or(MathError::Overflow)?;
+        let paid = self.paid_part(pot, &column.turnout);
+        let paid = paid.ok_or(MathError::Overflow)?;
+        self.payer.pay(paid, &self.claims, &mut self.payouts)
+    }
+
+    /// Adds up each validator's distances.
+    fn measure(&mut self) -> Option<()> {
+        for claim in &self.claims {
+            let (distance, count) = self.distances.get_mut(claim.slot)?;
+            *distance = distance.checked_add(claim.distance)?;
+            *count = count.checked_add(1)?;
         }
-        Ok(())
+        Some(())
+    }
+
+    /// The part of a pot that is paid; the rest is the treasury's.
+    fn paid_part(&mut self, pot: u128, turnout: &Turnout) -> Option<u128> {
+        let paid = mul_div(pot, turnout.scored, turnout.revealed)?;
+        let skipped = pot.checked_sub(paid)?;
+        self.treasury = self.treasury.checked_add(skipped)?;
+        Some(paid)
     }
 
     /// What validators and treasury got together, in planck.
-    ///
-    /// # Errors
-    /// [`MathError::Overflow`] when the sum does not fit.
-    pub fn spent(&self) -> Result<u128, MathError> {
+    fn spent(&self) -> Result<u128, MathError> {
         sum(self.payouts.iter().copied().chain([self.treasury]))
     }
 
-    /// Each validator's mean distance to the consensus, see
-    /// [`RoundOutput::mean_distance`].
-    #[must_use]
-    pub fn mean_distances(&self) -> Vec<Option<u32>> {
+    fn mean_distances(&self) -> Vec<Option<u32>> {
         self.distances.iter().copied().map(mean_distance).collect()
     }
 }
 
-/// The mean in Perbill, rounded to the nearest; at most a whole.
-fn mean_distance((distance, count): (u128, u32)) -> Option<u32> {
+/// The mean of a sum of distances as Q64 and their number, in Perbill, rounded to
+/// the nearest; `None` of none.
+#[must_use]
+pub fn mean_distance((distance, count): (u128, u32)) -> Option<u32> {
     let whole = ONE_Q64.checked_mul(u128::from(count))?;
     // At most 2^96·10^9 + 2^95.
     let perbill = distance

@@ -12,6 +12,9 @@ const LOW: u128 = (1 << 64) - 1;
 pub const fn mul_wide(a: u128, b: u128) -> (u128, u128) {
     let (ah, al) = (a >> 64, a & LOW);
     let (bh, bl) = (b >> 64, b & LOW);
+    if ah | bh == 0 {
+        return (0, al.wrapping_mul(bl));
+    }
     // Factors below 2^64 have products of at most (2^64 − 1)², which leaves
     // room for two more 64-bit numbers: no operation below wraps.
     let ll = al.wrapping_mul(bl);
@@ -33,7 +36,8 @@ pub fn div_rem_wide(high: u128, low: u128, divisor: u128) -> Option<(u128, u128)
         return None;
     }
     if high == 0 {
-        return Some((low.checked_div(divisor)?, low.checked_rem(divisor)?));
+        let quotient = low.checked_div(divisor)?;
+        return Some((quotient, low.wrapping_sub(quotient.wrapping_mul(divisor))));
     }
     // Knuth's algorithm D with two digits of 64 bits, divisor's top bit set.
     let shift = divisor.leading_zeros();
@@ -51,7 +55,7 @@ pub fn div_rem_wide(high: u128, low: u128, divisor: u128) -> Option<(u128, u128)
 fn digit(rest: u128, next: u128, d: u128) -> Option<(u128, u128)> {
     let (dh, dl) = (d >> 64, d & LOW);
     let mut q = rest.checked_div(dh)?; // dh ≥ 2^63
-    let mut r = rest.checked_rem(dh)?;
+    let mut r = rest.wrapping_sub(q.wrapping_mul(dh));
     // The guess is at most two too large. The short circuit keeps both products
     // below 2^128, and q is above 0 wherever it is lowered.
     while q > LOW || q.wrapping_mul(dl) > ((r << 64) | next) {
@@ -73,6 +77,39 @@ fn digit(rest: u128, next: u128, d: u128) -> Option<(u128, u128)> {
 pub fn mul_div(a: u128, b: u128, c: u128) -> Option<u128> {
     let (high, low) = mul_wide(a, b);
     div_rem_wide(high, low, c).map(|(quotient, _)| quotient)
+}
+
+/// A divisor of many products: one division, and then multiplications.
+#[derive(Clone, Copy, Debug)]
+pub struct Divisor {
+    divisor: u128,
+    /// `⌊(2^128 − 1)/divisor⌋`.
+    inverse: u128,
+}
+
+impl Divisor {
+    /// `None` for 0.
+    #[must_use]
+    pub fn new(divisor: u128) -> Option<Self> {
+        Some(Self {
+            divisor,
+            inverse: u128::MAX.checked_div(divisor)?,
+        })
+    }
+
+    /// `⌊a·b/divisor⌋`, as [`mul_div`] has it.
+    #[must_use]
+    pub fn mul_div(&self, a: u128, b: u128) -> Option<u128> {
+        let (high, low) = mul_wide(a, b);
+        if high != 0 {
+            return div_rem_wide(high, low, self.divisor).map(|(quotient, _)| quotient);
+        }
+        // The inverse is too small by less than 1/divisor of 2^128, so the guess
+        // is the quotient or one less, and the rest is below twice the divisor.
+        let (guess, _) = mul_wide(low, self.inverse);
+        let rest = low.wrapping_sub(guess.wrapping_mul(self.divisor));
+        Some(guess.wrapping_add(u128::from(rest >= self.divisor)))
+    }
 }
 
 /// `⌈a·b/c⌉`, for what is taken from somebody rather than given.

@@ -8,7 +8,10 @@ use crate::{
     SessionKeys, SudoConfig, UNIT, configs::system::EXISTENTIAL_DEPOSIT,
 };
 use alloc::{vec, vec::Vec};
-use arena_primitives::{TimeParameters, time::Windows};
+use arena_primitives::{
+    TimeParameters,
+    time::{MINUTES_PER_DAY, Windows},
+};
 use frame_support::build_struct_json_patch;
 use pallet_arena_staking::StakeLimits;
 use serde_json::Value;
@@ -116,7 +119,7 @@ fn small_limits() -> StakeLimits {
         min_delegation: UNIT,
         commission_cap: Perbill::from_percent(50),
         max_leverage: 20,
-        slash_deferral_minutes: 1_440,
+        slash_deferral_minutes: MINUTES_PER_DAY,
     }
 }
 
@@ -209,7 +212,7 @@ fn production_like() -> Value {
             min_delegation: UNIT,
             commission_cap: Perbill::from_percent(50),
             max_leverage: 20,
-            slash_deferral_minutes: 2 * 1_440,
+            slash_deferral_minutes: 2 * MINUTES_PER_DAY,
         },
         sudo: None,
     })

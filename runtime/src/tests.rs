@@ -2,4 +2,5 @@
 
 mod duties;
 mod journey;
+mod random;
 mod sanity;

@@ -7,7 +7,7 @@ use arena_primitives::{
     traits::{DelegatorRewards, PayoutState, Results, Rounds, Stakes, TaskStates, Venues},
 };
 use arena_runtime_api::{
-    EarningsView, MAX_PAGE, ModelView, Payout, PositionView, ResultView, RoundView, TaskView,
+    EarningsView, MAX_PAGE, ModelView, Payout, PositionView, ResultView, RoundView, Seat, TaskView,
     ValidatorView,
 };
 use pallet_arena_scoring::Pallet as ArenaScoring;
@@ -92,6 +92,12 @@ pub(crate) fn position(venue: Venue, operator: &AccountId) -> Option<PositionVie
         venue,
         operator: operator.clone(),
         role: position.role,
+        seat: match position.seat {
+            pallet_arena_staking::Seat::Taken => Seat::Taken,
+            pallet_arena_staking::Seat::Left => Seat::Left,
+            pallet_arena_staking::Seat::Displaced => Seat::Displaced,
+            pallet_arena_staking::Seat::Chilled => Seat::Chilled,
+        },
         own: position.own.into(),
         delegated: position.delegated.into(),
         commission: position.commission.deconstruct(),

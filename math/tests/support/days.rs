@@ -7,6 +7,7 @@ use arena_math::{
     consensus::{Aggregation, Consensus, Row},
     rewards::{self, ValidatorRule, pool_split, rank_by_head, submission_pot, validator_payouts},
 };
+use num_bigint::BigInt;
 use serde_json::Value;
 
 /// Shares are compared on a pool so large that rounding down does not show.
@@ -24,6 +25,10 @@ struct Day {
     validators: Vec<u128>,
     /// By validator, then by submission.
     scores: Vec<Vec<Option<u32>>>,
+}
+
+fn place(number: u128) -> Res<usize> {
+    usize::try_from(number).map_err(message)
 }
 
 fn message(error: impl ToString) -> String {
@@ -52,7 +57,7 @@ impl Day {
         let day = Self {
             reward: int(get(input, "R0")?)?,
             gamma: fraction(get(input, "gamma")?)?.perbill()?,
-            q_q64: rewards::score_q64(fraction(get(input, "q")?)?.perbill()?),
+            q_q64: fraction(get(input, "q")?)?.scaled(64)?,
             alpha_t_q32: q32(get(input, "alpha_t")?)?,
             rule,
             aggregation,
@@ -173,6 +178,13 @@ fn task_day(check: &mut Check, day: &Day, exact: &Value, real: &Value) -> Res<()
     near_real(check, day, &consensus, real)
 }
 
+/// First and last place of the block of each.
+fn blocks(ranks: &[Option<u32>]) -> Vec<Option<Vec<usize>>> {
+    let size = |rank: u32| ranks.iter().filter(|other| **other == Some(rank)).count();
+    let block = |rank: u32| vec![rank as usize, rank as usize + size(rank) - 1];
+    ranks.iter().map(|rank| rank.map(block)).collect()
+}
+
 /// Ranks and shares against the real values.
 fn near_real(
     check: &mut Check,
@@ -181,20 +193,39 @@ fn near_real(
     real: &Value,
 ) -> Res<()> {
     let keys = day.keys(consensus);
-    let first = |block: &Value| {
-        list(block)?
-            .first()
-            .ok_or("an empty block".into())
-            .and_then(int32)
-    };
-    let blocks = list(get(real, "rank_block")?)?
+    let places = |block: &Value| ints(block)?.into_iter().map(place).collect();
+    let wanted = list(get(real, "rank_block")?)?
         .iter()
-        .map(|block| opt(block, first))
+        .map(|block| opt(block, places))
         .collect::<Res<Vec<_>>>()?;
-    check.same_list("rank_block", &rewards::ranks(&keys, &day.trainers), &blocks)?;
+    let got = blocks(&rewards::ranks(&keys, &day.trainers));
+    check.same_list("rank_block", &got, &wanted)?;
+    let reals = list(get(real, "consensus")?)?;
+    check.same("length of consensus", &consensus.len(), &reals.len())?;
+    for (score, real) in consensus.iter().zip(reals) {
+        match score {
+            None => check.same("no consensus", &true, &real.is_null())?,
+            Some(score) => check.near_q64("consensus", score.q64(), text(real)?)?,
+        }
+    }
+    let agreed = consensus.iter().flatten().count();
+    check.same("n_eff", &agreed, &place(int(get(real, "n_eff")?)?)?)?;
+    let (all_trainers, all_validators) = (total(&day.trainers)?, total(&day.validators)?);
+    let pools = pool_split(BIG, day.gamma, all_trainers, all_validators)
+        .ok_or("pool_split refused its input")?;
+    for (key, pool) in [("share_train", pools.0), ("share_val", pools.1)] {
+        check.near(key, pool, BIG, text(get(real, key)?)?)?;
+    }
 
     let trainers = day.pay_trainers(&keys, BIG)?;
     let validators = day.pay_validators(consensus, BIG)?;
+    let paid = total(&validators)?;
+    for (key, sum) in [("sum_f", total(&trainers)?), ("sum_ratio", paid)] {
+        check.near(key, sum, BIG, text(get(real, key)?)?)?;
+    }
+    let literal = text(get(real, "validator_literal_sum_before_div_n")?)?;
+    let literal_sum = BigInt::from(paid) * agreed;
+    check.near("validator_literal_sum", literal_sum, BIG, literal)?;
     for (key, shares) in [("f_trainer", trainers), ("ratio_validator", validators)] {
         let reals = list(get(real, key)?)?;
         check.same(&format!("length of {key}"), &shares.len(), &reals.len())?;

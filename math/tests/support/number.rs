@@ -117,6 +117,29 @@ impl Check {
         ))
     }
 
+    /// An amount within 10^-14 of `pool`, and `units` planck, of its real part.
+    pub(crate) fn near_amount(
+        &mut self,
+        what: &str,
+        amount: u128,
+        pool: u128,
+        units: usize,
+        real: &str,
+    ) -> Res<()> {
+        self.count += 1;
+        let real = Fraction::parse(real).map_err(|error| format!("{what}: {error}"))?;
+        let difference = BigInt::from(amount) * &real.den - &real.num * pool;
+        let scale = BigInt::from(100_000_000_000_000_u64);
+        let slack = (&scale * units + pool) * &real.den;
+        if BigInt::from(difference.magnitude().clone()) * scale <= slack {
+            return Ok(());
+        }
+        Err(format!(
+            "{what}: computed {amount}, more than 10^-14 from {}/{} of {pool}",
+            real.num, real.den
+        ))
+    }
+
     /// A Q64 number within 2^-52 of a real number of the vectors.
     pub(crate) fn near_q64(&mut self, what: &str, q64: u128, real: &str) -> Res<()> {
         self.near(what, q64, 1_u128 << 64, real)

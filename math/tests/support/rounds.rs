@@ -8,10 +8,12 @@ use arena_math::{
     Listed, RoundInput, RoundOutput,
     accumulator::{Accumulator, owed},
     consensus::{Aggregation, Cap},
+    fixed::PERBILL,
     rewards::{self, RankRule, ValidatorRule},
     settle,
     shares::delegation_split,
 };
+use num_bigint::BigInt;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -19,7 +21,7 @@ pub(crate) fn rank_by_stake(check: &mut Check, section: &Value) -> Res<()> {
     each(section, |case| {
         let keys: Vec<_> = ints(get(case, "scores")?)?.into_iter().map(Some).collect();
         let stakes = ints(get(case, "stakes")?)?;
-        let q = rewards::score_q64(fraction(get(case, "q")?)?.perbill()?);
+        let q = fraction(get(case, "q")?)?.scaled(64)?;
         let depth = int32(get(case, "depth")?)?;
         let pay = |pool| {
             rewards::rank_by_stake(&keys, &stakes, q, depth, pool)
@@ -141,6 +143,22 @@ fn near_round(check: &mut Check, out: &RoundOutput, real: &Value) -> Res<()> {
             Some(score) => check.near_q64("consensus", *score, text(real)?)?,
         }
     }
+    let units = out.trainer_payouts.len() + out.validator_payouts.len();
+    let pools = [
+        ("f_trainer", &out.trainer_payouts, out.trainer_pool),
+        (
+            "ratio_validator",
+            &out.validator_payouts,
+            out.validator_pool,
+        ),
+    ];
+    for (key, payouts, pool) in pools {
+        let reals = list(get(real, key)?)?;
+        check.same(&format!("length of {key}"), &payouts.len(), &reals.len())?;
+        for (payout, real) in payouts.iter().zip(reals) {
+            check.near_amount(key, *payout, pool, units, text(real)?)?;
+        }
+    }
     Ok(())
 }
 
@@ -187,8 +205,31 @@ pub(crate) fn delegation(check: &mut Check, section: &Value) -> Res<()> {
             big.operator,
             1_u128 << 100,
             text(get(case, "node_ratio")?)?,
-        )
+        )?;
+        let ratios = list(get(case, "delegator_ratio")?)?;
+        check.same("length of delegator_ratio", &stakes.len(), &ratios.len())?;
+        for (stake, real) in stakes.iter().zip(ratios) {
+            let part = BigInt::from(big.delegators) * *stake;
+            let whole = BigInt::from(delegated) << 100;
+            check.near("delegator_ratio", part, whole, text(real)?)?;
+        }
+        let key = "literal_total_if_denominator_is_tn_plus_own_td";
+        let literal = literal_total(big.operator, own, &stakes, sigma);
+        check.near(key, literal.0, literal.1, text(get(case, key)?)?)
     })
+}
+
+/// What all would get together if each delegator's part were taken of the
+/// operator's and its own stake alone, as the paper's formula literally says.
+fn literal_total(operator: u128, own: u128, stakes: &[u128], sigma: u32) -> (BigInt, BigInt) {
+    let kept = PERBILL.saturating_sub(sigma);
+    let mut sum = (BigInt::from(operator), BigInt::from(1) << 100);
+    for stake in stakes.iter().filter(|stake| own + **stake > 0) {
+        let part = BigInt::from(*stake) * kept;
+        let whole = BigInt::from(own + stake) * PERBILL;
+        sum = (sum.0 * &whole + part * &sum.1, sum.1 * whole);
+    }
+    sum
 }
 
 /// A pool of delegators as a chain would keep it.

@@ -139,6 +139,24 @@ pub struct ResultView {
     pub validators: Vec<ValidatorView>,
 }
 
+/// Whether a position has a seat, and why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seat {
+    /// It has one: its stake counts.
+    #[codec(index = 0)]
+    Taken,
+    /// It has no own stake left.
+    #[codec(index = 1)]
+    Left,
+    /// A larger own stake took it.
+    #[codec(index = 2)]
+    Displaced,
+    /// It stayed away from its duties, or misbehaved.
+    #[codec(index = 3)]
+    Chilled,
+}
+
 /// An operator in a venue.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -149,6 +167,8 @@ pub struct PositionView {
     pub operator: AccountId,
     /// As what.
     pub role: Role,
+    /// Whether its stake counts.
+    pub seat: Seat,
     /// Own stake.
     pub own: Amount,
     /// Delegated stake.

@@ -2,15 +2,13 @@
 
 use crate::*;
 use arena_primitives::{AccountId, MAX_VALIDATORS, traits::BlockVrf};
+use codec::Encode;
 use frame_support::{
     parameter_types,
     traits::{ConstU32, Get, Randomness},
 };
 use sp_core::H256;
-use sp_runtime::{
-    Perbill,
-    traits::{BlakeTwo256, Hash as _, OpaqueKeys},
-};
+use sp_runtime::{Perbill, traits::OpaqueKeys};
 use sp_staking::offence::OffenceSeverity;
 
 /// Most authors; the seats that staking gives are never more.
@@ -88,7 +86,7 @@ impl pallet_grandpa::Config for Runtime {
 
 impl pallet_authorship::Config for Runtime {
     type FindAuthor = pallet_session::FindAccountFromAuthorIndex<Self, Babe>;
-    type EventHandler = (ArenaRewards, ArenaStaking);
+    type EventHandler = (ArenaStaking, ArenaRewards);
 }
 
 impl pallet_session::Config for Runtime {
@@ -138,11 +136,12 @@ impl pallet_arena_staking::Disabling for DisableOffender {
     }
 }
 
-/// Session keys that authors registered.
+/// Session keys, told apart by their hash.
 pub struct RegisteredKeys;
 impl pallet_arena_staking::AuthorKeys for RegisteredKeys {
     fn fingerprint(who: &AccountId) -> Option<H256> {
-        pallet_session::NextKeys::<Runtime>::get(who).map(|keys| BlakeTwo256::hash_of(&keys))
+        let keys = pallet_session::NextKeys::<Runtime>::get(who)?;
+        Some(sp_io::hashing::blake2_256(&keys.encode()).into())
     }
 }
 

@@ -10,17 +10,27 @@ use sp_keyring::Sr25519Keyring;
 
 /// Runs `test` on the genesis state of a preset.
 pub(super) fn with_preset<R>(name: &str, test: impl FnOnce() -> R) -> R {
+    with_patched_preset(name, serde_json::json!({}), test)
+}
+
+/// Runs `test` on the genesis state of a preset, with these values in place of its own.
+pub(super) fn with_patched_preset<R>(
+    name: &str,
+    patch: serde_json::Value,
+    test: impl FnOnce() -> R,
+) -> R {
     let json = get_preset(&name.into()).expect("the preset exists");
     sp_io::TestExternalities::default().execute_with(|| {
-        build_state::<RuntimeGenesisConfig>(full_config(&json)).expect("the preset builds");
+        build_state::<RuntimeGenesisConfig>(full_config(&json, patch)).expect("the preset builds");
         test()
     })
 }
 
 /// A preset is a patch of the default genesis.
-fn full_config(patch: &[u8]) -> alloc::vec::Vec<u8> {
+fn full_config(preset: &[u8], patch: serde_json::Value) -> alloc::vec::Vec<u8> {
     let mut full = serde_json::to_value(RuntimeGenesisConfig::default()).expect("serializes");
-    merge(&mut full, serde_json::from_slice(patch).expect("is JSON"));
+    merge(&mut full, serde_json::from_slice(preset).expect("is JSON"));
+    merge(&mut full, patch);
     serde_json::to_vec(&full).expect("serializes")
 }
 

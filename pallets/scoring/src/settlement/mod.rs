@@ -18,7 +18,7 @@ use arena_math::{
     consensus::Consensus,
     fixed::perbill_q64,
     rewards::{ranks, submission_pot},
-    round::{Column, Panel, Tally, eligible, pools},
+    round::{Column, Panel, Tally, eligible, mean_distance, pools},
 };
 use arena_primitives::{
     AccountId, Balance, BlockNumber, ModelResult, ModelStatus, Role, Round, RoundResult, TaskId,
@@ -39,6 +39,7 @@ pub(crate) struct Work<T> {
     state: Settlement,
     spec: TaskSpec,
     panel: Panel,
+    tally: Tally,
     /// Of each validator; read when first needed.
     reveals: Option<Vec<Option<Revealed>>>,
     config: PhantomData<T>,
@@ -115,24 +116,37 @@ impl<T: Config> Work<T> {
         let panel = panel.unwrap_or_else(|error| {
             log::error!(target: "arena::scoring", "panel of task {}: {error:?}", state.task);
             // Nobody has a weight, so that nothing has quorum.
-            Panel {
-                total: 0,
-                weights: Vec::new(),
-                capped: Vec::new(),
-            }
+            Panel::default()
         });
+        let earned = state.validators.iter();
+        let (payouts, distances) = earned.map(|row| (row.reward, row.distance)).unzip();
+        let tally = Tally::resume(&validator_rule(&spec), payouts, distances);
         Work {
             state,
             spec,
             panel,
+            tally,
             reveals: None,
             config: PhantomData,
         }
     }
 
     /// What is kept between blocks.
-    pub(crate) fn state(&self) -> &Settlement {
+    pub(crate) fn state(&mut self) -> &Settlement {
+        self.note_tally();
         &self.state
+    }
+
+    /// Writes what the pots gave into the rows; later stages change them there.
+    fn note_tally(&mut self) {
+        if !matches!(self.state.stage, Stage::Pots { .. }) {
+            return;
+        }
+        let rows = self.state.validators.iter_mut();
+        for (row, (reward, distance)) in rows.zip(self.tally.rows()) {
+            row.reward = reward;
+            row.distance = distance;
+        }
     }
 
     /// Takes units of work as far as the weight goes. `true` when the round is settled.
@@ -196,6 +210,7 @@ impl<T: Config> Work<T> {
                 }
             }
             Stage::Pots { .. } => {
+                self.note_tally();
                 // What follows removes reveals.
                 self.reveals = None;
                 Stage::Trainers { next: 0 }
@@ -251,7 +266,7 @@ impl<T: Config> Work<T> {
                 None
             });
         let reveals = self.reveals.as_deref().unwrap_or_default();
-        let says = self.panel.capped.iter().copied();
+        let says = self.panel.says().iter().copied();
         let votes = outcomes(reveals, model).zip(says);
         let votes = Votes::new(votes.filter_map(|(outcome, say)| Some((outcome?, say))));
         if let Some(row) = self.state.models.get_mut(model) {
@@ -301,7 +316,7 @@ impl<T: Config> Work<T> {
     }
 
     fn unpaid(&self, ranked: usize) -> Option<Unpaid> {
-        if self.panel.total == 0 {
+        if self.panel.total() == 0 {
             return Some(Unpaid::NoValidators);
         }
         if self.state.models.is_empty() {
@@ -321,7 +336,7 @@ impl<T: Config> Work<T> {
     ) -> Result<(), MathError> {
         let params = &self.spec.rewards;
         let gamma = params.gamma.deconstruct();
-        let (trainers, validators) = pools(self.state.drawn, gamma, stakes, self.panel.total)?;
+        let (trainers, validators) = pools(self.state.drawn, gamma, stakes, self.panel.total())?;
         let q_q64 = perbill_q64(params.q.deconstruct());
         let payouts = rank_rule(&self.spec).payouts(keys, stakes, q_q64, trainers)?;
         for (row, payout) in self.state.models.iter_mut().zip(payouts) {
@@ -339,28 +354,11 @@ impl<T: Config> Work<T> {
         let before = self.state.models.iter().take(model);
         let place = count(before.filter(|row| row.consensus.is_some()).count());
         let pot = submission_pot(self.state.validator_pool, self.state.pots, place);
-        let rule = validator_rule(&self.spec);
-        let mut tally = Tally {
-            payouts: self.state.validators.iter().map(|row| row.reward).collect(),
-            distances: self
-                .state
-                .validators
-                .iter()
-                .map(|row| row.distance)
-                .collect(),
-            treasury: 0,
-        };
-        let shared = self
-            .column(model)
-            .and_then(|column| tally.pay(pot, &column, &consensus, &rule));
+        let shared = self.column(model).and_then(|column| {
+            self.tally.pay(pot, &self.panel, &column, &consensus)
+        });
         if let Err(error) = shared {
             log::error!(target: "arena::scoring", "a pot of task {}: {error:?}", self.state.task);
-            return;
-        }
-        let earned = tally.payouts.into_iter().zip(tally.distances);
-        for (row, (reward, distance)) in self.state.validators.iter_mut().zip(earned) {
-            row.reward = reward;
-            row.distance = distance;
         }
     }
 
@@ -400,19 +398,12 @@ impl<T: Config> Work<T> {
             rank: row.rank,
             reward: row.reward,
         });
-        let tally = Tally {
-            payouts: Vec::new(),
-            distances: state.validators.iter().map(|row| row.distance).collect(),
-            treasury: 0,
-        };
-        let validators = state.validators.iter().zip(tally.mean_distances());
-        let validators = validators
-            .filter(|(row, _)| row.revealed)
-            .map(|(row, distance)| ValidatorResult {
-                validator: row.counted.operator.clone(),
-                distance: distance.map(Perbill::from_parts),
-                reward: row.reward,
-            });
+        let validators = state.validators.iter().filter(|row| row.revealed);
+        let validators = validators.map(|row| ValidatorResult {
+            validator: row.counted.operator.clone(),
+            distance: mean_distance(row.distance).map(Perbill::from_parts),
+            reward: row.reward,
+        });
         RoundResult {
             settled_at: now,
             drawn: state.drawn,

@@ -1,0 +1,261 @@
+//! Proposals, the lives of tasks, and models.
+
+use super::{By, Sent, service_key, spare};
+use crate::{
+    tests::random::world::{CREATORS, Memo, PEOPLE, TASKS, World, now, task_of},
+    *,
+};
+use arena_primitives::{
+    Aggregation, Architecture, DataSource, Metric, ModelBounds, NumericProfile, PublicData,
+    RankRule, RewardParams, Role, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
+    hash::{Domain, hash},
+    time::RoundPhase,
+    traits::{Rounds, Stakes, TaskStates},
+};
+use pallet_arena_tasks::{Active, Call, Models, Proposals, Roots, Submissions};
+use sp_core::H256;
+use sp_runtime::Perbill;
+
+fn uris() -> Uris {
+    let uri = Uri::try_from(b"file:///models".to_vec()).expect("short");
+    vec![uri].try_into().expect("one")
+}
+
+fn rewards(world: &mut World) -> RewardParams {
+    let dice = &mut world.dice;
+    let percent = |parts: u64| Perbill::from_percent(parts as u32);
+    RewardParams {
+        gamma: percent(dice.below(101)),
+        q: percent(40 + dice.below(60)),
+        rank: if dice.chance(60) {
+            RankRule::ByStake {
+                depth: 1 + dice.below(30) as u16,
+            }
+        } else {
+            RankRule::ByHead {
+                alpha_milli: dice.below(2_001) as u32,
+            }
+        },
+        lambda_milli: dice.below(80_000) as u32,
+        band: Perbill::from_parts(dice.below(5_000_000) as u32),
+        alpha_v_milli: dice.below(2_001) as u32,
+        aggregation: dice
+            .any(&[Aggregation::Median, Aggregation::Mean])
+            .expect("two"),
+        cap: dice
+            .any(&[
+                WeightCap::None,
+                WeightCap::Seats(3),
+                WeightCap::Seats(10),
+                WeightCap::Percentile(88),
+            ])
+            .expect("four"),
+        committee: dice.any(&[0, 0, 2, 4]).expect("four"),
+        min_scorers: 1 + dice.below(2) as u16,
+        min_trainers: 1 + dice.below(2) as u16,
+        max_leverage: dice.any(&[0, 2, 20]).expect("three"),
+    }
+}
+
+fn spec(world: &mut World) -> TaskSpec {
+    world.specs += 1;
+    let accuracy = world.dice.chance(50);
+    let name = format!("task {}", world.specs).into_bytes();
+    TaskSpec {
+        name: name.try_into().expect("short"),
+        licence: b"Apache-2.0".to_vec().try_into().expect("short"),
+        metric: if accuracy {
+            Metric::Accuracy
+        } else {
+            Metric::BitsPerByte
+        },
+        worst: if accuracy { 100_000_000 } else { 8_000_000_000 },
+        profile: NumericProfile::F32,
+        data: DataSource::Public(PublicData {
+            blake3: [7; 32],
+            bytes: 1_000,
+            uris: uris(),
+            samples: 10,
+        }),
+        model: ModelBounds {
+            architectures: vec![if accuracy {
+                Architecture::Mlp
+            } else {
+                Architecture::Llama
+            }]
+            .try_into()
+            .expect("one"),
+            max_parameters: 10_000,
+            max_bytes: 1_000_000,
+            max_seconds: 2,
+            context: 128,
+            tokenizer: None,
+        },
+        rounds: 1 + world.dice.below(3) as u32,
+        round_minutes: 1_440 + world.dice.below(300) as u32,
+        final_days: 1,
+        challenge_days: world.dice.below(3) as u32,
+        rewards: rewards(world),
+        baseline: Perbill::from_percent(world.dice.below(20) as u32),
+    }
+}
+
+/// One thing about it can't be.
+fn spoilt(world: &mut World, mut spec: TaskSpec) -> TaskSpec {
+    match world.dice.below(10) {
+        0 => spec.name = Default::default(),
+        1 => spec.licence = vec![0xFF].try_into().expect("short"),
+        2 => spec.worst = u64::MAX,
+        3 => spec.rounds = 0,
+        4 => spec.round_minutes = 60,
+        5 => spec.rewards.min_scorers = 0,
+        6 => spec.rewards.lambda_milli = 88_000,
+        7 => spec.rewards.cap = WeightCap::Seats(0),
+        8 => spec.model.architectures = Default::default(),
+        _ => spec.model.max_seconds = u32::MAX,
+    }
+    spec
+}
+
+pub(super) fn propose(world: &mut World) -> Option<Sent> {
+    if world.proposals.len() >= 12 && !world.dice.wrong {
+        return None;
+    }
+    let who = world.one_who(CREATORS, |who| spare(who) > 20 * UNIT)?;
+    let mut spec = spec(world);
+    if world.dice.slips() {
+        spec = spoilt(world, spec);
+    }
+    let spec_hash = ArenaTasks::spec_hash(&who, &spec);
+    let memo = Memo::Proposed(spec_hash, who.clone());
+    Some(Sent::signed(who, Call::propose { spec }).noting(memo))
+}
+
+fn expires(spec_hash: &H256) -> Option<BlockNumber> {
+    Proposals::<Runtime>::get(spec_hash).map(|proposal| proposal.expires)
+}
+
+pub(super) fn withdraw_proposal(world: &mut World) -> Option<Sent> {
+    let (spec_hash, who) = world
+        .dice
+        .one_of(&world.proposals, |(hash, _)| expires(hash).is_some())?;
+    Some(Sent::signed(who, Call::withdraw_proposal { spec_hash }))
+}
+
+pub(super) fn approve(world: &mut World) -> Option<Sent> {
+    let room = Active::<Runtime>::get().len() < TASKS;
+    let waiting = |hash: &H256| expires(hash).is_some_and(|last| last >= now());
+    let (spec_hash, _) = world
+        .dice
+        .one_of(&world.proposals, |(hash, _)| room && waiting(hash))?;
+    let max_share = Perbill::from_percent(10 + world.dice.below(91) as u32);
+    let by = if world.dice.chance(80) {
+        By::Approver
+    } else {
+        By::Root
+    };
+    let call = Call::approve {
+        spec_hash,
+        max_share,
+    };
+    Some(Sent::new(by, call))
+}
+
+pub(super) fn remove_expired(world: &mut World) -> Option<Sent> {
+    let late = |hash: &H256| expires(hash).is_some_and(|last| last < now());
+    let (spec_hash, _) = world
+        .dice
+        .one_of(&world.proposals, |(hash, _)| late(hash))?;
+    let anybody = world.one(0..PEOPLE);
+    Some(Sent::signed(anybody, Call::remove_expired { spec_hash }))
+}
+
+pub(super) fn submit(world: &mut World) -> Option<Sent> {
+    let open = |task: &pallet_arena_tasks::Task| {
+        let live = task.submission_round(RoundPhase::Submissions, now())?;
+        (live.round > 0).then_some(live.round)
+    };
+    let task = world.task(|_, task| open(task).is_some())?;
+    let round = task_of(task).and_then(|t| open(&t)).unwrap_or(1);
+    let again = world.dice.chance(10);
+    let trainer = world.operator(task, Role::Trainer, |who| {
+        ArenaStaking::counted(Venue::Task(task), who, round).is_some()
+            && (again || !Submissions::<Runtime>::contains_key((task, round, who)))
+    })?;
+    let nonce = world.dice.hash();
+    let root = if world.dice.chance(12) {
+        // Several trainers may send this one: the first owns it.
+        hash(Domain::Job, &(task, round))
+    } else {
+        let own = Models::<Runtime>::get(task, &trainer).map(|m| m.current.manifest_root);
+        own.filter(|_| world.dice.chance(10))
+            .unwrap_or_else(|| world.dice.hash())
+    };
+    let commitment = hash(Domain::Submission, &(&trainer, root, nonce));
+    let memo = Memo::Model((task, round, trainer.clone()), root, nonce);
+    Some(Sent::signed(trainer, Call::submit { task, commitment }).noting(memo))
+}
+
+pub(super) fn publish(world: &mut World) -> Option<Sent> {
+    let publishing = |task: &pallet_arena_tasks::Task| {
+        let live = task.submission_round(RoundPhase::Publish, now())?;
+        Some(live.round)
+    };
+    let due: Vec<_> = world.models.keys().cloned().collect();
+    let duty = world.dice.one_of(&due, |(task, round, trainer)| {
+        task_of(*task).and_then(|t| publishing(&t)) == Some(*round)
+            && Submissions::<Runtime>::contains_key((task, round, trainer))
+    })?;
+    let (task, _, trainer) = &duty;
+    let key = service_key(world, trainer)?;
+    let (mut manifest_root, nonce) = *world.models.get(&duty)?;
+    if world.dice.slips() {
+        manifest_root = world.dice.hash();
+    }
+    let owned = Roots::<Runtime>::get(task, manifest_root);
+    let mirrors = if world.dice.slips() {
+        Uris::default()
+    } else {
+        uris()
+    };
+    if owned.is_some_and(|owner| owner.trainer != *trainer) && world.dice.chance(80) {
+        return None;
+    }
+    let call = Call::publish {
+        task: *task,
+        manifest_root,
+        uris: mirrors,
+        nonce,
+    };
+    Some(Sent::signed(key, call))
+}
+
+pub(super) fn top_up(world: &mut World) -> Option<Sent> {
+    let task = world.task(|id, task| {
+        ArenaTasks::phase(id) == Some(TaskPhase::Submission) || !task.live().is_empty()
+    })?;
+    let who = world.one_who(CREATORS, |who| spare(who) > 10 * UNIT)?;
+    let high = spare(&who).min(40 * UNIT).max(UNIT);
+    let amount = world.dice.amount(1, high);
+    Some(Sent::signed(who, Call::top_up { task, amount }))
+}
+
+pub(super) fn cancel(world: &mut World) -> Option<Sent> {
+    // A few at a time, so that most tasks live to their end.
+    let task = world.task(|_, task| !task.is_over() && task.opened > 0)?;
+    let by = if world.dice.chance(80) {
+        By::Guardian
+    } else {
+        By::Root
+    };
+    Some(Sent::new(by, Call::cancel { task }))
+}
+
+pub(super) fn poke(world: &mut World) -> Option<Sent> {
+    let task = world.task(|id, task| {
+        let spec = ArenaTasks::spec(id);
+        spec.is_some_and(|spec| task.due(now(), spec.rounds).is_some())
+    })?;
+    let anybody = world.one(0..PEOPLE);
+    Some(Sent::signed(anybody, Call::poke { task }))
+}
