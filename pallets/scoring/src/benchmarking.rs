@@ -87,7 +87,7 @@ fn settlement<T: Config>(models: u32, validators: u32) -> (RoundInfo, Settlement
     let info = Helper::<T>::closed_round(models, validators, 0);
     seed::<T>(&info, 0);
     go::<T>(info.schedule.settle);
-    let work = Work::<T>::begin(info.task, info.round).expect("the round has a spec");
+    let mut work = Work::<T>::begin(info.task, info.round).expect("the round has a spec");
     let mut state = work.state().clone();
     assert_eq!(state.models.len() as u32, models);
     assert_eq!(state.validators.len() as u32, validators);
@@ -284,7 +284,7 @@ mod benchmarks {
             work = Work::<T>::begin(info.task, info.round);
         }
 
-        assert!(work.is_some_and(|work| work.state().models.len() as u32 == MAX_TRAINERS));
+        assert!(work.is_some_and(|mut work| work.state().models.len() as u32 == MAX_TRAINERS));
     }
 
     /// Reading the reveals of `v` validators, of as many models as there can be.
@@ -342,6 +342,7 @@ mod benchmarks {
         reveal_all::<T>(&info, 1);
         state.drawn = UNIT;
         state.validator_pool = UNIT;
+        state.stage = Stage::Pots { next: 0 };
         let mut work = resume::<T>(state);
         work.reveals();
 
@@ -417,7 +418,7 @@ mod benchmarks {
             // As good as never.
             seed::<T>(&info, Balance::MAX);
             go::<T>(info.schedule.settle);
-            let work = Work::<T>::begin(info.task, info.round).expect("the round has a spec");
+            let mut work = Work::<T>::begin(info.task, info.round).expect("the round has a spec");
             let state = work.state().clone();
             let who = state.validators[0].counted.operator.clone();
             (info, state, who)
