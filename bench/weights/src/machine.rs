@@ -110,7 +110,7 @@ impl Machine {
         let fetcher = WrappedRuntimeCode(self.code.as_slice().into());
         let runtime_code = RuntimeCode {
             code_fetcher: &fetcher,
-            hash: sp_core::blake2_256(&self.code).to_vec(),
+            hash: sp_io::hashing::blake2_256(&self.code).to_vec(),
             heap_pages: None,
         };
         let answer = StateMachine::new(

@@ -73,7 +73,7 @@ fn seated(own: Balance) -> Position {
 }
 
 /// The list of authors: `who`, and others up to `count`, as many of them with a seat and session
-/// keys as there are seats, the others counted by a live session.
+/// keys as there are seats, the others, but for one, counted by a live session.
 fn list<T: Config>(who: &[AccountId], count: u32) {
     let seats = count.min(MAX_VALIDATORS);
     Limits::<T>::mutate(|limits| {
@@ -88,8 +88,12 @@ fn list<T: Config>(who: &[AccountId], count: u32) {
         let mut position = seated(OWN);
         if n < seats {
             Helper::<T>::register_keys(&other, n);
-        } else {
+        } else if n + 1 < missing {
             position.seat = Seat::Displaced;
+        } else {
+            // One that nobody counts any more makes room for who comes.
+            position = Position::new(Role::Validator, 1);
+            position.record(0);
         }
         Positions::<T>::insert(VENUE, &other, position);
         all.push(other);
