@@ -10,10 +10,7 @@ use arena_primitives::{
     hash::{Domain, hash},
     traits::{Rounds, TaskStates, VenueRefusal, Venues},
 };
-use frame_support::{
-    assert_noop, assert_ok,
-    traits::{Get, fungible::InspectHold},
-};
+use frame_support::{assert_noop, assert_ok, traits::fungible::InspectHold};
 use sp_core::H256;
 use sp_runtime::{DispatchError, Perbill, TokenError};
 
