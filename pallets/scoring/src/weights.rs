@@ -62,80 +62,80 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn commit_scores() -> Weight {
-        Weight::from_parts(74_044_000, 0).saturating_add(D::get().reads_writes(6, 1))
+        Weight::from_parts(55_244_000, 0).saturating_add(D::get().reads_writes(6, 1))
     }
     fn reveal_scores(e: u32) -> Weight {
-        Weight::from_parts(490_026_435, 0)
+        Weight::from_parts(470_822_465, 0)
             .saturating_add(D::get().reads_writes(9, 1))
-            .saturating_add(Weight::from_parts(389_321, 0).saturating_mul(u64::from(e)))
+            .saturating_add(Weight::from_parts(538_081, 0).saturating_mul(u64::from(e)))
     }
     fn step_look(r: u32) -> Weight {
-        Weight::from_parts(17_321_404, 0)
+        Weight::from_parts(12_487_472, 0)
             .saturating_add(D::get().reads_writes(4, 0))
-            .saturating_add(Weight::from_parts(4_441_734, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(4_267_477, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn step_seed() -> Weight {
-        Weight::from_parts(13_855_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(13_603_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_complete(v: u32) -> Weight {
-        Weight::from_parts(41_492_000, 0)
+        Weight::from_parts(41_344_000, 0)
             .saturating_add(D::get().reads_writes(3, 1))
-            .saturating_add(Weight::from_parts(9_282_876, 0).saturating_mul(u64::from(v)))
+            .saturating_add(Weight::from_parts(8_360_184, 0).saturating_mul(u64::from(v)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_resume() -> Weight {
-        Weight::from_parts(550_734_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(531_903_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_begin() -> Weight {
-        Weight::from_parts(9_637_136_000, 0).saturating_add(D::get().reads_writes(776, 2))
+        Weight::from_parts(5_250_438_000, 0).saturating_add(D::get().reads_writes(776, 2))
     }
     fn step_reveals(v: u32) -> Weight {
-        Weight::from_parts(12_429_000, 0)
-            .saturating_add(Weight::from_parts(17_815_456, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(12_717_000, 0)
+            .saturating_add(Weight::from_parts(12_226_291, 0).saturating_mul(u64::from(v)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_score(v: u32) -> Weight {
-        Weight::from_parts(12_018_518, 0)
-            .saturating_add(Weight::from_parts(137_842, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(5_917_035, 0)
+            .saturating_add(Weight::from_parts(138_534, 0).saturating_mul(u64::from(v)))
     }
     fn step_draw(m: u32) -> Weight {
-        Weight::from_parts(49_271_300, 0)
+        Weight::from_parts(47_607_072, 0)
             .saturating_add(D::get().reads_writes(3, 3))
-            .saturating_add(Weight::from_parts(1_602_444, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(1_503_988, 0).saturating_mul(u64::from(m)))
     }
     fn step_pot(v: u32) -> Weight {
-        Weight::from_parts(1_961_848, 0)
-            .saturating_add(Weight::from_parts(333_115, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(7_935_368, 0)
+            .saturating_add(Weight::from_parts(321_386, 0).saturating_mul(u64::from(v)))
     }
     fn step_trainer() -> Weight {
-        Weight::from_parts(24_248_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(24_567_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn step_paid() -> Weight {
-        Weight::from_parts(52_768_000, 0).saturating_add(D::get().reads_writes(6, 6))
+        Weight::from_parts(53_430_000, 0).saturating_add(D::get().reads_writes(6, 6))
     }
     fn step_slashed() -> Weight {
-        Weight::from_parts(95_446_000, 0).saturating_add(D::get().reads_writes(9, 5))
+        Weight::from_parts(95_784_000, 0).saturating_add(D::get().reads_writes(9, 5))
     }
     fn step_absent(m: u32) -> Weight {
-        Weight::from_parts(24_826_814, 0)
+        Weight::from_parts(22_727_188, 0)
             .saturating_add(D::get().reads_writes(3, 0))
-            .saturating_add(Weight::from_parts(1_239_268, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(1_198_779, 0).saturating_mul(u64::from(m)))
     }
     fn step_chilled() -> Weight {
-        Weight::from_parts(55_834_000, 0).saturating_add(D::get().reads_writes(7, 2))
+        Weight::from_parts(55_503_000, 0).saturating_add(D::get().reads_writes(7, 2))
     }
     fn step_finish(m: u32, v: u32) -> Weight {
-        Weight::from_parts(129_058_785, 0)
+        Weight::from_parts(48_423_259, 0)
             .saturating_add(D::get().reads_writes(4, 7))
-            .saturating_add(Weight::from_parts(2_242_868, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(2_144_713, 0).saturating_mul(u64::from(m)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(m)))
-            .saturating_add(Weight::from_parts(243_895, 0).saturating_mul(u64::from(v)))
+            .saturating_add(Weight::from_parts(190_731, 0).saturating_mul(u64::from(v)))
     }
     fn step_prune(r: u32) -> Weight {
-        Weight::from_parts(30_557_524, 0)
+        Weight::from_parts(28_734_139, 0)
             .saturating_add(D::get().reads_writes(3, 2))
-            .saturating_add(Weight::from_parts(1_126_380, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(1_078_389, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }
 }

@@ -53,58 +53,58 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn stake(r: u32) -> Weight {
-        Weight::from_parts(2_168_015_470, 0)
-            .saturating_add(D::get().reads_writes(217, 5))
-            .saturating_add(Weight::from_parts(12_905_320, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(696_694_222, 0)
+            .saturating_add(D::get().reads_writes(519, 5))
+            .saturating_add(Weight::from_parts(9_434_995, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn decrease(r: u32) -> Weight {
-        Weight::from_parts(1_076_245_928, 0)
-            .saturating_add(D::get().reads_writes(218, 4))
-            .saturating_add(Weight::from_parts(14_370_055, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(958_438_543, 0)
+            .saturating_add(D::get().reads_writes(520, 4))
+            .saturating_add(Weight::from_parts(8_713_896, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn withdraw(c: u32) -> Weight {
-        Weight::from_parts(256_719_000, 0)
+        Weight::from_parts(235_661_200, 0)
             .saturating_add(D::get().reads_writes(38, 3))
-            .saturating_add(Weight::from_parts(89_152_633, 0).saturating_mul(u64::from(c)))
+            .saturating_add(Weight::from_parts(48_787_650, 0).saturating_mul(u64::from(c)))
             .saturating_add(D::get().reads_writes(3, 2).saturating_mul(u64::from(c)))
     }
     fn set_commission() -> Weight {
-        Weight::from_parts(21_050_000, 0).saturating_add(D::get().reads_writes(3, 1))
+        Weight::from_parts(20_826_000, 0).saturating_add(D::get().reads_writes(3, 1))
     }
     fn set_service_key() -> Weight {
-        Weight::from_parts(89_481_000, 0).saturating_add(D::get().reads_writes(4, 5))
+        Weight::from_parts(88_802_000, 0).saturating_add(D::get().reads_writes(4, 5))
     }
     fn clear_service_key() -> Weight {
-        Weight::from_parts(16_876_000, 0).saturating_add(D::get().reads_writes(1, 4))
+        Weight::from_parts(18_217_000, 0).saturating_add(D::get().reads_writes(1, 4))
     }
     fn reap() -> Weight {
-        Weight::from_parts(172_973_000, 0).saturating_add(D::get().reads_writes(3, 2))
+        Weight::from_parts(146_625_000, 0).saturating_add(D::get().reads_writes(3, 2))
     }
     fn take_seat(r: u32) -> Weight {
-        Weight::from_parts(1_865_693_854, 0)
-            .saturating_add(D::get().reads_writes(216, 3))
-            .saturating_add(Weight::from_parts(14_663_272, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(717_371_642, 0)
+            .saturating_add(D::get().reads_writes(517, 3))
+            .saturating_add(Weight::from_parts(8_319_454, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn cancel_slash() -> Weight {
-        Weight::from_parts(31_615_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(27_499_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn on_offence(r: u32) -> Weight {
-        Weight::from_parts(2_303_759_010, 0)
-            .saturating_add(D::get().reads_writes(220, 6))
-            .saturating_add(Weight::from_parts(13_821_964, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(1_176_383_189, 0)
+            .saturating_add(D::get().reads_writes(522, 6))
+            .saturating_add(Weight::from_parts(10_218_676, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn note_author() -> Weight {
-        Weight::from_parts(5_867_000, 0).saturating_add(D::get().reads_writes(1, 1))
+        Weight::from_parts(5_757_000, 0).saturating_add(D::get().reads_writes(1, 1))
     }
     fn step_look() -> Weight {
-        Weight::from_parts(6_173_000, 0).saturating_add(D::get().reads_writes(2, 0))
+        Weight::from_parts(6_262_000, 0).saturating_add(D::get().reads_writes(2, 0))
     }
     fn step_apply() -> Weight {
-        Weight::from_parts(3_665_989_000, 0).saturating_add(D::get().reads_writes(523, 521))
+        Weight::from_parts(3_061_742_000, 0).saturating_add(D::get().reads_writes(523, 521))
     }
 }
 
