@@ -321,7 +321,7 @@ fn settle_within(world: &World, limit: Weight) -> Result<(u32, Rows)> {
         System::reset_events();
         ArenaTasks::on_initialize(now);
         (1..=100_000u32).find(|_| {
-            ArenaScoring::tick_with(now, limit);
+            ArenaScoring::tick(now, limit);
             is_settled(task, round)
         })
     });
