@@ -70,7 +70,9 @@ pub(crate) struct Settlement {
     pub(crate) root_ms: f64,
     /// Reference time of all pages' weight.
     pub(crate) weight_ms: f64,
-    /// blake2 of the rows of what was paid.
+    /// Rows of what was paid, which every comparison compares.
+    pub(crate) payout_rows: usize,
+    /// Their blake2.
     pub(crate) payouts: String,
 }
 
@@ -201,6 +203,13 @@ fn summary(world: &mut World, runs: &mut [Run], rows: &Rows) -> Result<Settlemen
     };
     let paid_models = result.models.iter().filter(|m| m.reward > 0).count();
     let paid_validators = result.validators.iter().filter(|v| v.reward > 0).count();
+    // A row for each position that earned and the result, or the comparisons compare too little.
+    ensure!(
+        rows.len() > paid_models + paid_validators,
+        "{} rows of payouts for {} positions",
+        rows.len(),
+        paid_models + paid_validators
+    );
     let total = |run: &Vec<(f64, f64)>| run.iter().map(|(hooks, root)| hooks + root).sum();
     Ok(Settlement {
         models: result.models.len() as u32,
@@ -216,6 +225,7 @@ fn summary(world: &mut World, runs: &mut [Run], rows: &Rows) -> Result<Settlemen
         root_ms: median(nets.iter().map(|run| run.iter().map(|page| page.1).sum())),
         weight_ms: pages.iter().map(|page| page.weight_ms).sum(),
         pages,
+        payout_rows: rows.len(),
         payouts: hex::encode(blake2_256(&rows.encode())),
     })
 }
