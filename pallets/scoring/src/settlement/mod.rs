@@ -356,9 +356,9 @@ impl<T: Config> Work<T> {
         let before = self.state.models.iter().take(model);
         let place = count(before.filter(|row| row.consensus.is_some()).count());
         let pot = submission_pot(self.state.validator_pool, self.state.pots, place);
-        let shared = self.column(model).and_then(|column| {
-            self.tally.pay(pot, &self.panel, &column, &consensus)
-        });
+        let shared = self
+            .column(model)
+            .and_then(|column| self.tally.pay(pot, &self.panel, &column, &consensus));
         if let Err(error) = shared {
             log::error!(target: "arena::scoring", "a pot of task {}: {error:?}", self.state.task);
         }

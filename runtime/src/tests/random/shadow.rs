@@ -116,9 +116,30 @@ impl Shadow {
         venues.map(|venue| (venue, positions(venue))).collect()
     }
 
-    /// Notes the rounds that the block's hooks opened.
-    pub(super) fn after_block(&mut self, before: BTreeMap<Venue, Positions>) {
+    /// Notes the rounds that the block's hooks opened. Slashes that a hook applied and authors
+    /// that the end of a session chilled come before the session that begins.
+    pub(super) fn after_block(&mut self, mut before: BTreeMap<Venue, Positions>) {
+        use pallet_arena_staking::Event;
         self.lives.blocks += 1;
+        if let Some(network) = before.get_mut(&Venue::Network) {
+            for record in System::read_events_no_consensus() {
+                let RuntimeEvent::ArenaStaking(
+                    Event::SlashApplied { operator, .. }
+                    | Event::Chilled {
+                        venue: Venue::Network,
+                        operator,
+                    },
+                ) = record.event
+                else {
+                    continue;
+                };
+                let now = ArenaStaking::position(Venue::Network, &operator);
+                match now {
+                    Some(position) => network.insert(operator, (position.role, position.now())),
+                    None => network.remove(&operator),
+                };
+            }
+        }
         self.look(before);
     }
 
