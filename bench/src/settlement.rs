@@ -296,13 +296,21 @@ pub(crate) struct Forced {
 /// there are at least [`FORCED_PAGES`].
 pub(crate) fn force(world: &World, total: Weight, progress: &Progress) -> Result<Vec<Forced>> {
     let at_once = Weight::MAX;
-    let (pages, first) = settle_within(world, at_once)?;
+    let Some((pages, first)) = settle_within(world, at_once) else {
+        bail!("the round is never settled");
+    };
     ensure!(!first.is_empty(), "the round paid nothing");
     let mut forced = vec![forced_by(at_once, pages, true)];
     let usual = [MaxTickWeight::get()].into_iter();
-    let smaller = [2, 5, 11, 37, 101].into_iter().map(|parts| total / parts);
+    let smaller = [2, 5, 11, 37].into_iter().map(|parts| total / parts);
     for limit in usual.chain(smaller) {
-        let (pages, rows) = settle_within(world, limit)?;
+        let Some((pages, rows)) = settle_within(world, limit) else {
+            progress.say(format!(
+                "pages of {:.1} ms don't hold a unit of work",
+                limit.ref_time() as f64 / MILLI
+            ));
+            continue;
+        };
         progress.say(format!(
             "settlement by pages of {:.1} ms: {pages}",
             limit.ref_time() as f64 / MILLI
@@ -320,7 +328,8 @@ fn forced_by(limit: Weight, pages: u32, same_payouts: bool) -> Forced {
     }
 }
 
-fn settle_within(world: &World, limit: Weight) -> Result<(u32, Rows)> {
+/// In how many pages, and what is paid; `None` where pages are too small for a unit of work.
+fn settle_within(world: &World, limit: Weight) -> Option<(u32, Rows)> {
     let (task, round, now) = (world.task, world.round, world.settle);
     let mut state = copy(&world.state);
     let pages = state.execute_with(|| {
@@ -335,8 +344,5 @@ fn settle_within(world: &World, limit: Weight) -> Result<(u32, Rows)> {
             is_settled(task, round)
         })
     });
-    match pages {
-        Some(pages) => Ok((pages, payouts(&mut state, task, round))),
-        None => bail!("with pages of {limit:?} the round is never settled"),
-    }
+    pages.map(|pages| (pages, payouts(&mut state, task, round)))
 }
