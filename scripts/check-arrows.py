@@ -18,6 +18,7 @@ except ImportError:
 ROOT = Path(__file__).resolve().parent.parent
 WASM_BUILDER = "substrate-wasm-builder"
 BENCH = "arena-bench"
+WEIGHTS = "arena-weights"
 CHAIN = ("frame-", "pallet-", "sc-")
 
 
@@ -75,6 +76,7 @@ RULES = {
         only_ours("pallet-arena-*", "arena-primitives", "arena-math", "arena-runtime-api"),
     ],
     "arena-node": [none_of("pallet-arena-")],
+    WEIGHTS: [only_ours("arena-runtime")],
     "arena-cli": [only_ours("arena-primitives", "arena-math", "arena-models")],
     BENCH: [only_ours("arena-runtime", "pallet-arena-*", "arena-primitives", "arena-math")],
 }
@@ -91,7 +93,7 @@ def violations_of(crate, dep, kind):
         if (crate, kind) != ("arena-runtime", "build"):
             yield "only as a build dependency of arena-runtime"
         return
-    if dep == BENCH:
+    if dep in (BENCH, WEIGHTS):
         yield "nothing depends on it: it measures"
     for rule, holds in rules_of(crate):
         if not holds(dep):
@@ -183,6 +185,10 @@ def self_test():
         ("arena-runtime", "arena-models"),
         ("arena-runtime", WASM_BUILDER),
         ("arena-node", WASM_BUILDER, "build"),
+        ("arena-weights", "pallet-arena-tasks"),
+        ("arena-weights", "arena-primitives"),
+        ("arena-node", "arena-weights"),
+        ("arena-e2e", "arena-weights"),
         ("arena-bench", "arena-node"),
         ("arena-e2e", "arena-bench"),
     ]
@@ -200,6 +206,8 @@ def self_test():
         ("arena-cli", "arena-math"),
         ("arena-runtime", "pallet-arena-tasks"),
         ("arena-runtime", WASM_BUILDER, "build"),
+        ("arena-weights", "arena-runtime"),
+        ("arena-weights", "sc-executor"),
         ("arena-bench", "arena-runtime"),
         ("arena-bench", "pallet-arena-scoring"),
     ]

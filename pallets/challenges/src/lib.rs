@@ -4,6 +4,8 @@
 extern crate alloc;
 
 mod actions;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 mod glue;
 pub mod invariants;
 pub mod types;
@@ -71,6 +73,9 @@ pub mod pallet {
         type Slashed: OnUnbalanced<Credit<AccountId, Self::Currency>>;
         /// Weights.
         type WeightInfo: WeightInfo;
+        /// Brings the neighbours where benchmarks need them.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper;
     }
 
     /// Why balance is held.
@@ -199,7 +204,7 @@ pub mod pallet {
 
         /// Decides a case.
         #[pallet::call_index(1)]
-        #[pallet::weight(T::WeightInfo::resolve())]
+        #[pallet::weight(if *convict { T::WeightInfo::convict() } else { T::WeightInfo::acquit() })]
         pub fn resolve(origin: OriginFor<T>, case: CaseId, convict: bool) -> DispatchResult {
             T::ArbiterOrigin::ensure_origin(origin)?;
             Self::do_resolve(case, convict)

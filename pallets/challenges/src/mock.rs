@@ -49,6 +49,8 @@ impl pallet_challenges::Config for Test {
     type Clock = Table;
     type Slashed = ();
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = ();
 }
 
 pub(crate) const BOND: Balance = 50;

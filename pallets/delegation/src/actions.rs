@@ -216,8 +216,14 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    pub(crate) fn do_claim(venue: Venue, operator: AccountId, who: AccountId) -> DispatchResult {
+    /// Returns how many lots were looked at.
+    pub(crate) fn do_claim(
+        venue: Venue,
+        operator: AccountId,
+        who: AccountId,
+    ) -> Result<u32, DispatchError> {
         let before = Self::delegation(venue, &operator, &who).ok_or(Error::<T>::NoDelegation)?;
+        let lots = u32::try_from(before.lots.len()).unwrap_or(u32::MAX);
         let state = T::Rewards::state(venue, &operator);
         let limit = match state {
             PayoutState::Locked => return Err(Error::<T>::RewardsLocked.into()),
@@ -242,7 +248,7 @@ impl<T: Config> Pallet<T> {
             who,
             amount,
         });
-        Ok(())
+        Ok(lots)
     }
 
     pub(crate) fn do_apply_slash(

@@ -4,6 +4,8 @@
 extern crate alloc;
 
 pub mod actions;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 pub mod exits;
 pub mod glue;
 pub mod invariants;
@@ -25,7 +27,7 @@ pub use weights::{SubstrateWeight, WeightInfo};
 #[frame_support::pallet]
 pub mod pallet {
     use super::{
-        types::{Chunks, Exits, MAX_CHUNKS, PoolId},
+        types::{Chunks, Exits, MAX_CHUNKS, MAX_LOTS, PoolId},
         *,
     };
     use arena_primitives::{
@@ -72,6 +74,9 @@ pub mod pallet {
         type UnbondingMinutes: Get<u32>;
         /// What calls weigh.
         type WeightInfo: WeightInfo;
+        /// Brings the neighbours where benchmarks need them.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper;
     }
 
     /// Why stake is held.
@@ -262,23 +267,29 @@ pub mod pallet {
 
         /// Pays the signer what its stake has earned in a position, as far as it is free.
         #[pallet::call_index(3)]
-        #[pallet::weight(T::WeightInfo::claim())]
-        pub fn claim(origin: OriginFor<T>, venue: Venue, operator: AccountId) -> DispatchResult {
+        #[pallet::weight(T::WeightInfo::claim(MAX_LOTS))]
+        pub fn claim(
+            origin: OriginFor<T>,
+            venue: Venue,
+            operator: AccountId,
+        ) -> DispatchResultWithPostInfo {
             let who = ensure_signed(origin)?;
-            Self::do_claim(venue, operator, who)
+            let lots = Self::do_claim(venue, operator, who)?;
+            Ok(Some(T::WeightInfo::claim(lots)).into())
         }
 
         /// Pays `who` what its stake has earned in a position, as far as it is free. By anybody.
         #[pallet::call_index(4)]
-        #[pallet::weight(T::WeightInfo::claim())]
+        #[pallet::weight(T::WeightInfo::claim(MAX_LOTS))]
         pub fn claim_for(
             origin: OriginFor<T>,
             venue: Venue,
             operator: AccountId,
             who: AccountId,
-        ) -> DispatchResult {
+        ) -> DispatchResultWithPostInfo {
             ensure_signed(origin)?;
-            Self::do_claim(venue, operator, who)
+            let lots = Self::do_claim(venue, operator, who)?;
+            Ok(Some(T::WeightInfo::claim(lots)).into())
         }
 
         /// Cuts the hold of `who` to what its stake in a position is worth since a slash. By

@@ -265,6 +265,8 @@ impl Config for Test {
     type MinDelegation = Min;
     type UnbondingMinutes = ConstU32<1_440>;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = ();
 }
 
 /// Account number `n`: operators up to 9, delegators from 10 on.

@@ -4,6 +4,8 @@
 extern crate alloc;
 
 pub mod actions;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 pub mod glue;
 pub mod invariants;
 #[cfg(test)]
@@ -69,6 +71,9 @@ pub mod pallet {
         type Venues: Venues;
         /// What calls weigh.
         type WeightInfo: WeightInfo;
+        /// Brings the neighbours where benchmarks need them.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper;
     }
 
     /// How much is minted. Genesis inserts it.

@@ -131,6 +131,8 @@ impl Config for Test {
     type Stakes = Knobs;
     type Venues = Knobs;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = ();
 }
 
 /// Account number `n`.

@@ -4,6 +4,8 @@
 extern crate alloc;
 
 mod actions;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 mod draws;
 mod glue;
 pub mod invariants;
@@ -11,6 +13,7 @@ pub mod offchain;
 mod settlement;
 mod tick;
 pub mod types;
+mod units;
 pub mod weights;
 
 #[cfg(test)]
@@ -82,6 +85,9 @@ pub mod pallet {
         type MaxTickWeight: Get<Weight>;
         /// Weights.
         type WeightInfo: WeightInfo;
+        /// Brings the neighbours where benchmarks need them.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper;
     }
 
     /// Seeds of closed rounds, by task and round. Inserted in the first block after the one that
@@ -257,7 +263,7 @@ pub mod pallet {
         fn integrity_test() {
             // Each unit of work fits a hook that has nothing else to do, at the largest sizes.
             let limit = T::MaxTickWeight::get();
-            for (what, weight) in crate::weights::largest_units::<T>() {
+            for (what, weight) in crate::units::largest_units::<T>() {
                 assert!(
                     weight.all_lte(limit),
                     "scoring: {what} weighs {weight:?}, above MaxTickWeight {limit:?}"

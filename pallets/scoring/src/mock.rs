@@ -82,6 +82,8 @@ impl pallet_scoring::Config for Test {
     type ResultKeep = ConstU32<10>;
     type MaxTickWeight = TickWeight;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = ();
 }
 
 pub(crate) const REWARD: Balance = 1_000_000_007;

@@ -3,10 +3,10 @@
 
 use crate::{
     Commits, Config, Event, Expiring, ExpiringEnds, Misses, PRUNE_ROWS, Pallet, Reveals,
-    RoundResults, Seeds, Settling, WeightInfo, settlement::Work,
+    RoundResults, SeedState, Seeds, Settling, WeightInfo, settlement::Work,
 };
 use arena_primitives::{
-    BlockNumber, MAX_ACTIVE_TASKS, MAX_VALIDATORS, Role, RoundInfo, TaskId, Venue,
+    BlockNumber, MAX_ACTIVE_TASKS, MAX_VALIDATORS, Role, Round, RoundInfo, TaskId, Venue,
     traits::{BlockVrf, Rounds, Stakes},
 };
 use frame_support::{
@@ -57,7 +57,7 @@ impl<T: Config> Pallet<T> {
             if meter.try_consume(T::DbWeight::get().reads(1)).is_err() {
                 return false;
             }
-            let Some(mut state) = Seeds::<T>::get(task, round) else {
+            let Some(state) = Seeds::<T>::get(task, round) else {
                 continue;
             };
             if state.total.is_some() {
@@ -69,20 +69,25 @@ impl<T: Config> Pallet<T> {
             {
                 return false;
             }
-            let Some(spec) = T::Rounds::spec(task) else {
-                continue;
-            };
-            let total = T::Stakes::all(Venue::Task(task), Role::Validator, round)
-                .iter()
-                .map(|position| position.stake.counted(spec.rewards.max_leverage))
-                .fold(0u128, |sum, stake| sum.saturating_add(stake));
-            state.total = Some(total);
-            Seeds::<T>::insert(task, round, state);
-            if let Some(seed) = Self::seed(task, round) {
-                Self::deposit_event(Event::SeedCompleted { task, round, seed });
-            }
+            Self::complete(task, round, state);
         }
         true
+    }
+
+    /// Fixes what a round's draw divides by: its seed is known from now on.
+    pub(crate) fn complete(task: TaskId, round: Round, mut state: SeedState) {
+        let Some(spec) = T::Rounds::spec(task) else {
+            return;
+        };
+        let total = T::Stakes::all(Venue::Task(task), Role::Validator, round)
+            .iter()
+            .map(|position| position.stake.counted(spec.rewards.max_leverage))
+            .fold(0u128, |sum, stake| sum.saturating_add(stake));
+        state.total = Some(total);
+        Seeds::<T>::insert(task, round, state);
+        if let Some(seed) = Self::seed(task, round) {
+            Self::deposit_event(Event::SeedCompleted { task, round, seed });
+        }
     }
 
     /// Settles one round after the other, each as far as the weight goes; the next block
@@ -121,7 +126,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Removes what is left of the task that ended first, when its results' time has passed.
-    fn prune_due(now: BlockNumber, meter: &mut WeightMeter) {
+    pub(crate) fn prune_due(now: BlockNumber, meter: &mut WeightMeter) {
         let (head, tail) = ExpiringEnds::<T>::get();
         let Some((task, _)) = Expiring::<T>::get(head).filter(|(_, until)| now >= *until) else {
             return;

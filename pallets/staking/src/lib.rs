@@ -5,6 +5,8 @@ extern crate alloc;
 
 pub mod actions;
 pub mod authors;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 pub mod glue;
 pub mod invariants;
 pub mod keys;
@@ -77,6 +79,9 @@ pub mod pallet {
         type MaxTickWeight: Get<Weight>;
         /// What calls weigh.
         type WeightInfo: WeightInfo;
+        /// Brings the neighbours where benchmarks need them.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper;
     }
 
     /// Why stake is held.

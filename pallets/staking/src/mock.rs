@@ -54,7 +54,7 @@ parameter_types! {
     pub static SlashedAway: Balance = 0;
     pub static LeavingSlashed: Vec<(AccountId, Round, Perbill)> = Vec::new();
     /// Room for two slashes in a block.
-    pub static MaxTickWeight: Weight = Weight::from_parts(500_000_000, 1_000_000);
+    pub static MaxTickWeight: Weight = two_slashes();
     pub static Disabled: Vec<(AccountId, Perbill)> = Vec::new();
 }
 
@@ -110,6 +110,12 @@ impl OnUnbalanced<Credit<AccountId, Balances>> for Sink {
     }
 }
 
+/// What applies two slashes and passes one that was cancelled.
+fn two_slashes() -> Weight {
+    type Info = weights::SubstrateWeight<Test>;
+    Info::step_look() * 5 + Info::step_apply() * 2
+}
+
 impl Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
@@ -121,6 +127,8 @@ impl Config for Test {
     type CancelOrigin = EnsureRoot<AccountId>;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = weights::SubstrateWeight<Test>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = ();
 }
 
 /// Account number `n`.

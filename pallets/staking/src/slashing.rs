@@ -175,7 +175,7 @@ impl<T: Config> Pallet<T> {
         meter.consumed()
     }
 
-    fn apply(index: u32) {
+    pub(crate) fn apply(index: u32) {
         let Some(slash) = Self::take_pending(index) else {
             return;
         };

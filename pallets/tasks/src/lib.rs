@@ -4,6 +4,8 @@
 extern crate alloc;
 
 mod actions;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 mod glue;
 pub mod invariants;
 mod spec;
@@ -82,6 +84,9 @@ pub mod pallet {
         type MaxTickWeight: Get<Weight>;
         /// Weights.
         type WeightInfo: WeightInfo;
+        /// Brings the neighbours where benchmarks need them.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper;
     }
 
     /// Why balance is held.
@@ -359,14 +364,18 @@ pub mod pallet {
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(n: BlockNumberFor<T>) -> Weight {
-            Self::tick(n.saturated_into())
+            Self::tick(n.saturated_into(), T::MaxTickWeight::get())
         }
 
         fn integrity_test() {
-            assert!(
-                T::WeightInfo::poke().all_lte(T::MaxTickWeight::get()),
-                "the heaviest step of a task must fit MaxTickWeight, or the hook would stand still"
-            );
+            // Each step fits a hook that has nothing else to do, at the largest sizes.
+            let limit = T::MaxTickWeight::get();
+            for (what, weight) in crate::tick::largest_steps::<T>() {
+                assert!(
+                    weight.all_lte(limit),
+                    "tasks: {what} weighs {weight:?}, above MaxTickWeight {limit:?}"
+                );
+            }
             assert!(
                 T::ProposalLifetime::get() > 0,
                 "a proposal must live for a while"
@@ -450,7 +459,7 @@ pub mod pallet {
 
         /// Does the step that is due for a task, as the hook would.
         #[pallet::call_index(7)]
-        #[pallet::weight(T::WeightInfo::poke())]
+        #[pallet::weight(crate::tick::heaviest_step::<T>())]
         pub fn poke(origin: OriginFor<T>, task: TaskId) -> DispatchResult {
             ensure_signed(origin)?;
             Self::do_poke(task)

@@ -62,6 +62,8 @@ impl pallet_tasks::Config for Test {
     type ProposalLifetime = ConstU32<1_440>;
     type MaxTickWeight = TickWeight;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = ();
 }
 
 pub(crate) const DEPOSIT: Balance = 500;

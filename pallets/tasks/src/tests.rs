@@ -10,10 +10,7 @@ use arena_primitives::{
     hash::{Domain, hash},
     traits::{Rounds, TaskStates, VenueRefusal, Venues},
 };
-use frame_support::{
-    assert_noop, assert_ok,
-    traits::{Get, fungible::InspectHold},
-};
+use frame_support::{assert_noop, assert_ok, traits::fungible::InspectHold};
 use sp_core::H256;
 use sp_runtime::{DispatchError, Perbill, TokenError};
 
@@ -636,9 +633,8 @@ fn hook_should_stop_at_its_weight_and_continue_in_the_next_block() {
         assert_ok!(Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one()));
         let one = <() as crate::WeightInfo>::step_open(768);
         let idle = <() as crate::WeightInfo>::step_idle();
-        let db: frame_support::weights::RuntimeDbWeight =
-            <Test as frame_system::Config>::DbWeight::get();
-        TickWeight::set(&(one + idle * 2 + db.reads_writes(2, 1)));
+        let look = <() as crate::WeightInfo>::step_look();
+        TickWeight::set(&(look + one + idle * 2));
         go_to(ONE);
         let round = |id| Tasks::current_round(Venue::Task(id));
         assert_eq!((round(first), round(1)), (Some(1), Some(0)));

@@ -14,17 +14,15 @@ use arena_primitives::{
 };
 use frame_support::{
     BoundedVec, ensure,
-    traits::Get,
     weights::{Weight, WeightMeter},
 };
 use sp_runtime::DispatchResult;
 
 impl<T: Config> Pallet<T> {
-    /// The hook.
-    pub(crate) fn tick(now: BlockNumber) -> Weight {
-        let mut meter = WeightMeter::with_limit(T::MaxTickWeight::get());
-        let db = T::DbWeight::get();
-        if meter.try_consume(db.reads_writes(2, 1)).is_err() {
+    /// The hook, with `limit` as the most that it may use of the block.
+    pub(crate) fn tick(now: BlockNumber, limit: Weight) -> Weight {
+        let mut meter = WeightMeter::with_limit(limit);
+        if meter.try_consume(T::WeightInfo::step_look()).is_err() {
             return meter.consumed();
         }
         let active = Active::<T>::get();
@@ -81,7 +79,7 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn next_step(id: TaskId, now: BlockNumber) -> Option<(Task, TaskSpec, Step)> {
+    pub(crate) fn next_step(id: TaskId, now: BlockNumber) -> Option<(Task, TaskSpec, Step)> {
         let task = Tasks::<T>::get(id)?;
         let spec = Specs::<T>::get(id)?;
         let step = task.due(now, spec.rounds)?;
@@ -274,4 +272,26 @@ fn step_weight<T: Config>(step: Step) -> Weight {
         Step::Close => T::WeightInfo::step_close(),
         Step::Prune => T::WeightInfo::step_prune(PRUNE_ROWS),
     }
+}
+
+/// The heaviest step, which `poke` may take, with the look that finds it.
+pub(crate) fn heaviest_step<T: Config>() -> Weight {
+    let steps = largest_steps::<T>();
+    steps
+        .into_iter()
+        .fold(Weight::zero(), |most, (_, step)| most.max(step))
+}
+
+/// The steps at the largest sizes, each with what it can't be taken without.
+pub(crate) fn largest_steps<T: Config>() -> [(&'static str, Weight); 6] {
+    let always = T::WeightInfo::step_look().saturating_add(T::WeightInfo::step_idle());
+    let each = [
+        ("opening a round", Step::OpenRound(1)),
+        ("starting final validation", Step::StartFinal(1)),
+        ("fixing models", Step::Fix(1)),
+        ("starting the challenge phase", Step::StartChallenge),
+        ("closing", Step::Close),
+        ("pruning", Step::Prune),
+    ];
+    each.map(|(what, step)| (what, step_weight::<T>(step).saturating_add(always)))
 }

@@ -76,6 +76,8 @@ impl pallet_arena_staking::Config for Runtime {
     type CancelOrigin = EitherOf<EnsureRoot<AccountId>, EnsureSlashCanceller>;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_staking::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 /// Smallest delegation, as genesis set it.
@@ -106,6 +108,8 @@ impl pallet_arena_delegation::Config for Runtime {
     type MinDelegation = MinDelegation;
     type UnbondingMinutes = UnbondingMinutes;
     type WeightInfo = pallet_arena_delegation::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 impl pallet_arena_rewards::Config for Runtime {
@@ -116,6 +120,8 @@ impl pallet_arena_rewards::Config for Runtime {
     type Stakes = ArenaStaking;
     type Venues = AllVenues;
     type WeightInfo = pallet_arena_rewards::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 impl pallet_arena_tasks::Config for Runtime {
@@ -133,6 +139,8 @@ impl pallet_arena_tasks::Config for Runtime {
     type ProposalLifetime = dynamic_params::tasks::ProposalLifetime;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_tasks::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 impl pallet_arena_scoring::Config for Runtime {
@@ -148,6 +156,8 @@ impl pallet_arena_scoring::Config for Runtime {
     type ResultKeep = dynamic_params::scoring::ResultKeep;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_scoring::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
 impl pallet_arena_challenges::Config for Runtime {
@@ -162,4 +172,6 @@ impl pallet_arena_challenges::Config for Runtime {
     type Clock = ArenaStaking;
     type Slashed = fees::ToTreasury;
     type WeightInfo = pallet_arena_challenges::weights::SubstrateWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Neighbours;
 }

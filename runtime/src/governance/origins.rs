@@ -61,6 +61,11 @@ pub mod pallet {
                     let named = matches!(o.caller().try_into(), Ok(Origin::$variant));
                     if named { Ok(()) } else { Err(o) }
                 }
+
+                #[cfg(feature = "runtime-benchmarks")]
+                fn try_successful_origin() -> Result<O, ()> {
+                    Ok(O::from(Origin::$variant))
+                }
             }
         )*};
     }
@@ -89,6 +94,11 @@ pub mod pallet {
         fn try_origin(o: O) -> Result<Self::Success, O> {
             let named = matches!(o.caller().try_into(), Ok(Origin::Spender));
             if named { Ok(Limit::get()) } else { Err(o) }
+        }
+
+        #[cfg(feature = "runtime-benchmarks")]
+        fn try_successful_origin() -> Result<O, ()> {
+            Ok(O::from(Origin::Spender))
         }
     }
 }

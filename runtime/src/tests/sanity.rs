@@ -135,7 +135,7 @@ fn settlement_of_the_paper_should_take_a_few_pages_that_fit_their_share() {
         Info::step_draw(153),
         Info::step_pot(456).saturating_mul(models),
         Info::step_trainer().saturating_mul(models),
-        Info::step_validator(153).saturating_mul(validators),
+        Info::step_paid().saturating_mul(validators),
         Info::step_finish(153, 456),
     ]
     .into_iter()

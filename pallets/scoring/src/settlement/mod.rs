@@ -10,7 +10,7 @@ mod rules;
 
 use crate::{
     Config, Event, ModelRow, Pallet, Revealed, Reveals, RoundResults, Seeds, Settlement, Stage,
-    ValidatorRow, WeightInfo,
+    ValidatorRow, WeightInfo, units::step_validator,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_math::{
@@ -180,9 +180,7 @@ impl<T: Config> Work<T> {
             }
             Stage::Draw => T::WeightInfo::step_draw(models),
             Stage::Trainers { next } if next < models => T::WeightInfo::step_trainer(),
-            Stage::Validators { next } if next < validators => {
-                T::WeightInfo::step_validator(models)
-            }
+            Stage::Validators { next } if next < validators => step_validator::<T>(models),
             Stage::Finish => T::WeightInfo::step_finish(models, validators),
             // Only the stage changes.
             _ => Weight::zero(),
@@ -190,7 +188,7 @@ impl<T: Config> Work<T> {
     }
 
     /// Takes one unit of work; returns the stage after it.
-    fn take(&mut self, stage: Stage, now: BlockNumber) -> Stage {
+    pub(crate) fn take(&mut self, stage: Stage, now: BlockNumber) -> Stage {
         let models = count(self.state.models.len());
         let validators = count(self.state.validators.len());
         match stage {
@@ -238,7 +236,7 @@ impl<T: Config> Work<T> {
         }
     }
 
-    fn reveals(&mut self) -> &[Option<Revealed>] {
+    pub(crate) fn reveals(&mut self) -> &[Option<Revealed>] {
         let (task, round) = (self.state.task, self.state.round);
         let validators = &self.state.validators;
         self.reveals.get_or_insert_with(|| {

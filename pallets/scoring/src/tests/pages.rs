@@ -194,10 +194,9 @@ fn expected(case: &Case) -> arena_math::RoundOutput {
 
 /// The least with which every unit of work fits a block.
 fn smallest_limit() -> Weight {
-    <() as crate::WeightInfo>::step_look(arena_primitives::MAX_ACTIVE_TASKS)
-        .saturating_add(<() as crate::WeightInfo>::step_resume())
-        .saturating_add(<() as crate::WeightInfo>::step_reveals(41))
-        .saturating_add(<() as crate::WeightInfo>::step_finish(12, 41))
+    crate::units::units::<Test>(12, 41)
+        .into_iter()
+        .fold(Weight::zero(), |most, (_, unit)| most.max(unit))
 }
 
 #[test]

@@ -1,0 +1,504 @@
+//! What is measured of this pallet: its calls, and each unit of work of its hook. The
+//! documentation of a benchmark becomes that of its weight.
+
+use crate::*;
+use alloc::vec::Vec;
+use arena_primitives::{
+    AccountId, Balance, BlockNumber, InfraFault, MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS,
+    MinerFault, ModelStatus, PERBILL, Role, Round, RoundInfo, ScoreEntries, ScoreEntry,
+    ScoreOutcome, TaskId, UNIT, Venue,
+    traits::{BlockVrf, Due, Rounds, Stakes, TaskRewards},
+};
+use frame_benchmarking::v2::*;
+use frame_support::{BoundedVec, traits::Get, weights::WeightMeter};
+use frame_system::{Pallet as System, RawOrigin};
+use settlement::Work;
+use sp_core::H256;
+
+/// Brings the neighbours where benchmarks need them. Implemented by the runtime.
+pub trait BenchmarkHelper {
+    /// A task whose round 1 has closed with this many fixed models and counted validators, and a
+    /// committee of this size.
+    fn closed_round(models: u32, validators: u32, committee: u16) -> RoundInfo;
+    /// So many active tasks, two rounds of each closed.
+    fn closed_rounds(tasks: u32);
+    /// Commitments to models of a round that are never published, by each of its trainers.
+    fn unpublished(round: &RoundInfo);
+    /// The service key of an operator, acting.
+    fn service_key(operator: &AccountId) -> AccountId;
+}
+
+/// For tests, which run no benchmarks.
+impl BenchmarkHelper for () {
+    fn closed_round(_: u32, _: u32, _: u16) -> RoundInfo {
+        unreachable!("there are no neighbours")
+    }
+    fn closed_rounds(_: u32) {}
+    fn unpublished(_: &RoundInfo) {}
+    fn service_key(operator: &AccountId) -> AccountId {
+        operator.clone()
+    }
+}
+
+type Helper<T> = <T as Config>::BenchmarkHelper;
+
+fn go<T: Config>(block: BlockNumber) {
+    System::<T>::set_block_number(block.into());
+}
+
+fn validators_of<T: Config>(info: &RoundInfo) -> Vec<AccountId> {
+    T::Stakes::all(Venue::Task(info.task), Role::Validator, info.round)
+        .into_iter()
+        .map(|counted| counted.operator)
+        .collect()
+}
+
+/// Its seed is known, and each validator's chance is `its stake / of`, or certain with 0.
+fn seed<T: Config>(info: &RoundInfo, of: Balance) {
+    let total = if of == 0 { 1 } else { of };
+    let state = SeedState {
+        acc: H256::repeat_byte(7),
+        blocks: 16,
+        total: Some(total),
+    };
+    Seeds::<T>::insert(info.task, info.round, state);
+}
+
+fn raw_of(validator: usize, model: usize) -> u64 {
+    // Different scores of each model, in no order.
+    let mixed = (validator as u64)
+        .wrapping_mul(2_654_435_761)
+        .wrapping_add((model as u64).wrapping_mul(40_503));
+    PERBILL / 2 + mixed % (PERBILL / 2)
+}
+
+/// Everybody's commitment and reveal, of each of `models`.
+fn reveal_all<T: Config>(info: &RoundInfo, models: u32) {
+    for (v, who) in validators_of::<T>(info).into_iter().enumerate() {
+        let row = (0..models as usize).map(|m| Some(ScoreOutcome::Scored(raw_of(v, m))));
+        let row = Revealed::truncate_from(row.collect());
+        Commits::<T>::insert((info.task, info.round, &who), H256::repeat_byte(1));
+        Reveals::<T>::insert((info.task, info.round, &who), row);
+    }
+}
+
+/// A settlement that has begun, of a round whose reveals are in.
+fn settlement<T: Config>(models: u32, validators: u32) -> (RoundInfo, Settlement) {
+    let info = Helper::<T>::closed_round(models, validators, 0);
+    seed::<T>(&info, 0);
+    go::<T>(info.schedule.settle);
+    let mut work = Work::<T>::begin(info.task, info.round).expect("the round has a spec");
+    let mut state = work.state().clone();
+    assert_eq!(state.models.len() as u32, models);
+    assert_eq!(state.validators.len() as u32, validators);
+    state.due = Due {
+        emission: 1_000 * UNIT,
+        bounty: 0,
+    };
+    (info, state)
+}
+
+fn resume<T: Config>(state: Settlement) -> Work<T> {
+    Work::<T>::resume(state).expect("the round has a spec")
+}
+
+/// Each model has a consensus of its own.
+fn agree(state: &mut Settlement) {
+    for (m, row) in state.models.iter_mut().enumerate() {
+        row.consensus = Some((u128::from(raw_of(3, m)), u128::from(PERBILL)));
+        row.status = ModelStatus::Scored;
+        row.raw = Some(raw_of(3, m));
+    }
+    state.pots = state.models.len() as u32;
+}
+
+/// Draws, and owes all of it to `counted`, who shares it with delegators.
+fn draw<T: Config>(state: &mut Settlement) -> Balance {
+    state.drawn = T::Rewards::draw(state.task, state.due);
+    for row in state.models.iter_mut() {
+        if let Some(counted) = &mut row.counted {
+            counted.stake.delegated = counted.stake.own;
+            counted.stake.shares = counted.stake.own;
+        }
+    }
+    for row in state.validators.iter_mut() {
+        row.counted.stake.delegated = row.counted.stake.own;
+        row.counted.stake.shares = row.counted.stake.own;
+    }
+    state.drawn
+}
+
+/// The first validator of a settlement, whose turn has come.
+fn judged<T: Config>(models: u32) -> (RoundInfo, Settlement, AccountId) {
+    let (info, mut state) = settlement::<T>(models, 1);
+    state.stage = Stage::Validators { next: 0 };
+    let who = state.validators[0].counted.operator.clone();
+    (info, state, who)
+}
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    /// `commit_scores`.
+    #[benchmark]
+    fn commit_scores() {
+        let info = Helper::<T>::closed_round(1, 1, 0);
+        seed::<T>(&info, 0);
+        go::<T>(info.schedule.commit);
+        let who = validators_of::<T>(&info).remove(0);
+        let key = Helper::<T>::service_key(&who);
+        let (task, round) = (info.task, info.round);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(key), task, round, H256::repeat_byte(2));
+
+        assert!(Commits::<T>::contains_key((task, round, who)));
+    }
+
+    /// `reveal_scores` with `e` entries, in a round of as many models as there can be.
+    #[benchmark]
+    fn reveal_scores(e: Linear<1, MAX_TRAINERS>) {
+        // Drawn for `e` of them on average; for all of them with the largest.
+        let info = Helper::<T>::closed_round(MAX_TRAINERS, 1, e as u16);
+        let who = validators_of::<T>(&info).remove(0);
+        let (task, round) = (info.task, info.round);
+        let stake = T::Stakes::counted(Venue::Task(task), &who, round)
+            .map(|counted| counted.stake.own)
+            .unwrap_or_default();
+        seed::<T>(&info, stake * Balance::from(MAX_TRAINERS));
+        let drawn = Pallet::<T>::drawn(task, round, &who).into_iter();
+        let entries = drawn.enumerate().map(|(m, (_, manifest_root))| ScoreEntry {
+            manifest_root,
+            outcome: ScoreOutcome::Scored(raw_of(0, m)),
+            sketch: Some([5; 32]),
+        });
+        let entries = ScoreEntries::truncate_from(entries.collect());
+        let (samples_root, nonce) = (H256::repeat_byte(3), H256::repeat_byte(4));
+        let commitment = scores_commitment(&who, task, round, &entries, samples_root, nonce);
+        Commits::<T>::insert((task, round, &who), commitment);
+        go::<T>(info.schedule.reveal);
+        let key = Helper::<T>::service_key(&who);
+
+        #[extrinsic_call]
+        _(
+            RawOrigin::Signed(key),
+            task,
+            round,
+            entries,
+            samples_root,
+            nonce,
+        );
+
+        assert!(Reveals::<T>::contains_key((task, round, who)));
+    }
+
+    /// Looking at the closed rounds of `r` tasks, two of each, and at what may be pruned.
+    #[benchmark]
+    fn step_look(r: Linear<0, MAX_ACTIVE_TASKS>) {
+        Helper::<T>::closed_rounds(r);
+        Expiring::<T>::insert(0, (TaskId::MAX, BlockNumber::MAX));
+        ExpiringEnds::<T>::put((0, 1));
+        let now = Pallet::<T>::now();
+        // No unit fits what is left.
+        let limit = T::WeightInfo::step_look(MAX_ACTIVE_TASKS);
+
+        #[block]
+        {
+            Pallet::<T>::tick(now, limit);
+        }
+
+        assert_eq!(T::Rounds::closed_rounds().len() as u32, r * 2);
+        assert!(!Settling::<T>::exists());
+    }
+
+    /// Adding a block to one round's seed.
+    #[benchmark]
+    fn step_seed() {
+        let info = Helper::<T>::closed_round(1, 1, 0);
+        let begun = SeedState {
+            acc: H256::repeat_byte(1),
+            blocks: 1,
+            total: None,
+        };
+        Seeds::<T>::insert(info.task, info.round, begun);
+        let parent = info.schedule.seed;
+        go::<T>(parent.saturating_add(1));
+
+        #[block]
+        {
+            let vrf = T::Vrf::parent().or(Some(H256::repeat_byte(2)));
+            Pallet::<T>::gather(&info, parent, vrf);
+        }
+
+        let state = Seeds::<T>::get(info.task, info.round).expect("was begun");
+        assert_eq!(state.blocks, 2);
+    }
+
+    /// Completing a seed of a round with `v` validators.
+    #[benchmark]
+    fn step_complete(v: Linear<1, MAX_VALIDATORS>) {
+        let info = Helper::<T>::closed_round(1, v, 0);
+        let gathered = SeedState {
+            acc: H256::repeat_byte(1),
+            blocks: 16,
+            total: None,
+        };
+        Seeds::<T>::insert(info.task, info.round, gathered);
+        go::<T>(info.schedule.commit);
+
+        #[block]
+        {
+            let state = Seeds::<T>::get(info.task, info.round).expect("was gathered");
+            Pallet::<T>::complete(info.task, info.round, state);
+        }
+
+        assert!(Pallet::<T>::seed(info.task, info.round).is_some());
+    }
+
+    /// Reading and writing a settlement of the largest round, which doesn't end in a block, and
+    /// what is derived from it.
+    #[benchmark]
+    fn step_resume() {
+        let (_, state) = settlement::<T>(MAX_TRAINERS, MAX_VALIDATORS);
+        Settling::<T>::put(&state);
+
+        #[block]
+        {
+            let state = Settling::<T>::take().expect("is there");
+            Settling::<T>::put(resume::<T>(state).state());
+        }
+
+        assert_eq!(Settling::<T>::get(), Some(state));
+    }
+
+    /// Beginning a settlement of the largest round: its positions, models and spec.
+    #[benchmark]
+    fn step_begin() {
+        let info = Helper::<T>::closed_round(MAX_TRAINERS, MAX_VALIDATORS, 0);
+        go::<T>(info.schedule.settle);
+        let work;
+
+        #[block]
+        {
+            work = Work::<T>::begin(info.task, info.round);
+        }
+
+        assert!(work.is_some_and(|mut work| work.state().models.len() as u32 == MAX_TRAINERS));
+    }
+
+    /// Reading the reveals of `v` validators, of as many models as there can be.
+    #[benchmark]
+    fn step_reveals(v: Linear<1, MAX_VALIDATORS>) {
+        let (info, state) = settlement::<T>(1, v);
+        reveal_all::<T>(&info, MAX_TRAINERS);
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.reveals();
+        }
+
+        assert_eq!(work.reveals().iter().flatten().count() as u32, v);
+    }
+
+    /// Consensus on one model that `v` validators scored.
+    #[benchmark]
+    fn step_score(v: Linear<1, MAX_VALIDATORS>) {
+        let (info, state) = settlement::<T>(1, v);
+        reveal_all::<T>(&info, 1);
+        let mut work = resume::<T>(state);
+        work.reveals();
+
+        #[block]
+        {
+            work.take(Stage::Scores { next: 0 }, info.schedule.settle);
+        }
+
+        assert!(work.state().models[0].consensus.is_some());
+    }
+
+    /// Deciding on a round of `m` models, its draw and its trainers' shares.
+    #[benchmark]
+    fn step_draw(m: Linear<1, MAX_TRAINERS>) {
+        let (info, mut state) = settlement::<T>(m, 1);
+        agree(&mut state);
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.take(Stage::Draw, info.schedule.settle);
+        }
+
+        assert!(work.state().drawn > 0);
+        assert!(work.state().models.iter().any(|row| row.reward > 0));
+    }
+
+    /// Sharing one model's pot among `v` validators.
+    #[benchmark]
+    fn step_pot(v: Linear<1, MAX_VALIDATORS>) {
+        let (info, mut state) = settlement::<T>(1, v);
+        agree(&mut state);
+        reveal_all::<T>(&info, 1);
+        state.drawn = UNIT;
+        state.validator_pool = UNIT;
+        state.stage = Stage::Pots { next: 0 };
+        let mut work = resume::<T>(state);
+        work.reveals();
+
+        #[block]
+        {
+            work.take(Stage::Pots { next: 0 }, info.schedule.settle);
+        }
+
+        assert!(work.state().validators.iter().any(|row| row.reward > 0));
+    }
+
+    /// Paying a trainer.
+    #[benchmark]
+    fn step_trainer() {
+        let (info, mut state) = settlement::<T>(1, 1);
+        let drawn = draw::<T>(&mut state);
+        state.models[0].reward = drawn;
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.take(Stage::Trainers { next: 0 }, info.schedule.settle);
+        }
+
+        assert!(drawn > 0);
+        assert_eq!(work.state().paid, drawn);
+    }
+
+    /// Paying a validator that revealed, and removing its rows.
+    #[benchmark]
+    fn step_paid() {
+        let (info, mut state, who) = judged::<T>(1);
+        reveal_all::<T>(&info, MAX_TRAINERS);
+        Misses::<T>::insert(info.task, &who, 1);
+        let drawn = draw::<T>(&mut state);
+        state.validators[0].reward = drawn;
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.take(Stage::Validators { next: 0 }, info.schedule.settle);
+        }
+
+        assert_eq!(work.state().paid, drawn);
+        assert!(!Reveals::<T>::contains_key((info.task, info.round, &who)));
+        assert!(!Misses::<T>::contains_key(info.task, &who));
+    }
+
+    /// Slashing a validator that committed and didn't reveal, and removing its row.
+    #[benchmark]
+    fn step_slashed() {
+        let (info, state, who) = judged::<T>(1);
+        Commits::<T>::insert((info.task, info.round, &who), H256::repeat_byte(1));
+        let own = state.validators[0].counted.stake.own;
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.take(Stage::Validators { next: 0 }, info.schedule.settle);
+        }
+
+        assert!(!Commits::<T>::contains_key((info.task, info.round, &who)));
+        let next = info.round.saturating_add(2);
+        let left = T::Stakes::counted(Venue::Task(info.task), &who, next);
+        assert!(left.is_none_or(|counted| counted.stake.own < own));
+    }
+
+    /// Looking for a draw of an absent validator among `m` models.
+    #[benchmark]
+    fn step_absent(m: Linear<1, MAX_TRAINERS>) {
+        let (info, state, who) = {
+            let info = Helper::<T>::closed_round(m, 1, 1);
+            // As good as never.
+            seed::<T>(&info, Balance::MAX);
+            go::<T>(info.schedule.settle);
+            let mut work = Work::<T>::begin(info.task, info.round).expect("the round has a spec");
+            let state = work.state().clone();
+            let who = state.validators[0].counted.operator.clone();
+            (info, state, who)
+        };
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.take(Stage::Validators { next: 0 }, info.schedule.settle);
+        }
+
+        assert_eq!(Misses::<T>::get(info.task, &who), 0);
+        assert!(!work.state().validators[0].revealed);
+    }
+
+    /// Taking the seat of a validator that was absent once too often.
+    #[benchmark]
+    fn step_chilled() {
+        let (info, state, who) = judged::<T>(1);
+        Misses::<T>::insert(info.task, &who, T::MaxMisses::get().saturating_sub(1));
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.take(Stage::Validators { next: 0 }, info.schedule.settle);
+        }
+
+        assert!(!Misses::<T>::contains_key(info.task, &who));
+        let next = info.round.saturating_add(2);
+        assert!(T::Stakes::counted(Venue::Task(info.task), &who, next).is_none());
+    }
+
+    /// The result of a round of `m` models and `v` validators.
+    #[benchmark]
+    fn step_finish(m: Linear<1, MAX_TRAINERS>, v: Linear<1, MAX_VALIDATORS>) {
+        let (info, mut state) = settlement::<T>(m, v);
+        Helper::<T>::unpublished(&info);
+        agree(&mut state);
+        draw::<T>(&mut state);
+        for row in state.models.iter_mut() {
+            row.status = ModelStatus::Invalid(MinerFault::NonFinite);
+            row.rank = Some(1);
+            row.reward = UNIT;
+        }
+        for row in state.validators.iter_mut() {
+            row.revealed = true;
+            row.reward = UNIT;
+            row.distance = (1 << 60, m);
+        }
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.take(Stage::Finish, info.schedule.settle);
+        }
+
+        let result = RoundResults::<T>::get(info.task, info.round).expect("is kept");
+        assert_eq!(result.models.len() as u32, m);
+        assert_eq!(result.validators.len() as u32, v);
+        assert!(T::Rounds::info(info.task, info.round).is_none());
+    }
+
+    /// Removing `r` rows of a task that is over.
+    #[benchmark]
+    fn step_prune(r: Linear<1, PRUNE_ROWS>) {
+        let task = 0;
+        let skipped = Some(ScoreOutcome::Skipped(InfraFault::Timeout));
+        let row: Revealed = BoundedVec::truncate_from(alloc::vec![skipped; MAX_TRAINERS as usize]);
+        for n in 0..r {
+            let who: AccountId = account("validator", n, 0);
+            Reveals::<T>::insert((task, Round::from(1u8), who), &row);
+        }
+        Expiring::<T>::insert(0, (task, 0));
+        ExpiringEnds::<T>::put((0, 1));
+
+        #[block]
+        {
+            Pallet::<T>::prune_due(1, &mut WeightMeter::new());
+        }
+
+        assert_eq!(Reveals::<T>::iter_prefix((task,)).count(), 0);
+    }
+}

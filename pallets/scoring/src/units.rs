@@ -1,0 +1,49 @@
+//! What the units of work of the hook weigh, made of what was measured.
+
+use crate::{Config, PRUNE_ROWS, WeightInfo};
+use arena_primitives::{MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS};
+use frame_support::weights::Weight;
+
+type Info<T> = <T as Config>::WeightInfo;
+
+/// Paying or judging a validator of a round of `models`: it was there, or slept through its
+/// reveal, or was absent; then its draw is looked for, and what it finds may cost its seat.
+pub(crate) fn step_validator<T: Config>(models: u32) -> Weight {
+    Info::<T>::step_paid()
+        .max(Info::<T>::step_slashed())
+        .max(Info::<T>::step_absent(models).saturating_add(Info::<T>::step_chilled()))
+}
+
+/// The units of work of rounds of `trainers` and `validators`, each with what it can't be taken
+/// without.
+pub(crate) fn units<T: Config>(trainers: u32, validators: u32) -> [(&'static str, Weight); 9] {
+    let always = Info::<T>::step_look(MAX_ACTIVE_TASKS).saturating_add(Info::<T>::step_resume());
+    let seeds = Info::<T>::step_seed().saturating_mul(u64::from(MAX_ACTIVE_TASKS) * 2);
+    let reveals = Info::<T>::step_reveals(validators);
+    let each = [
+        ("a block of all seeds", seeds),
+        ("completing a seed", Info::<T>::step_complete(validators)),
+        ("beginning a settlement", Info::<T>::step_begin()),
+        (
+            "a consensus",
+            reveals.saturating_add(Info::<T>::step_score(validators)),
+        ),
+        ("a draw", Info::<T>::step_draw(trainers)),
+        (
+            "a pot",
+            reveals.saturating_add(Info::<T>::step_pot(validators)),
+        ),
+        (
+            "a payment",
+            Info::<T>::step_trainer().max(step_validator::<T>(trainers)),
+        ),
+        ("a result", Info::<T>::step_finish(trainers, validators)),
+        ("pruning", Info::<T>::step_prune(PRUNE_ROWS)),
+    ];
+    each.map(|(what, weight)| (what, weight.saturating_add(always)))
+}
+
+/// The units of work at the largest sizes.
+pub(crate) fn largest_units<T: Config>() -> [(&'static str, Weight); 9] {
+    units::<T>(MAX_TRAINERS, MAX_VALIDATORS)
+}
