@@ -37,7 +37,7 @@ while [ "$total" -lt "$calls" ]; do
     left=$((calls - total))
     run=$((left < RUN ? left : RUN))
     ARENA_SEED="$seed" ARENA_CALLS="$run" \
-        cargo test --release --locked -p arena-runtime --lib -- --exact "$TEST" --nocapture |
+        cargo test --release --workspace --locked --lib -- --exact "$TEST" --nocapture |
         tee "$log" || fail "seed $seed, $total calls before it were sound"
     line="$(grep -E '^random: [0-9]+ calls, [0-9]+ succeeded' "$log")" || fail "seed $seed: no total"
     read -r _ done_calls _ done_well _ <<<"$line"

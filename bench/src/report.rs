@@ -218,7 +218,11 @@ impl Report {
             s.quiet_hooks_ms, s.quiet_root_ms
         );
         println!("{}", pages(s));
-        println!("\nThe same settlement by pages of other sizes, natively");
+        println!(
+            "\nThe same settlement by pages of other sizes, natively and within one block: {} rows \
+             of earnings, accumulators and result, byte by byte",
+            s.payout_rows
+        );
         println!("{}", forced(&self.forced));
         println!(
             "\nOne claim in the wasm, signature and fee included; a call that does nothing takes \

@@ -70,7 +70,9 @@ pub(crate) struct Settlement {
     pub(crate) root_ms: f64,
     /// Reference time of all pages' weight.
     pub(crate) weight_ms: f64,
-    /// blake2 of the rows of what was paid.
+    /// Rows of what was paid, which every comparison compares.
+    pub(crate) payout_rows: usize,
+    /// Their blake2.
     pub(crate) payouts: String,
 }
 
@@ -201,6 +203,13 @@ fn summary(world: &mut World, runs: &mut [Run], rows: &Rows) -> Result<Settlemen
     };
     let paid_models = result.models.iter().filter(|m| m.reward > 0).count();
     let paid_validators = result.validators.iter().filter(|v| v.reward > 0).count();
+    // A row for each position that earned and the result, or the comparisons compare too little.
+    ensure!(
+        rows.len() > paid_models + paid_validators,
+        "{} rows of payouts for {} positions",
+        rows.len(),
+        paid_models + paid_validators
+    );
     let total = |run: &Vec<(f64, f64)>| run.iter().map(|(hooks, root)| hooks + root).sum();
     Ok(Settlement {
         models: result.models.len() as u32,
@@ -216,6 +225,7 @@ fn summary(world: &mut World, runs: &mut [Run], rows: &Rows) -> Result<Settlemen
         root_ms: median(nets.iter().map(|run| run.iter().map(|page| page.1).sum())),
         weight_ms: pages.iter().map(|page| page.weight_ms).sum(),
         pages,
+        payout_rows: rows.len(),
         payouts: hex::encode(blake2_256(&rows.encode())),
     })
 }
@@ -286,13 +296,21 @@ pub(crate) struct Forced {
 /// there are at least [`FORCED_PAGES`].
 pub(crate) fn force(world: &World, total: Weight, progress: &Progress) -> Result<Vec<Forced>> {
     let at_once = Weight::MAX;
-    let (pages, first) = settle_within(world, at_once)?;
+    let Some((pages, first)) = settle_within(world, at_once) else {
+        bail!("the round is never settled");
+    };
     ensure!(!first.is_empty(), "the round paid nothing");
     let mut forced = vec![forced_by(at_once, pages, true)];
     let usual = [MaxTickWeight::get()].into_iter();
-    let smaller = [2, 5, 11, 37, 101].into_iter().map(|parts| total / parts);
+    let smaller = [2, 5, 11, 37].into_iter().map(|parts| total / parts);
     for limit in usual.chain(smaller) {
-        let (pages, rows) = settle_within(world, limit)?;
+        let Some((pages, rows)) = settle_within(world, limit) else {
+            progress.say(format!(
+                "pages of {:.1} ms don't hold a unit of work",
+                limit.ref_time() as f64 / MILLI
+            ));
+            continue;
+        };
         progress.say(format!(
             "settlement by pages of {:.1} ms: {pages}",
             limit.ref_time() as f64 / MILLI
@@ -310,7 +328,8 @@ fn forced_by(limit: Weight, pages: u32, same_payouts: bool) -> Forced {
     }
 }
 
-fn settle_within(world: &World, limit: Weight) -> Result<(u32, Rows)> {
+/// In how many pages, and what is paid; `None` where pages are too small for a unit of work.
+fn settle_within(world: &World, limit: Weight) -> Option<(u32, Rows)> {
     let (task, round, now) = (world.task, world.round, world.settle);
     let mut state = copy(&world.state);
     let pages = state.execute_with(|| {
@@ -321,12 +340,9 @@ fn settle_within(world: &World, limit: Weight) -> Result<(u32, Rows)> {
         System::reset_events();
         ArenaTasks::on_initialize(now);
         (1..=100_000u32).find(|_| {
-            ArenaScoring::tick_with(now, limit);
+            ArenaScoring::tick(now, limit);
             is_settled(task, round)
         })
     });
-    match pages {
-        Some(pages) => Ok((pages, payouts(&mut state, task, round))),
-        None => bail!("with pages of {limit:?} the round is never settled"),
-    }
+    pages.map(|pages| (pages, payouts(&mut state, task, round)))
 }

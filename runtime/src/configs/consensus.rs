@@ -55,8 +55,9 @@ impl pallet_timestamp::Config for Runtime {
 }
 
 parameter_types! {
-    /// For how many blocks an equivocation can be reported: a week of production slots.
-    pub const ReportLongevity: u64 = 100_800;
+    /// For how many blocks an equivocation can be reported: five days of production slots, so
+    /// that a slash, two days after its report, still finds what unbonds for seven.
+    pub const ReportLongevity: u64 = 72_000;
     pub const MaxSetIdSessionEntries: u64 = 1_008;
 }
 

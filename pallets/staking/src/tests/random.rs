@@ -134,7 +134,7 @@ fn stake_call(random: &mut Random, venue: Venue, amount: Balance) -> bool {
 fn decrease_call(random: &mut Random, venue: Venue, amount: Balance) -> bool {
     let who = pick(random, venue, |p| p.own > 0);
     let own = Staking::position(venue, &who).map_or(1, |p| p.own);
-    let amount = if random.below(2) == 0 { own } else { amount };
+    let amount = if random.below(3) > 0 { own } else { amount };
     Staking::decrease(RuntimeOrigin::signed(who), venue, amount).is_ok()
 }
 
@@ -142,6 +142,21 @@ fn withdraw_call(random: &mut Random) -> bool {
     let some: Vec<_> = Unbonding::<Test>::iter_keys().collect();
     let who = random.of(&some).unwrap_or(account(1));
     Staking::withdraw(RuntimeOrigin::signed(who)).is_ok()
+}
+
+fn reap_call(random: &mut Random) -> bool {
+    let all: Vec<_> = Positions::<Test>::iter()
+        .filter(|(_, _, position)| position.own == 0 && position.shares == 0)
+        .map(|(venue, who, position)| (!Staking::is_over(venue, &position), venue, who))
+        .collect();
+    // Mostly one that can go, if there is one.
+    let chosen = if random.below(4) == 0 {
+        random.of(&all)
+    } else {
+        all.iter().min().cloned()
+    };
+    let (_, venue, who) = chosen.unwrap_or((true, TASK, account(1)));
+    Staking::reap(signed(1), venue, who).is_ok()
 }
 
 fn key_call(random: &mut Random, model: &mut Model, clear: bool) -> bool {
@@ -219,20 +234,17 @@ fn call(random: &mut Random, model: &mut Model) -> (&'static str, bool) {
     let amount = sizes[random.below(5) as usize];
     match random.below(32) {
         0..=6 => ("stake", stake_call(random, venue, amount)),
-        7..=9 => ("decrease", decrease_call(random, venue, amount)),
-        10 | 11 => ("withdraw", withdraw_call(random)),
-        12 | 13 => ("set_commission", {
+        7..=10 => ("decrease", decrease_call(random, venue, amount)),
+        11 => ("withdraw", withdraw_call(random)),
+        12 => ("set_commission", {
             let who = pick(random, venue, |p| p.own > 0);
             let percent = Perbill::from_percent(random.below(60) as u32);
             Staking::set_commission(RuntimeOrigin::signed(who), venue, percent).is_ok()
         }),
-        14 => ("set_service_key", key_call(random, model, false)),
-        15 => ("clear_service_key", key_call(random, model, true)),
-        16..=18 => ("reap", {
-            let who = pick(random, venue, |p| Staking::is_over(venue, p));
-            Staking::reap(signed(1), venue, who).is_ok()
-        }),
-        19 | 20 => ("take_seat", {
+        13 => ("set_service_key", key_call(random, model, false)),
+        14 => ("clear_service_key", key_call(random, model, true)),
+        15..=17 => ("reap", reap_call(random)),
+        18..=20 => ("take_seat", {
             let who = pick(random, venue, |p| p.own > 0 && !p.is_seated());
             Staking::take_seat(RuntimeOrigin::signed(who), venue).is_ok()
         }),

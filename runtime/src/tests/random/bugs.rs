@@ -53,9 +53,10 @@ fn should_be_caught(bug: fn(&mut World) -> bool, check: &str) {
 fn skipped_settle(world: &mut World) -> bool {
     let amount = 10 * UNIT;
     let victim = world.delegations.iter().find(|(venue, operator, who)| {
-        let live = ArenaDelegation::delegation(*venue, operator, who).map_or(0, |d| d.live());
+        let live = ArenaDelegation::value(*venue, operator, who);
         live > 0
             && ArenaDelegation::claimable(*venue, operator, who) > UNIT / 100
+            && *venue != Venue::Network
             && !AllVenues::ended(*venue)
             && Balances::free_balance(who) > 2 * amount
     });
@@ -78,10 +79,10 @@ fn skipped_settle(world: &mut World) -> bool {
         let (Some(newest), Some(oldest)) = (newest, oldest) else {
             return false;
         };
-        lots[newest].amount -= amount;
-        lots[oldest].amount += amount;
+        lots[newest].shares -= amount;
+        lots[oldest].shares += amount;
         let merged = newest != oldest;
-        lots.retain(|lot| lot.amount > 0);
+        lots.retain(|lot| lot.shares > 0);
         merged
     })
 }
@@ -100,7 +101,7 @@ fn page_paid_twice(_: &mut World) -> bool {
     let Some((task, round, counted)) = victim else {
         return false;
     };
-    let drawn = <ArenaRewards as TaskRewards>::draw(task, 3);
+    let drawn = <ArenaRewards as TaskRewards>::draw(task, ArenaRewards::due(task, 3));
     if drawn < UNIT {
         return false;
     }

@@ -161,10 +161,10 @@ fn booked() -> Held {
         book(who, staking::HoldReason::Unbonding.into(), sum);
     }
     for (_, who, row) in delegation::Delegations::<Runtime>::iter() {
-        book(who, delegation::HoldReason::Delegation.into(), row.live());
+        book(who, delegation::HoldReason::Delegation.into(), row.held);
     }
     for (who, chunks) in delegation::Unbonding::<Runtime>::iter() {
-        let sum = chunks.iter().map(|chunk| chunk.amount).sum();
+        let sum = chunks.iter().map(|chunk| chunk.points).sum();
         book(who, delegation::HoldReason::Unbonding.into(), sum);
     }
     for proposal in tasks::Proposals::<Runtime>::iter_values() {
@@ -211,12 +211,12 @@ fn holds_are_the_books() -> Verdict {
 fn delegations_are_the_positions() -> Verdict {
     let mut sums = BTreeMap::<(Venue, AccountId), Balance>::new();
     for (position, _, row) in pallet_arena_delegation::Delegations::<Runtime>::iter() {
-        *sums.entry(position).or_default() += row.live();
+        *sums.entry(position).or_default() += row.shares();
     }
     sums.retain(|_, sum| *sum > 0);
     let positions: BTreeMap<_, _> = pallet_arena_staking::Positions::<Runtime>::iter()
-        .filter(|(_, _, position)| position.delegated > 0)
-        .map(|(venue, who, position)| ((venue, who), position.delegated))
+        .filter(|(_, _, position)| position.shares > 0)
+        .map(|(venue, who, position)| ((venue, who), position.shares))
         .collect();
     if sums != positions {
         return fail("delegations_are_the_positions", "sums differ");
@@ -274,9 +274,11 @@ fn nobody_has_two_roles() -> Verdict {
         }
     }
     for (operator, key) in pallet_arena_staking::ServiceKey::<Runtime>::iter() {
-        let back = pallet_arena_staking::OperatorOf::<Runtime>::get(&key);
-        if operator == key || back != Some(operator) {
-            return fail("nobody_has_two_roles", "a service key is somebody else's");
+        for key in [Some(key.key), key.previous].into_iter().flatten() {
+            let back = pallet_arena_staking::OperatorOf::<Runtime>::get(&key);
+            if operator == key || back.as_ref() != Some(&operator) {
+                return fail("nobody_has_two_roles", "a service key is somebody else's");
+            }
         }
     }
     Ok(())

@@ -9,15 +9,15 @@ use arena_primitives::Venue;
 use sp_staking::offence::{Offence, ReportOffence};
 
 /// What an author has in `Network`, working and unbonding.
-fn at_risk(who: &AccountId) -> Balance {
+pub(super) fn at_risk(who: &AccountId) -> Balance {
     let own = ArenaStaking::position(Venue::Network, who).map_or(0, |p| p.own);
     let chunks = pallet_arena_staking::Unbonding::<Runtime>::get(who);
     let unbonding = chunks.iter().filter(|chunk| chunk.venue == Venue::Network);
     own + unbonding.map(|chunk| chunk.amount).sum::<Balance>()
 }
 
-/// Reports that an author wrote two blocks in a slot of this session. It loses the fraction of
-/// what it had then, as far as it is still there.
+/// Reports that an author wrote two blocks in a slot of this session. It is noted at the fraction
+/// that this costs, or a higher one of the same session; `shadow.rs` follows what is taken.
 pub(super) fn report(world: &mut World) -> Verdict {
     // BABE takes no block in which its own author is disabled: others report an author.
     let mut authors = Session::validators();
@@ -35,25 +35,18 @@ pub(super) fn report(world: &mut World) -> Verdict {
         validator_set_count: 6 + world.dice.below(30) as u32,
         offender: (who.clone(), ()),
     };
-    let there = at_risk(&who);
-    let then = ArenaStaking::position(Venue::Network, &who)
-        .and_then(|position| position.snapshot_at(session))
-        .map(|snapshot| snapshot.own)
-        .filter(|own| *own > 0);
-    let due = offence
-        .slash_fraction(1)
-        .mul_floor(then.unwrap_or(there))
-        .min(there);
+    let fraction = offence.slash_fraction(1);
+    let nothing = at_risk(&who) == 0;
     if Offences::report_offence(Vec::new(), offence).is_err() {
         return fail("offences_are_slashed", "the report was refused");
     }
     world.shadow.lives.offences += 1;
-    let left = at_risk(&who);
-    if there - left != due {
-        let taken = there - left;
+    let noted = pallet_arena_staking::Faults::<Runtime>::get(session, &who);
+    let noted = noted.map(|fault| fault.fraction);
+    if !nothing && noted.is_none_or(|noted| noted < fraction) {
         return fail(
             "offences_are_slashed",
-            format!("{taken} taken of {due} due"),
+            format!("{noted:?} is noted for a fault of {fraction:?}"),
         );
     }
     super::checks::after_call(world)

@@ -23,6 +23,10 @@ pub(super) struct Lives {
     pub(super) closed: u64,
     pub(super) cancelled: u64,
     pub(super) offences: u64,
+    pub(super) deferred: u64,
+    pub(super) called_off: u64,
+    pub(super) displaced: u64,
+    pub(super) chilled: u64,
     pub(super) sessions: u64,
     pub(super) blocks: u64,
 }
@@ -34,6 +38,10 @@ impl Lives {
         self.closed += other.closed;
         self.cancelled += other.cancelled;
         self.offences += other.offences;
+        self.deferred += other.deferred;
+        self.called_off += other.called_off;
+        self.displaced += other.displaced;
+        self.chilled += other.chilled;
         self.sessions += other.sessions;
         self.blocks += other.blocks;
     }
@@ -51,6 +59,8 @@ pub(super) struct Shadow {
     /// What events say was booked for a round.
     booked: BTreeMap<(TaskId, Round), PerOperator>,
     settled: BTreeSet<(TaskId, Round)>,
+    /// Own stake that each pending slash of `Network` will take.
+    pending: BTreeMap<u32, Balance>,
     pub(super) lives: Lives,
 }
 
@@ -87,6 +97,7 @@ impl Shadow {
             open,
             booked: BTreeMap::new(),
             settled: BTreeSet::new(),
+            pending: BTreeMap::new(),
             lives: Lives::default(),
         }
     }
@@ -105,9 +116,30 @@ impl Shadow {
         venues.map(|venue| (venue, positions(venue))).collect()
     }
 
-    /// Notes the rounds that the block's hooks opened.
-    pub(super) fn after_block(&mut self, before: BTreeMap<Venue, Positions>) {
+    /// Notes the rounds that the block's hooks opened. Slashes that a hook applied and authors
+    /// that the end of a session chilled come before the session that begins.
+    pub(super) fn after_block(&mut self, mut before: BTreeMap<Venue, Positions>) {
+        use pallet_arena_staking::Event;
         self.lives.blocks += 1;
+        if let Some(network) = before.get_mut(&Venue::Network) {
+            for record in System::read_events_no_consensus() {
+                let RuntimeEvent::ArenaStaking(
+                    Event::SlashApplied { operator, .. }
+                    | Event::Chilled {
+                        venue: Venue::Network,
+                        operator,
+                    },
+                ) = record.event
+                else {
+                    continue;
+                };
+                let now = ArenaStaking::position(Venue::Network, &operator);
+                match now {
+                    Some(position) => network.insert(operator, (position.role, position.now())),
+                    None => network.remove(&operator),
+                };
+            }
+        }
         self.look(before);
     }
 
@@ -140,7 +172,8 @@ impl Shadow {
         let mut settled = Vec::new();
         for record in System::read_events_no_consensus() {
             match record.event {
-                RuntimeEvent::ArenaStaking(event) => self.read_staking(event),
+                RuntimeEvent::ArenaStaking(event) => self.read_staking(event)?,
+                RuntimeEvent::ArenaDelegation(event) => self.read_delegation(event),
                 RuntimeEvent::ArenaRewards(event) => self.read_rewards(event)?,
                 RuntimeEvent::ArenaScoring(pallet_arena_scoring::Event::RoundSettled {
                     task,
@@ -170,9 +203,46 @@ impl Shadow {
         Ok(())
     }
 
-    fn read_staking(&mut self, event: pallet_arena_staking::Event<Runtime>) {
-        if let pallet_arena_staking::Event::Slashed { amount, .. } = event {
-            self.burned += amount;
+    fn read_staking(&mut self, event: pallet_arena_staking::Event<Runtime>) -> Verdict {
+        use pallet_arena_staking::Event;
+        match event {
+            Event::Slashed { amount, .. } => self.burned += amount,
+            Event::SlashDeferred { index, own, .. } => {
+                self.lives.deferred += 1;
+                self.pending.insert(index, own);
+            }
+            Event::SlashCancelled { index, .. } => {
+                self.lives.called_off += 1;
+                self.pending.remove(&index);
+            }
+            Event::SlashApplied {
+                index,
+                operator,
+                own,
+                ..
+            } => {
+                let due = self.pending.remove(&index).unwrap_or(0);
+                let left = super::offences::at_risk(&operator);
+                if own > due || (own < due && left > 0) {
+                    return fail(
+                        "offences_are_slashed",
+                        format!("{own} taken of {due} due, {left} left"),
+                    );
+                }
+            }
+            Event::Displaced { .. } => self.lives.displaced += 1,
+            Event::Chilled { .. } => self.lives.chilled += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn read_delegation(&mut self, event: pallet_arena_delegation::Event<Runtime>) {
+        use pallet_arena_delegation::Event;
+        match event {
+            Event::SlashApplied { amount, .. } => self.burned += amount,
+            Event::Withdrawn { slashed, .. } => self.burned += slashed,
+            _ => {}
         }
     }
 

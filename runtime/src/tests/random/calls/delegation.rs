@@ -32,7 +32,7 @@ pub(super) fn delegate(world: &mut World) -> Option<Sent> {
 type Row = (Venue, AccountId, AccountId);
 
 fn live((venue, operator, who): &Row) -> Balance {
-    ArenaDelegation::delegation(*venue, operator, who).map_or(0, |d| d.live())
+    ArenaDelegation::value(*venue, operator, who)
 }
 
 pub(super) fn undelegate(world: &mut World) -> Option<Sent> {
@@ -81,6 +81,23 @@ pub(super) fn claim_for(world: &mut World) -> Option<Sent> {
     let (venue, operator, who) = claimable(world)?;
     let anybody = world.one(0..PEOPLE);
     let call = Call::claim_for {
+        venue,
+        operator,
+        who,
+    };
+    Some(Sent::signed(anybody, call))
+}
+
+/// A hold that slashes of its position have not cut yet.
+pub(super) fn apply_slash(world: &mut World) -> Option<Sent> {
+    let row = world.dice.one_of(&world.delegations, |row| {
+        let (venue, operator, who) = row;
+        let held = ArenaDelegation::delegation(*venue, operator, who).map_or(0, |d| d.held);
+        held > live(row)
+    })?;
+    let (venue, operator, who) = row;
+    let anybody = world.one(0..PEOPLE);
+    let call = Call::apply_slash {
         venue,
         operator,
         who,

@@ -19,6 +19,7 @@ pub(super) enum By {
     Signed(AccountId),
     Approver,
     Guardian,
+    Canceller,
     Root,
 }
 
@@ -28,6 +29,7 @@ impl By {
             By::Signed(who) => RuntimeOrigin::signed(who.clone()),
             By::Approver => Origin::TaskApprover.into(),
             By::Guardian => Origin::TaskGuardian.into(),
+            By::Canceller => Origin::SlashCanceller.into(),
             By::Root => RuntimeOrigin::root(),
         }
     }
@@ -85,11 +87,14 @@ pub(super) static KINDS: &[Kind] = &kinds! {
     2 staking.set_service_key
     0 staking.clear_service_key
     1 staking.reap
+    2 staking.take_seat
+    0 staking.cancel_slash
     8 delegation.delegate
     5 delegation.undelegate
     2 delegation.withdraw
     3 delegation.claim
     2 delegation.claim_for
+    3 delegation.apply_slash
     3 rewards.claim
     2 rewards.claim_for
     1 tasks.propose

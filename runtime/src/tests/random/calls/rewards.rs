@@ -5,17 +5,13 @@ use crate::{
     tests::random::world::{PEOPLE, World},
     *,
 };
-use arena_primitives::{
-    Venue,
-    traits::{DelegatorRewards, PayoutState},
-};
+use arena_primitives::Venue;
 use pallet_arena_rewards::Call;
 
 /// A position with something to claim.
 fn owed(world: &mut World) -> Option<(Venue, AccountId)> {
     world.dice.one_of(&world.earners, |(venue, operator)| {
-        let state = <ArenaRewards as DelegatorRewards>::state(*venue, operator);
-        state == PayoutState::Free && ArenaRewards::earned(*venue, operator).operator_owed > 0
+        ArenaRewards::operator_free(*venue, operator) > 0
     })
 }
 

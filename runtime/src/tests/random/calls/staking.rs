@@ -1,6 +1,6 @@
 //! Own stake, commissions and service keys.
 
-use super::{Sent, spare};
+use super::{By, Sent, spare};
 use crate::{
     configs::arena::AllVenues,
     tests::random::world::{AUTHORS, Memo, PEOPLE, TRAINERS, VALIDATORS, World, now},
@@ -11,7 +11,7 @@ use arena_primitives::{
     hash::{Domain, preimage},
     traits::{ServiceKeys, Stakes, TaskStates, Venues},
 };
-use pallet_arena_staking::{Call, Position, SeatCount};
+use pallet_arena_staking::{Call, PendingSlashes, Position};
 use sp_core::{Pair, sr25519};
 use sp_runtime::Perbill;
 
@@ -33,12 +33,21 @@ pub(super) fn stake(world: &mut World) -> Option<Sent> {
     };
     let limits = ArenaStaking::limits();
     let least = limits.min_own(venue, role);
-    let full = SeatCount::<Runtime>::get(venue, role) >= limits.seats(venue, role);
+    // Where seats are full, a larger stake than the smallest takes its seat.
+    let mut seated: Vec<Balance> = pallet_arena_staking::Positions::<Runtime>::iter_prefix(venue)
+        .filter(|(_, p)| p.role == role && p.is_seated())
+        .map(|(_, p)| p.own)
+        .collect();
+    seated.sort_unstable();
+    let full = seated.len() >= limits.seats(venue, role) as usize;
+    let least = match seated.first().filter(|_| full) {
+        Some(smallest) if !world.dice.slips() => least.max(smallest + 1),
+        _ => least,
+    };
     let own = |who: &AccountId| ArenaStaking::position(venue, who).map_or(0, |p| p.own);
     let operator = world.one_who(crowd, |who| {
         AllVenues::admits(venue, role, who).is_ok()
             && ArenaStaking::role(venue, who).is_none_or(|other| other == role)
-            && (own(who) > 0 || !full)
             && spare(who) > least * 2
     })?;
     let low = if own(&operator) > 0 { UNIT / 10 } else { least };
@@ -143,4 +152,17 @@ pub(super) fn reap(world: &mut World) -> Option<Sent> {
     })?;
     let anybody = world.one(0..PEOPLE);
     Some(Sent::signed(anybody, Call::reap { venue, operator }))
+}
+
+pub(super) fn take_seat(world: &mut World) -> Option<Sent> {
+    let (venue, operator) = world.dice.one_of(&world.positions, |row| {
+        position(row).is_some_and(|p| !p.is_seated() && p.own > 0)
+    })?;
+    Some(Sent::signed(operator, Call::take_seat { venue }))
+}
+
+pub(super) fn cancel_slash(world: &mut World) -> Option<Sent> {
+    let pending: Vec<u32> = PendingSlashes::<Runtime>::iter_keys().collect();
+    let index = world.dice.any(&pending)?;
+    Some(Sent::new(By::Canceller, Call::cancel_slash { index }))
 }
