@@ -63,6 +63,8 @@ pub trait Clock {
     fn blocks(minutes: u32) -> BlockNumber;
     /// The windows of a round.
     fn windows() -> Windows;
+    /// For how many blocks stake that leaves can still be taken.
+    fn unbonding() -> BlockNumber;
 }
 
 /// One operator in one venue, as one round counts it.

@@ -43,6 +43,9 @@ pub const MILLI: Balance = UNIT / 1_000;
 pub const MAX_TRAINERS: u32 = 256;
 /// Most validators in a task.
 pub const MAX_VALIDATORS: u32 = 512;
+/// Rosters list who is seated and whom the two live rounds still count: so many times the seats at
+/// most.
+pub const ROSTER_PER_SEAT: u32 = 3;
 /// Most tasks that are alive at once.
 pub const MAX_ACTIVE_TASKS: u32 = 64;
 /// Most mirrors of an artifact.

@@ -117,6 +117,9 @@ impl Clock for Table {
     fn windows() -> Windows {
         Windows::default()
     }
+    fn unbonding() -> BlockNumber {
+        BlockNumber::MAX
+    }
 }
 
 impl TaskRewards for Table {

@@ -172,6 +172,9 @@ impl Clock for Knobs {
     fn windows() -> time::Windows {
         Default::default()
     }
+    fn unbonding() -> BlockNumber {
+        BlockNumber::MAX
+    }
 }
 
 impl Stakes for Knobs {

@@ -460,7 +460,8 @@ impl<T: Config> Pallet<T> {
     /// accumulator moves on.
     fn put(venue: Venue, operator: &AccountId, earned: Earnings) {
         let paid = earned.operator_owed == 0 && earned.delegators_owed == 0;
-        if paid && Released::<T>::contains_key(venue) {
+        // A round that is still being settled may yet pay it.
+        if paid && Released::<T>::contains_key(venue) && T::Venues::ended(venue) {
             Earned::<T>::remove(venue, operator);
         } else {
             Earned::<T>::insert(venue, operator, earned);

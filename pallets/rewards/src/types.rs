@@ -103,7 +103,7 @@ pub struct TaskEmission {
 pub const LOCKED_ROUNDS: Round = 2;
 
 /// Rounds whose pay can be locked at a time, that of the next round included.
-pub const MAX_RECENT: u32 = LOCKED_ROUNDS + 1;
+pub const MAX_RECENT: u32 = LOCKED_ROUNDS + 2;
 
 /// When what a position earns is free.
 #[derive(
@@ -204,10 +204,11 @@ impl Earnings {
     }
 
     /// Notes the pay of `round`, of which the operator gets `operator`, before [`Self::acc`]
-    /// moves. Pay that is free once this round is settled needs no note any more.
+    /// moves. Pay that is free already needs no note any more; this round is not settled yet.
     pub fn note_recent(&mut self, round: Round, operator: Balance) {
+        let settled = round.checked_sub(1);
         self.recent
-            .retain(|recent| is_locked(recent.round, Some(round)));
+            .retain(|recent| is_locked(recent.round, settled));
         let (acc_before, full) = (self.acc, self.recent.is_full());
         match self.recent.last_mut() {
             // Also where rounds were paid out of order: it is locked longer, never shorter.

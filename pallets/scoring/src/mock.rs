@@ -77,7 +77,8 @@ macro_rules! even {
         impl pallet_scoring::WeightInfo for Even {
             $(fn $name($($size: u32),*) -> Weight {
                 let sizes: u32 = [0, $($size),*].iter().sum();
-                Weight::from_parts(50 + 2 * u64::from(sizes), 0)
+                // What counts the largest sizes must not dwarf a test's rounds.
+                Weight::from_parts(50 + 2 * u64::from(sizes.min(64)), 0)
             })*
         }
     };
@@ -226,6 +227,9 @@ impl Clock for Table {
     }
     fn windows() -> Windows {
         Windows::default()
+    }
+    fn unbonding() -> BlockNumber {
+        BlockNumber::MAX
     }
 }
 

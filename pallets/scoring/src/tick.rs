@@ -3,10 +3,12 @@
 
 use crate::{
     Commits, Config, Event, Expiring, ExpiringEnds, Misses, PRUNE_ROWS, Pallet, Reveals,
-    RoundResults, SeedState, Seeds, Settling, WeightInfo, settlement::Work,
+    RoundResults, SeedState, Seeds, Settling, WeightInfo,
+    settlement::Work,
+    units::{begin_weight, complete_weight},
 };
 use arena_primitives::{
-    BlockNumber, MAX_ACTIVE_TASKS, MAX_VALIDATORS, Role, Round, RoundInfo, TaskId, Venue,
+    BlockNumber, MAX_ACTIVE_TASKS, Role, Round, RoundInfo, TaskId, Venue,
     traits::{BlockVrf, Rounds, Stakes},
 };
 use frame_support::{
@@ -63,10 +65,7 @@ impl<T: Config> Pallet<T> {
             if state.total.is_some() {
                 continue;
             }
-            if meter
-                .try_consume(T::WeightInfo::step_complete(MAX_VALIDATORS))
-                .is_err()
-            {
+            if meter.try_consume(complete_weight::<T>()).is_err() {
                 return false;
             }
             Self::complete(task, round, state);
@@ -106,7 +105,7 @@ impl<T: Config> Pallet<T> {
                     let Some(info) = due.find(|info| alive(info).is_some()) else {
                         return;
                     };
-                    if meter.try_consume(T::WeightInfo::step_begin()).is_err() {
+                    if meter.try_consume(begin_weight::<T>()).is_err() {
                         return;
                     }
                     Work::<T>::begin(info.task, info.round)

@@ -1,10 +1,23 @@
 //! What the units of work of the hook weigh, made of what was measured.
 
 use crate::{Config, PRUNE_ROWS, WeightInfo};
-use arena_primitives::{MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS};
+use arena_primitives::{MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS, ROSTER_PER_SEAT};
 use frame_support::weights::Weight;
 
 type Info<T> = <T as Config>::WeightInfo;
+
+/// Completing the largest round's seed: its roster is read with all that it lists.
+pub(crate) fn complete_weight<T: Config>() -> Weight {
+    Info::<T>::step_complete(MAX_VALIDATORS.saturating_mul(ROSTER_PER_SEAT))
+}
+
+/// Beginning the largest round's settlement. What was measured has full seats; rosters may list
+/// more.
+pub(crate) fn begin_weight<T: Config>() -> Weight {
+    let seats = MAX_TRAINERS.saturating_add(MAX_VALIDATORS);
+    let more = seats.saturating_mul(ROSTER_PER_SEAT.saturating_sub(1));
+    Info::<T>::step_begin().saturating_add(Info::<T>::step_complete(more))
+}
 
 /// Paying or judging a validator of a round of `models`: it was there, or slept through its
 /// reveal, or was absent; then its draw is looked for, and what it finds may cost its seat.
@@ -22,8 +35,8 @@ pub(crate) fn units<T: Config>(trainers: u32, validators: u32) -> [(&'static str
     let reveals = Info::<T>::step_reveals(validators);
     let each = [
         ("a block of all seeds", seeds),
-        ("completing a seed", Info::<T>::step_complete(validators)),
-        ("beginning a settlement", Info::<T>::step_begin()),
+        ("completing a seed", complete_weight::<T>()),
+        ("beginning a settlement", begin_weight::<T>()),
         (
             "a consensus",
             reveals.saturating_add(Info::<T>::step_score(validators)),

@@ -19,6 +19,11 @@ impl<T: Config> Clock for Pallet<T> {
     fn windows() -> Windows {
         Time::<T>::get().windows
     }
+
+    fn unbonding() -> BlockNumber {
+        let time = Time::<T>::get();
+        time::blocks(time.unbonding_minutes, time.blocks_per_day)
+    }
 }
 
 fn counted<T: Config>(operator: AccountId, position: &Position, round: Round) -> Option<Counted> {

@@ -93,9 +93,10 @@ impl<T: Config> Pallet<T> {
         }
         let mut queue = SlashQueue::<T>::get();
         let index = queue.end;
+        Self::make_room(who, fraction);
         let mut pending = PendingOf::<T>::get(who);
         if pending.try_push(index).is_err() {
-            log::error!(target: LOG, "{who:?} has {MAX_PENDING} slashes pending: no more fit");
+            log::warn!(target: LOG, "{who:?} has {MAX_PENDING} worse slashes pending");
             return;
         }
         let time = Time::<T>::get();
@@ -118,6 +119,23 @@ impl<T: Config> Pallet<T> {
             due,
         });
         PendingSlashes::<T>::insert(index, slash);
+    }
+
+    /// Where all places are taken, the least slash that is pending makes room for a worse one:
+    /// an offender that reports small faults of its own must not be spared a great one.
+    fn make_room(who: &AccountId, fraction: Perbill) {
+        let pending = PendingOf::<T>::get(who);
+        if !pending.is_full() {
+            return;
+        }
+        let least = pending
+            .into_iter()
+            .filter_map(|index| Some((PendingSlashes::<T>::get(index)?.fraction, index)))
+            .min();
+        if let Some((_, index)) = least.filter(|(least, _)| *least < fraction) {
+            // It is there, and its operator may commit another fault of that session.
+            let _ = Self::do_cancel_slash(index);
+        }
     }
 
     fn take_pending(index: u32) -> Option<PendingSlash> {

@@ -359,6 +359,9 @@ pub mod pallet {
         TaskOver,
         /// Nothing is due for this task at this block.
         NothingDue,
+        /// A round, or final validation, lasts so long that stake could leave before it is settled.
+        /// Shorten it: with its windows it must fit the unbonding period.
+        OutlivesStake,
     }
 
     #[pallet::hooks]

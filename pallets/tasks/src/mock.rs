@@ -69,6 +69,8 @@ impl pallet_tasks::Config for Test {
 pub(crate) const DEPOSIT: Balance = 500;
 /// Blocks of a day, and of a round of [`spec`].
 pub(crate) const DAY: BlockNumber = 20;
+/// Blocks for which stake that leaves can be taken.
+pub(crate) const UNBONDING: BlockNumber = 10 * DAY;
 pub(crate) const WINDOWS: Windows = Windows {
     gap: 1,
     publish: 2,
@@ -177,6 +179,9 @@ impl Clock for Table {
     }
     fn windows() -> Windows {
         WINDOWS
+    }
+    fn unbonding() -> BlockNumber {
+        UNBONDING
     }
 }
 

@@ -141,6 +141,13 @@ fn check_time<T: Config>(spec: &TaskSpec) -> Result<(), Error<T>> {
         T::Clock::blocks(spec.round_minutes) >= windows.total(),
         Error::<T>::RoundTooShort
     );
+    // Stake that leaves at the beginning of a round counts in it to its settlement.
+    let round = T::Clock::blocks(spec.round_minutes).saturating_add(windows.total());
+    let last = T::Clock::blocks(spec.final_days.saturating_mul(MINUTES_PER_DAY));
+    ensure!(
+        round.max(last) <= T::Clock::unbonding(),
+        Error::<T>::OutlivesStake
+    );
     let commit_seconds = u64::from(windows.commit)
         .saturating_mul(u64::from(MINUTES_PER_DAY).saturating_mul(60))
         .checked_div(u64::from(T::Clock::blocks(MINUTES_PER_DAY)))

@@ -141,6 +141,8 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
         (|s| s.rounds = 367, Error::BadDuration),
         (|s| s.final_days = 0, Error::BadDuration),
         (|s| s.round_minutes = 60, Error::RoundTooShort),
+        (|s| s.final_days = 11, Error::OutlivesStake),
+        (|s| s.round_minutes = 10 * 1_440, Error::OutlivesStake),
         (|s| s.model.max_seconds = u32::MAX, Error::EvaluationTooLong),
     ];
     run(|| {
@@ -631,7 +633,7 @@ fn hook_should_stop_at_its_weight_and_continue_in_the_next_block() {
         let hash = Tasks::spec_hash(&account(CREATOR), &other);
         assert_ok!(Tasks::propose(signed(CREATOR), other));
         assert_ok!(Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one()));
-        let one = <() as crate::WeightInfo>::step_open(768);
+        let one = <() as crate::WeightInfo>::step_open(3 * 768);
         let idle = <() as crate::WeightInfo>::step_idle();
         let look = <() as crate::WeightInfo>::step_look();
         TickWeight::set(&(look + one + idle * 2));

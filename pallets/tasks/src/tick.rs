@@ -7,8 +7,8 @@ use crate::{
 };
 use alloc::vec::Vec;
 use arena_primitives::{
-    Balance, BlockNumber, MAX_TRAINERS, MAX_VALIDATORS, ModelResult, Role, Round, RoundModel,
-    RoundModels, TaskId, TaskSpec, Venue,
+    Balance, BlockNumber, MAX_TRAINERS, MAX_VALIDATORS, ModelResult, ROSTER_PER_SEAT, Role, Round,
+    RoundModel, RoundModels, TaskId, TaskSpec, Venue,
     time::{MINUTES_PER_DAY, Schedule},
     traits::{Cases, Clock, Results, Stakes, TaskRewards},
 };
@@ -265,9 +265,11 @@ fn cleared(result: sp_io::MultiRemovalResults) -> (u32, bool) {
 fn step_weight<T: Config>(step: Step) -> Weight {
     match step {
         Step::OpenRound(_) | Step::StartFinal(_) => {
-            T::WeightInfo::step_open(MAX_TRAINERS.saturating_add(MAX_VALIDATORS))
+            // Rosters are read with all that they list.
+            let listed = MAX_TRAINERS.saturating_add(MAX_VALIDATORS);
+            T::WeightInfo::step_open(listed.saturating_mul(ROSTER_PER_SEAT))
         }
-        Step::Fix(_) => T::WeightInfo::step_fix(MAX_TRAINERS),
+        Step::Fix(_) => T::WeightInfo::step_fix(MAX_TRAINERS.saturating_mul(ROSTER_PER_SEAT)),
         Step::StartChallenge => T::WeightInfo::step_challenge(),
         Step::Close => T::WeightInfo::step_close(),
         Step::Prune => T::WeightInfo::step_prune(PRUNE_ROWS),

@@ -55,8 +55,9 @@ impl pallet_timestamp::Config for Runtime {
 }
 
 parameter_types! {
-    /// For how many blocks an equivocation can be reported: five days of production slots, so
-    /// that a slash, two days after its report, still finds what unbonds for seven.
+    /// For how many blocks a report of an equivocation stays in a pool: five days of production
+    /// slots. What is reported later than unbonding less the deferral of slashes may find that
+    /// delegated stake has left.
     pub const ReportLongevity: u64 = 72_000;
     pub const MaxSetIdSessionEntries: u64 = 1_008;
 }
@@ -129,7 +130,7 @@ impl pallet_authority_discovery::Config for Runtime {
     type MaxAuthorities = MaxAuthorities;
 }
 
-/// Takes an offender out of block production for the rest of its session.
+/// Takes an offender out of block production until the set of authors changes.
 pub struct DisableOffender;
 impl pallet_arena_staking::Disabling for DisableOffender {
     fn disable(who: &AccountId, fraction: Perbill) {

@@ -304,8 +304,11 @@ fn an_operator_should_have_no_more_slashes_pending_than_fit() {
         NetworkRound::set(Some(9));
         offence(2, 9, 1); // no room: nothing is queued
         assert_eq!(SlashQueue::<Test>::get().end, 9);
-        offence(2, 8, 2); // a worse one takes the place of the lesser
-        assert_eq!(pending(9).session, 8);
+        offence(2, 9, 100); // a worse one takes the place of the least
+        assert_eq!(pending(9).session, 9);
+        assert_eq!(PendingSlashes::<Test>::get(0), None);
+        offence(2, 8, 2); // and that of a lesser one of its session
+        assert_eq!(pending(10).session, 8);
         PendingOf::<Test>::mutate(account(2), |row| row.retain(|i| *i < 100));
     });
 }

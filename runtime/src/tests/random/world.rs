@@ -151,7 +151,7 @@ fn patch() -> serde_json::Value {
                 "epochSlots": SESSION,
                 "blocksPerDay": 20,
                 "windows": { "gap": 1, "publish": 3, "seed": 2, "commit": 9, "reveal": 5 },
-                "unbondingMinutes": 2_160,
+                "unbondingMinutes": 4_320,
                 "commissionNoticeMinutes": 720,
             },
             "limits": { "seatsAuthors": 6, "seatsValidators": 7, "seatsTrainers": 8 },
