@@ -26,7 +26,7 @@ use subxt::{
         with = "::subxt::utils::Static<::arena_primitives::Role>"
     ),
     substitute_type(
-        path = "arena_primitives::types::TaskSpec",
+        path = "arena_primitives::spec::TaskSpec",
         with = "::subxt::utils::Static<::arena_primitives::TaskSpec>"
     ),
     substitute_type(

@@ -336,102 +336,11 @@ fn fraction(field: &str, part: Nano) -> Result<Perbill> {
 
 /// What the chain would refuse, as far as it can be told without its clock.
 pub(crate) fn check(spec: &TaskSpec) -> Result<()> {
-    ensure!(
-        spec.profile == NumericProfile::F32,
-        "profile: only \"f32\" is executed"
-    );
-    let worst_fits = match spec.metric {
-        Metric::Accuracy => spec.worst < PERBILL,
-        Metric::BitsPerByte => spec.worst > 0 && spec.worst <= 64 * PERBILL,
-    };
-    ensure!(
-        worst_fits,
-        "worst: below 1 for accuracy, above 0 and at most 64 for bits_per_byte"
-    );
+    spec.check()?;
     let DataSource::Public(data) = &spec.data;
-    ensure!(data.bytes > 0, "data: the file is empty");
     ensure!(
         data.blake3 != [0; 32],
         "data: still the template's; name your own file"
-    );
-    check_model(spec)?;
-    check_rewards(&spec.rewards)?;
-    let days = 1..=366;
-    ensure!(days.contains(&spec.rounds), "rounds: from 1 to 366");
-    ensure!(days.contains(&spec.final_days), "final_days: from 1 to 366");
-    ensure!(spec.challenge_days <= 366, "challenge_days: at most 366");
-    ensure!(
-        (1..=366 * 1_440).contains(&spec.round_minutes),
-        "round_minutes: at most 366 days"
-    );
-    Ok(())
-}
-
-fn check_model(spec: &TaskSpec) -> Result<()> {
-    let model = &spec.model;
-    ensure!(
-        !model.architectures.is_empty(),
-        "model.architectures: name at least one"
-    );
-    for architecture in &model.architectures {
-        let language = *architecture == Architecture::Llama;
-        ensure!(
-            language == (spec.metric == Metric::BitsPerByte),
-            "model.architectures: {architecture:?} can't be measured by {:?}",
-            spec.metric
-        );
-    }
-    ensure!(model.max_parameters > 0, "model.max_parameters: above 0");
-    ensure!(model.max_bytes > 0, "model.max_bytes: above 0");
-    ensure!(model.max_seconds > 0, "model.max_seconds: above 0");
-    ensure!(
-        spec.metric != Metric::BitsPerByte || model.context > 0,
-        "model.context: above 0 for language models"
-    );
-    Ok(())
-}
-
-fn check_rewards(rewards: &RewardParams) -> Result<()> {
-    match rewards.rank {
-        RankRule::ByStake { depth } => ensure!(depth > 0, "rewards.rank: depth above 0"),
-        RankRule::ByHead { alpha_milli } => {
-            ensure!(
-                alpha_milli <= 10_000,
-                "rewards.rank: alpha_milli at most 10000"
-            );
-        }
-    }
-    ensure!(
-        rewards.lambda_milli < 88_000,
-        "rewards.lambda_milli: below 88000"
-    );
-    ensure!(
-        rewards.alpha_v_milli <= 10_000,
-        "rewards.alpha_v_milli: at most 10000"
-    );
-    match rewards.cap {
-        WeightCap::None => {}
-        WeightCap::Seats(seats) => ensure!(seats > 0, "rewards.cap: seats above 0"),
-        WeightCap::Percentile(percent) => {
-            ensure!(
-                (1..=100).contains(&percent),
-                "rewards.cap: percentile from 1 to 100"
-            );
-        }
-    }
-    ensure!(rewards.committee <= 512, "rewards.committee: at most 512");
-    let most = if rewards.committee == 0 {
-        512
-    } else {
-        rewards.committee
-    };
-    ensure!(
-        (1..=most).contains(&rewards.min_scorers),
-        "rewards.min_scorers: from 1 to {most}"
-    );
-    ensure!(
-        (1..=256).contains(&rewards.min_trainers),
-        "rewards.min_trainers: from 1 to 256"
     );
     Ok(())
 }

@@ -71,8 +71,9 @@ fn usual_places() -> Vec<PathBuf> {
 
 /// The checkout's `data` directory.
 pub fn data_dir() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."));
-    root.join("data")
+    // Test runners set it to the checkout that runs. What is compiled in may be another checkout
+    // that shares the target directory.
+    let package = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().unwrap_or(Path::new(".")).join("data")
 }

@@ -122,12 +122,12 @@ fn kill_author_in_commit_window(stage: &mut Stage, round: u32) {
     assert!(rpc.best_block().is_err(), "a killed node answers");
     node.start().unwrap();
     node.wait_for_executor(WITHIN).unwrap();
-    // A round that was in its commit window can't be over: nobody else authors.
+    // A round that was in its commit window can't be over: nobody else authors. What the database
+    // hadn't written yet may be lost, until the other nodes give it back.
     let phase = phase(&rpc, stage.task, round);
-    assert_eq!(
-        phase.as_deref(),
-        Some("commit"),
-        "killed executor: {executor:?}"
+    assert!(
+        matches!(phase.as_deref(), Some("seed" | "commit")),
+        "{phase:?}, killed executor: {executor:?}"
     );
 }
 

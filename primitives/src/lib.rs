@@ -1,6 +1,9 @@
 //! Types, traits and wire formats that the AIArena crates share.
 //!
-//! - [`types`]: what a task, a round, a score and a duty are.
+//! - [`types`]: numbers, accounts, venues, roles, positions.
+//! - [`spec`]: what a task is.
+//! - [`round`]: what a round counts, what is found in it, and what stays of it.
+//! - [`duty`]: what the feeless calls are told apart and refused by.
 //! - [`traits`]: the glue between pallets; wired in the runtime's `configs/arena.rs`.
 //! - [`job`]: the wire between a node's offchain worker and its executor.
 //! - [`hash`]: domain-tagged hashes of protocol section 10.
@@ -8,12 +11,18 @@
 
 extern crate alloc;
 
+pub mod duty;
 pub mod hash;
 pub mod job;
+pub mod round;
+pub mod spec;
 pub mod time;
 pub mod traits;
 pub mod types;
 
+pub use duty::*;
+pub use round::*;
+pub use spec::*;
 pub use types::*;
 
 /// Service keys: sr25519 under the key type `aren` (protocol section 10).

@@ -4,7 +4,7 @@
 //! `impl for ()` stands for "nothing there": it is what a pallet's own tests use for the
 //! neighbours that they don't look at.
 
-use crate::{time::Windows, types::*};
+use crate::{duty::*, round::*, spec::TaskSpec, time::Windows, types::*};
 use alloc::vec::Vec;
 use codec::{Decode, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;

@@ -7,7 +7,7 @@ use arena_primitives::{
 };
 use frame_support::{
     ensure,
-    traits::{Get, fungible::hold::Mutate as _, tokens::Precision},
+    traits::{fungible::hold::Mutate as _, tokens::Precision},
 };
 use sp_runtime::{
     ArithmeticError, DispatchError, DispatchResult, Perbill, traits::SaturatedConversion,
@@ -26,7 +26,7 @@ impl<T: Config> Pallet<T> {
         who: &AccountId,
         amount: Balance,
     ) -> Result<BlockNumber, DispatchError> {
-        let until = Self::now().saturating_add(T::Clock::blocks(T::UnbondingMinutes::get()));
+        let until = Self::now().saturating_add(T::Clock::unbonding());
         let pool = Self::enter(venue, operator, amount, until)?;
         Unbonding::<T>::try_mutate(who, |chunks| -> DispatchResult {
             let same = |chunk: &&mut UnbondingChunk| chunk.pool == pool && chunk.until == until;

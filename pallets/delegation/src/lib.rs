@@ -70,8 +70,6 @@ pub mod pallet {
         type Clock: Clock;
         /// Least stake of one delegator in one position.
         type MinDelegation: Get<Balance>;
-        /// How long delegated stake unbonds.
-        type UnbondingMinutes: Get<u32>;
         /// What calls weigh.
         type WeightInfo: WeightInfo;
         /// Brings the neighbours where benchmarks need them.

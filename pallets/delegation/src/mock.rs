@@ -17,7 +17,7 @@ use frame_support::{
     pallet_prelude::ValueQuery,
     parameter_types, storage_alias,
     traits::{
-        ConstU32, ConstU128, Imbalance, OnUnbalanced,
+        ConstU128, Imbalance, OnUnbalanced,
         fungible::{Credit, Mutate},
     },
 };
@@ -173,7 +173,7 @@ impl Clock for Knobs {
         Default::default()
     }
     fn unbonding() -> BlockNumber {
-        BlockNumber::MAX
+        DAY
     }
 }
 
@@ -266,7 +266,6 @@ impl Config for Test {
     type Rewards = Knobs;
     type Clock = Knobs;
     type MinDelegation = Min;
-    type UnbondingMinutes = ConstU32<1_440>;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = ();

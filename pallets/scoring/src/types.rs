@@ -1,8 +1,8 @@
 //! Records.
 
 use arena_primitives::{
-    AccountId, Balance, MAX_TRAINERS, MAX_VALIDATORS, Metric, ModelStatus, PERBILL, Round,
-    RoundModel, ScoreEntries, ScoreOutcome, TaskId, Unpaid,
+    AccountId, Balance, MAX_BITS_PER_BYTE, MAX_TRAINERS, MAX_VALIDATORS, Metric, ModelStatus,
+    PERBILL, Round, RoundModel, ScoreEntries, ScoreOutcome, TaskId, Unpaid,
     hash::{Domain, hash},
     traits::{Counted, Due},
 };
@@ -10,9 +10,6 @@ use codec::{Decode, Encode, MaxEncodedLen};
 use frame_support::{BoundedVec, traits::ConstU32};
 use scale_info::TypeInfo;
 use sp_core::H256;
-
-/// Most bits per byte that can be revealed, × 10⁹.
-pub const MAX_BITS_PER_BYTE: u64 = 64_000_000_000;
 
 /// The making of a round's seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]

@@ -3,7 +3,8 @@
 use crate::{types::*, *};
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Role, Round, TimeParameters, Venue, time, traits::Venues as _,
+    AccountId, Balance, BlockNumber, Role, Round, TimeParameters, Venue,
+    traits::{Clock, Venues as _},
 };
 use frame_support::{
     ensure,
@@ -177,9 +178,7 @@ impl<T: Config> Pallet<T> {
         operator: &AccountId,
         amount: Balance,
     ) -> Result<BlockNumber, DispatchError> {
-        let time = Time::<T>::get();
-        let until =
-            Self::now().saturating_add(time::blocks(time.unbonding_minutes, time.blocks_per_day));
+        let until = Self::now().saturating_add(<Self as Clock>::unbonding());
         Unbonding::<T>::try_mutate(operator, |chunks| -> DispatchResult {
             match chunks
                 .iter_mut()
@@ -301,8 +300,7 @@ impl<T: Config> Pallet<T> {
             Error::<T>::CommissionPending
         );
 
-        let time = Time::<T>::get();
-        let notice = time::blocks(time.commission_notice_minutes, time.blocks_per_day);
+        let notice = <Self as Clock>::blocks(Time::<T>::get().commission_notice_minutes);
         let from = now.saturating_add(notice);
         position.commission = position.commission_at(now);
         position.pending_commission = Some((commission, from));

@@ -2,7 +2,7 @@
 
 use crate::{types::*, *};
 use alloc::{collections::BTreeMap, vec::Vec};
-use arena_primitives::{AccountId, Hash, Round, time};
+use arena_primitives::{AccountId, Hash, Round, traits::Clock};
 use core::cmp::Reverse;
 use frame_support::{dispatch::DispatchClass, traits::Defensive};
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -114,9 +114,8 @@ impl<T: Config> Pallet<T> {
     /// For how many sessions faults are remembered, and can be punished: twice as many as stake
     /// takes to unbond when no slot is missed.
     pub(crate) fn fault_sessions() -> Round {
-        let time = Time::<T>::get();
-        let unbonding = time::blocks(time.unbonding_minutes, time.blocks_per_day);
-        let sessions = u64::from(unbonding).div_ceil(time.epoch_slots.max(1));
+        let epoch = Time::<T>::get().epoch_slots.max(1);
+        let sessions = u64::from(<Self as Clock>::unbonding()).div_ceil(epoch);
         u32::try_from(sessions.saturating_mul(2).saturating_add(1)).unwrap_or(u32::MAX)
     }
 

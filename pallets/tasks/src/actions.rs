@@ -7,7 +7,7 @@ use crate::{
 };
 use arena_primitives::{
     AccountId, Balance, BlockNumber, DutyRefusal, DutyTag, Role, Round, TaskId, TaskPhase,
-    TaskSpec, Uris, Venue,
+    TaskSpec, Uris, Venue, are_mirrors,
     hash::{Domain, hash},
     time::{RoundPhase, Schedule},
     traits::{Cases, Clock, DutyCheck, Results, ServiceKeys, Stakes, TaskRewards},
@@ -195,7 +195,7 @@ impl<T: Config> Pallet<T> {
         let round = live.round;
         let role = T::Stakes::role(Venue::Task(id), &trainer);
         ensure!(role == Some(Role::Trainer), Error::<T>::NotATrainer);
-        ensure!(spec::are_mirrors(uris), Error::<T>::BadUris);
+        ensure!(are_mirrors(uris), Error::<T>::BadUris);
         let Some(submission) = Submissions::<T>::get((id, round, &trainer)) else {
             let published = Models::<T>::get(id, &trainer)
                 .is_some_and(|model| model.current.from_round == round);

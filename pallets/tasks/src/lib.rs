@@ -20,7 +20,6 @@ mod tests;
 
 pub use actions::PUBLISH_TAG;
 pub use pallet::*;
-pub use spec::{MAX_ALPHA_MILLI, MAX_BITS_PER_BYTE, MAX_LAMBDA_MILLI, MAX_ROUNDS};
 pub use types::*;
 pub use weights::WeightInfo;
 

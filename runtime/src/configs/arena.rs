@@ -88,14 +88,6 @@ impl Get<Balance> for MinDelegation {
     }
 }
 
-/// Minutes of unbonding, as genesis set them.
-pub struct UnbondingMinutes;
-impl Get<u32> for UnbondingMinutes {
-    fn get() -> u32 {
-        ArenaStaking::time().unbonding_minutes
-    }
-}
-
 impl pallet_arena_delegation::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
@@ -106,7 +98,6 @@ impl pallet_arena_delegation::Config for Runtime {
     type Rewards = ArenaRewards;
     type Clock = ArenaStaking;
     type MinDelegation = MinDelegation;
-    type UnbondingMinutes = UnbondingMinutes;
     type WeightInfo = pallet_arena_delegation::weights::SubstrateWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarking::Neighbours;

@@ -1,10 +1,10 @@
 //! What an operator's node should do for one round, given what it sees. No I/O.
 
-use crate::{MAX_BITS_PER_BYTE, raw_is_possible, scores_commitment};
+use crate::{raw_is_possible, scores_commitment};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use arena_primitives::{
-    AccountId, BlockNumber, DataSource, InfraFault, Metric, Round, ScoreEntries, ScoreEntry,
-    ScoreOutcome, TaskId, TaskSpec, Uris,
+    AccountId, BlockNumber, DataSource, InfraFault, MAX_BITS_PER_BYTE, Metric, Round, ScoreEntries,
+    ScoreEntry, ScoreOutcome, TaskId, TaskSpec, Uris,
     hash::{Domain, hash},
     job::{
         Artifact, Data, Evaluate, Evaluated, Fault, JobId, JobKind, JobRequest, JobStatus, Limits,

@@ -135,7 +135,7 @@ fn decide_should_score_a_hopeless_language_model_at_the_worst_value() {
     let mut duty = duty();
     duty.spec.metric = arena_primitives::Metric::BitsPerByte;
     duty.jobs = Some(all(&duty, JobView::Known(done(u64::MAX))));
-    let worst = ScoreOutcome::Scored(crate::MAX_BITS_PER_BYTE);
+    let worst = ScoreOutcome::Scored(arena_primitives::MAX_BITS_PER_BYTE);
     let record = record(&duty, SCHEDULE.commit);
     assert!(record.entries.iter().all(|line| line.outcome == worst));
 }

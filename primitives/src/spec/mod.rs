@@ -1,0 +1,244 @@
+//! What a task is: the spec that token holders vote on.
+
+mod check;
+#[cfg(test)]
+mod tests;
+
+pub use crate::job::{Architecture, Metric, NumericProfile};
+pub use check::{
+    MAX_ALPHA_MILLI, MAX_BITS_PER_BYTE, MAX_LAMBDA_MILLI, MAX_ROUNDS, SpecFault, are_mirrors,
+};
+
+use crate::{PERBILL, Uris};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
+use sp_core::ConstU32;
+use sp_runtime::{BoundedVec, Perbill};
+
+/// How trainers of a round share their pool (protocol section 6).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum RankRule {
+    /// `q^(depth·C_{i−1}) − q^(depth·C_i)`, `C` the cumulative share of stake in rank order.
+    #[codec(index = 0)]
+    ByStake {
+        /// `D`; the number of equal stakes with which it is the paper's series.
+        depth: u16,
+    },
+    /// The paper's: `q^(rank−1) · stake^α`.
+    #[codec(index = 1)]
+    ByHead {
+        /// `α_t` in thousandths.
+        alpha_milli: u32,
+    },
+}
+
+/// How scores of one submission become one.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregation {
+    /// Lower weighted median.
+    #[codec(index = 0)]
+    Median,
+    /// Weighted mean, the paper's.
+    #[codec(index = 1)]
+    Mean,
+}
+
+/// Cap of one validator's weight in consensus.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightCap {
+    /// No cap.
+    #[codec(index = 0)]
+    None,
+    /// `min(s, S / seats)`.
+    #[codec(index = 1)]
+    Seats(u16),
+    /// Nearest-rank percentile of the stakes.
+    #[codec(index = 2)]
+    Percentile(u8),
+}
+
+/// Reward parameters of a task; fixed by the spec that was voted on.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
+)]
+pub struct RewardParams {
+    /// `γ`: weight of the other side's stake share in a side's pool.
+    pub gamma: Perbill,
+    /// `q`: ratio of two successive ranks.
+    pub q: Perbill,
+    /// How ranks become shares.
+    pub rank: RankRule,
+    /// `λ` in thousandths: how fast a validator's pay falls with its distance; below 88,000.
+    pub lambda_milli: u32,
+    /// Distance that costs nothing.
+    pub band: Perbill,
+    /// `α_v` in thousandths.
+    pub alpha_v_milli: u32,
+    /// How scores become one.
+    pub aggregation: Aggregation,
+    /// Cap of one validator's weight in consensus.
+    pub cap: WeightCap,
+    /// `k`: how many validators score a submission, in expectation; 0 is everybody.
+    pub committee: u16,
+    /// Fewest scores of a submission.
+    pub min_scorers: u16,
+    /// Fewest models above the baseline for a round to be paid.
+    pub min_trainers: u16,
+    /// A position counts at most this many times its own stake; 0 is no limit.
+    pub max_leverage: u32,
+}
+
+/// Public evaluation data: one content-addressed file, a random subset of it per round.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct PublicData {
+    /// BLAKE3 of the file.
+    pub blake3: [u8; 32],
+    /// Size of the file.
+    pub bytes: u64,
+    /// Full URIs of the file.
+    pub uris: Uris,
+    /// Samples per round; 0 takes all.
+    pub samples: u32,
+}
+
+/// Where evaluation data comes from.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub enum DataSource {
+    /// For development, and for data that did not exist before the seed.
+    #[codec(index = 1)]
+    Public(PublicData),
+}
+
+/// What a task allows of a model.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct ModelBounds {
+    /// Families.
+    pub architectures: BoundedVec<Architecture, ConstU32<8>>,
+    /// Most parameters.
+    pub max_parameters: u64,
+    /// Most bytes of all files.
+    pub max_bytes: u64,
+    /// Longest evaluation in seconds of computing.
+    pub max_seconds: u32,
+    /// Longest sample in tokens.
+    pub context: u32,
+    /// BLAKE3 of the only `tokenizer.json` allowed.
+    pub tokenizer: Option<[u8; 32]>,
+}
+
+/// What is voted on.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct TaskSpec {
+    /// For people, UTF-8.
+    pub name: BoundedVec<u8, ConstU32<64>>,
+    /// SPDX expression under which the winners' models are licensed.
+    pub licence: BoundedVec<u8, ConstU32<64>>,
+    /// What is measured.
+    pub metric: Metric,
+    /// The raw value that maps to score 0; the metric's optimum maps to score 1.
+    pub worst: u64,
+    /// How it is computed.
+    pub profile: NumericProfile,
+    /// On what.
+    pub data: DataSource,
+    /// Of which models.
+    pub model: ModelBounds,
+    /// `x0`: submission rounds.
+    pub rounds: u32,
+    /// `L`: length of a round in minutes.
+    pub round_minutes: u32,
+    /// `x1`: length of final validation in days.
+    pub final_days: u32,
+    /// Length of the challenge phase in days.
+    pub challenge_days: u32,
+    /// How rewards are shared.
+    pub rewards: RewardParams,
+    /// Models must score more than this to earn.
+    pub baseline: Perbill,
+}
+
+impl TaskSpec {
+    /// The score of a raw value: Perbill, higher is better, rounded down, clamped to the range.
+    pub fn score(&self, raw: u64) -> Perbill {
+        let (gained, range) = match self.metric {
+            Metric::Accuracy => (
+                raw.min(PERBILL).saturating_sub(self.worst),
+                PERBILL.saturating_sub(self.worst),
+            ),
+            Metric::BitsPerByte => (self.worst.saturating_sub(raw), self.worst),
+        };
+        let parts = u128::from(gained)
+            .saturating_mul(u128::from(PERBILL))
+            .checked_div(u128::from(range))
+            .unwrap_or(0);
+        Perbill::from_parts(u32::try_from(parts).unwrap_or(u32::MAX))
+    }
+}
+
+/// Thousandths, as specs have them, as Q32, as the mathematics takes them; rounded down.
+#[must_use]
+pub const fn milli_q32(milli: u32) -> u64 {
+    ((milli as u64) << 32) / 1_000
+}
