@@ -8,6 +8,16 @@
 //! - [`job`]: the wire between a node's offchain worker and its executor.
 //! - [`hash`]: domain-tagged hashes of protocol section 10.
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::float_arithmetic
+    )
+)]
 
 extern crate alloc;
 

@@ -12,7 +12,7 @@ impl<T: Config> Cases for Pallet<T> {
             .filter_map(OpenCases::<T>::get)
             .filter(|case| !case.is_late(now))
             .count();
-        open as u32
+        u32::try_from(open).unwrap_or(u32::MAX)
     }
 
     fn ended(task: TaskId) {

@@ -1,5 +1,15 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::float_arithmetic
+    )
+)]
 
 extern crate alloc;
 
@@ -152,6 +162,7 @@ pub mod pallet {
 
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        #[allow(clippy::panic, reason = "genesis alone: nothing runs yet")]
         fn build(&self) {
             Rate::<T>::put(EmissionRate {
                 per_day: self.emission_per_day,

@@ -5,8 +5,8 @@ use crate::{
 };
 use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, BlockNumber, DutyRefusal, DutyTag, Role, Round, RoundInfo, ScoreEntries,
-    ScoreOutcome, TaskId, Venue,
+    AccountId, BlockNumber, DutyRefusal, DutyTag, MAX_TRAINERS, Role, Round, RoundInfo,
+    ScoreEntries, ScoreOutcome, TaskId, Venue,
     time::RoundPhase,
     traits::{DutyCheck, Rounds, ServiceKeys, Stakes},
 };
@@ -129,7 +129,7 @@ impl<T: Config> Pallet<T> {
         let (validator, revealed) =
             Self::revealing(&key, task, round, &entries, samples_root, nonce)?;
         Reveals::<T>::insert((task, round, &validator), revealed);
-        let entries = entries.len() as u32;
+        let entries = u32::try_from(entries.len()).unwrap_or(MAX_TRAINERS);
         Self::deposit_event(Event::ScoresRevealed {
             task,
             round,

@@ -133,10 +133,10 @@ pub fn pending_slashes_agree<T: Config>() -> Result<(), TryRuntimeError> {
             );
         }
     }
-    let mut named = 0;
+    let mut named = 0usize;
     for (_, pending) in PendingOf::<T>::iter() {
         ensure!(!pending.is_empty(), "a row of slashes without one");
-        named += pending.len();
+        named = named.saturating_add(pending.len());
     }
     ensure!(named == slashes.len(), "slashes that are nobody's");
     for (_, _, fault) in Faults::<T>::iter() {
@@ -166,7 +166,7 @@ pub fn authors_are_judged<T: Config>() -> Result<(), TryRuntimeError> {
 
 /// Keys and operators map one to one; a key in use was never dropped, the one before it was.
 pub fn service_keys_map_one_to_one<T: Config>() -> Result<(), TryRuntimeError> {
-    let mut keys = 0;
+    let mut keys = 0usize;
     for (operator, record) in ServiceKey::<T>::iter() {
         for key in core::iter::once(&record.key).chain(&record.previous) {
             ensure!(
@@ -177,7 +177,7 @@ pub fn service_keys_map_one_to_one<T: Config>() -> Result<(), TryRuntimeError> {
                 RetiredKeys::<T>::contains_key(key) == (*key != record.key),
                 "a dropped key in use, or one before it that was not dropped"
             );
-            keys += 1;
+            keys = keys.saturating_add(1);
         }
     }
     ensure!(

@@ -7,8 +7,8 @@ use crate::{
 };
 use alloc::vec::Vec;
 use arena_primitives::{
-    Balance, BlockNumber, MAX_TRAINERS, MAX_VALIDATORS, ModelResult, ROSTER_PER_SEAT, Role, Round,
-    RoundModel, RoundModels, TaskId, TaskSpec, Venue,
+    Balance, BlockNumber, MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS, ModelResult,
+    ROSTER_PER_SEAT, Role, Round, RoundModel, RoundModels, TaskId, TaskSpec, Venue,
     time::{MINUTES_PER_DAY, Schedule},
     traits::{Cases, Clock, Results, Stakes, TaskRewards},
 };
@@ -26,7 +26,7 @@ impl<T: Config> Pallet<T> {
             return meter.consumed();
         }
         let active = Active::<T>::get();
-        let count = active.len() as u32;
+        let count = u32::try_from(active.len()).unwrap_or(MAX_ACTIVE_TASKS);
         let start = Cursor::<T>::get().checked_rem(count).unwrap_or(0);
         // Every active task once, from the cursor on.
         let order = active
@@ -120,7 +120,7 @@ impl<T: Config> Pallet<T> {
                 let models = Self::standing_models(id, round);
                 task.mark_fixed(round);
                 Tasks::<T>::insert(id, task);
-                let count = models.len() as u32;
+                let count = u32::try_from(models.len()).unwrap_or(MAX_TRAINERS);
                 Fixed::<T>::insert(id, round, models);
                 Self::deposit_event(Event::ModelsFixed {
                     task: id,

@@ -252,10 +252,7 @@ where
         account: AccountId,
         nonce: Nonce,
     ) -> Option<UncheckedExtrinsic> {
-        // Mortal, so that what a retracted fork saw signed can't come back much later.
-        let current = u64::from(System::block_number()).saturating_sub(1);
-        let extension = tx_extension(nonce, Era::mortal(OFFCHAIN_ERA, current), 0);
-        let payload = SignedPayload::new(call, extension)
+        let payload = SignedPayload::new(call, duty_extension(nonce))
             .inspect_err(|e| log::warn!(target: "arena", "can't make a payload to sign: {e:?}"))
             .ok()?;
         let signature = payload.using_encoded(|bytes| A::sign(bytes, public))?;
@@ -267,6 +264,13 @@ where
             extension,
         ))
     }
+}
+
+/// The extension of what the offchain worker signs: it holds the hash of the block before this one,
+/// so that a commitment to scores is worth nothing on a branch where another seed drew.
+pub(crate) fn duty_extension(nonce: Nonce) -> TxExtension {
+    let parent = u64::from(System::block_number()).saturating_sub(1);
+    tx_extension(nonce, Era::mortal(OFFCHAIN_ERA, parent), 0)
 }
 
 /// The extension of a transaction.

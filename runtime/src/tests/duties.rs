@@ -78,6 +78,31 @@ fn a_duty_should_be_free_first_and_tagged_and_refused_by_name_when_it_is_not_due
 }
 
 #[test]
+fn a_commitment_should_be_bound_to_the_branch_whose_seed_drew() {
+    with_preset("development", || {
+        System::set_block_number(1);
+        let task = approve_task();
+        enrol(task);
+        submit_and_publish(task, 1);
+        run_until("the commit window", || {
+            phase_of(task, 1) == Some(RoundPhase::Commit)
+        });
+        // The first block whose state shows the seed: the worker signs after it.
+        let first = System::block_number();
+        assert!(ArenaScoring::seed(task, 1).is_some());
+        let last_of_seed = first - 1;
+        let extension = configs::system::duty_extension(0);
+        let signed = |branch: H256| {
+            frame_system::BlockHash::<Runtime>::insert(last_of_seed, branch);
+            extension.implicit().expect("the era's block is known")
+        };
+        let (here, there) = (H256::repeat_byte(1), H256::repeat_byte(2));
+        assert_eq!(signed(here), signed(here));
+        assert_ne!(signed(here), signed(there));
+    });
+}
+
+#[test]
 fn no_tip_should_buy_a_place_before_a_duty() {
     with_preset("development", || {
         System::set_block_number(1);

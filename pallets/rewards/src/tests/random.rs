@@ -42,7 +42,7 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
                 let n = 1 + random.below(10) as u8;
                 let delegated = [0, 0, UNIT, 33 * UNIT, 1 << 66][random.below(5) as usize];
                 let mut who = counted(n, 1 + Balance::from(random.below(1 << 55)), delegated, 10);
-                if n % 2 == 0 {
+                if n.is_multiple_of(2) {
                     who.role = Role::Validator;
                 }
                 let in_flight = Rewards::totals().in_flight;

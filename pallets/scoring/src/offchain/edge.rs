@@ -20,7 +20,7 @@ use sp_runtime::{
         http::{Method, Request},
         storage::StorageValueRef,
     },
-    traits::IdentifyAccount,
+    traits::{IdentifyAccount, Saturating},
 };
 
 /// Where the node keeps address and token of its executor, as SCALE of [`Executor`].
@@ -320,7 +320,8 @@ fn send<T: Config>(signer: &Signer<T>, call: Call<T>, sent: &mut u32) {
     if *sent >= MAX_SENT {
         return;
     }
-    let nonce = frame_system::Pallet::<T>::account_nonce(&signer.account) + (*sent).into();
+    let nonce =
+        frame_system::Pallet::<T>::account_nonce(&signer.account).saturating_add((*sent).into());
     let call = <T as CreateTransactionBase<Call<T>>>::RuntimeCall::from(call);
     let signed = <T as CreateSignedTransaction<Call<T>>>::create_signed_transaction::<T::AuthorityId>(
         call,

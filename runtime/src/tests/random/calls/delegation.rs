@@ -19,7 +19,7 @@ pub(super) fn delegate(world: &mut World) -> Option<Sent> {
     })?;
     let (venue, operator) = row;
     let who = world.one_who(DELEGATORS, |who| *who != operator && spare(who) > 3 * UNIT)?;
-    let high = spare(&who).min(80 * UNIT).max(UNIT);
+    let high = spare(&who).clamp(UNIT, 80 * UNIT);
     let amount = world.dice.amount(UNIT, high);
     let call = Call::delegate {
         venue,

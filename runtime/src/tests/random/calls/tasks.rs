@@ -235,7 +235,7 @@ pub(super) fn top_up(world: &mut World) -> Option<Sent> {
         ArenaTasks::phase(id) == Some(TaskPhase::Submission) || !task.live().is_empty()
     })?;
     let who = world.one_who(CREATORS, |who| spare(who) > 10 * UNIT)?;
-    let high = spare(&who).min(40 * UNIT).max(UNIT);
+    let high = spare(&who).clamp(UNIT, 40 * UNIT);
     let amount = world.dice.amount(1, high);
     Some(Sent::signed(who, Call::top_up { task, amount }))
 }
