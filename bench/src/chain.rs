@@ -2,13 +2,13 @@
 
 use crate::world;
 use anyhow::{Context, Result, anyhow, ensure};
-use arena_primitives::{AccountId, BlockNumber};
+use arena_primitives::{AccountId, BlockNumber, Nonce};
 use arena_runtime::{
-    ArenaStaking, Header, Runtime, RuntimeCall, SignedPayload, System, UncheckedExtrinsic,
-    configs::system::tx_extension,
+    ArenaStaking, Babe, Block, Header, Runtime, RuntimeCall, SignedPayload, System,
+    UncheckedExtrinsic, configs::system::tx_extension,
 };
 use codec::{Decode, Encode};
-use frame_support::weights::Weight;
+use frame_support::{traits::Get, weights::Weight};
 use sc_executor::WasmExecutor;
 use sp_consensus_babe::{
     BABE_ENGINE_ID, Slot,
@@ -36,14 +36,17 @@ const FIRST_SLOT: u64 = 3_500_000_000;
 
 /// The embedded runtime and what executes it: the same executor, with the same settings, as the
 /// node's.
-pub(crate) struct Wasm {
+pub struct Wasm {
     executor: WasmExecutor<SubstrateHostFunctions>,
-    pub(crate) code: &'static [u8],
-    pub(crate) hash: [u8; 32],
+    /// As it is embedded: compressed.
+    pub code: &'static [u8],
+    /// Its blake2.
+    pub hash: [u8; 32],
 }
 
 impl Wasm {
-    pub(crate) fn embedded() -> Result<Self> {
+    /// The one that this program was built with.
+    pub fn embedded() -> Result<Self> {
         let code = arena_runtime::WASM_BINARY
             .context("built with SKIP_WASM_BUILD: there is no runtime inside")?;
         ensure!(
@@ -56,34 +59,62 @@ impl Wasm {
             hash: blake2_256(code),
         })
     }
+
+    /// One call over a state, and how long it took.
+    pub fn call(
+        &self,
+        state: &mut TestExternalities,
+        method: &str,
+        data: &[u8],
+    ) -> Result<(Vec<u8>, Duration)> {
+        let fetcher = WrappedRuntimeCode(self.code.into());
+        let code = RuntimeCode {
+            code_fetcher: &fetcher,
+            heap_pages: None,
+            hash: self.hash.to_vec(),
+        };
+        let mut ext = state.ext();
+        let started = Instant::now();
+        let context = CallContext::Onchain { import: true };
+        let (done, _) = self.executor.call(&mut ext, &code, method, data, context);
+        let took = started.elapsed();
+        let answer = done.map_err(|e| anyhow!("{method}: {e}"))?;
+        Ok((answer, took))
+    }
 }
 
 /// What one block took.
 #[derive(Clone, Copy)]
-pub(crate) struct BlockCost {
-    pub(crate) number: BlockNumber,
+pub struct BlockCost {
+    /// Which.
+    pub number: BlockNumber,
     /// `Core_initialize_block`: all hooks.
-    pub(crate) initialize: Duration,
+    pub initialize: Duration,
     /// `BlockBuilder_finalize_block`: the storage root and what little else there is.
-    pub(crate) finalize: Duration,
+    pub finalize: Duration,
     /// The block's weight after its hooks.
-    pub(crate) weight: Weight,
+    pub weight: Weight,
 }
 
 /// A chain whose blocks are executed by the wasm.
-pub(crate) struct Chain<'a> {
+pub struct Chain<'a> {
     wasm: &'a Wasm,
-    pub(crate) state: TestExternalities,
+    /// After the last block, or within the one that was begun.
+    pub state: TestExternalities,
     author: sr25519::Pair,
     number: BlockNumber,
     slot: u64,
     slot_millis: u64,
     parent: H256,
+    /// Of the last block, or of the one that was begun.
+    extrinsics: Vec<UncheckedExtrinsic>,
+    /// The last block's.
+    header: Option<Header>,
 }
 
 impl<'a> Chain<'a> {
     /// Goes on from a state, after one block that is not measured: BABE's first.
-    pub(crate) fn new(wasm: &'a Wasm, mut state: TestExternalities) -> Result<Self> {
+    pub fn new(wasm: &'a Wasm, mut state: TestExternalities) -> Result<Self> {
         let (in_state, number, slot_millis) = state.execute_with(|| {
             (
                 sp_io::storage::get(CODE).unwrap_or_default(),
@@ -103,40 +134,25 @@ impl<'a> Chain<'a> {
             slot: FIRST_SLOT,
             slot_millis,
             parent: H256::repeat_byte(0xaa),
+            extrinsics: Vec::new(),
+            header: None,
         };
         chain.block()?;
         Ok(chain)
     }
 
     /// The last block.
-    pub(crate) fn number(&self) -> BlockNumber {
+    pub fn number(&self) -> BlockNumber {
         self.number
     }
 
     /// One call of the wasm, and how long it took.
-    pub(crate) fn call(&mut self, method: &str, data: &[u8]) -> Result<(Vec<u8>, Duration)> {
-        let fetcher = WrappedRuntimeCode(self.wasm.code.into());
-        let code = RuntimeCode {
-            code_fetcher: &fetcher,
-            heap_pages: None,
-            hash: self.wasm.hash.to_vec(),
-        };
-        let mut ext = self.state.ext();
-        let started = Instant::now();
-        let (done, _) = self.wasm.executor.call(
-            &mut ext,
-            &code,
-            method,
-            data,
-            CallContext::Onchain { import: true },
-        );
-        let took = started.elapsed();
-        let answer = done.map_err(|e| anyhow!("{method}: {e}"))?;
-        Ok((answer, took))
+    pub fn call(&mut self, method: &str, data: &[u8]) -> Result<(Vec<u8>, Duration)> {
+        self.wasm.call(&mut self.state, method, data)
     }
 
     /// A block with nothing in it but its timestamp.
-    pub(crate) fn block(&mut self) -> Result<BlockCost> {
+    pub fn block(&mut self) -> Result<BlockCost> {
         let (initialize, weight) = self.begin()?;
         let finalize = self.end()?;
         Ok(BlockCost {
@@ -148,9 +164,10 @@ impl<'a> Chain<'a> {
     }
 
     /// Begins a block. Returns how long its hooks took and what they weigh.
-    pub(crate) fn begin(&mut self) -> Result<(Duration, Weight)> {
+    pub fn begin(&mut self) -> Result<(Duration, Weight)> {
         self.number += 1;
         self.slot += 1;
+        self.extrinsics.clear();
         let header = Header::new(
             self.number,
             H256::zero(),
@@ -169,15 +186,27 @@ impl<'a> Chain<'a> {
     }
 
     /// Applies an extrinsic, which must succeed.
-    pub(crate) fn apply(&mut self, extrinsic: &UncheckedExtrinsic) -> Result<Duration> {
-        let (answer, took) = self.call("BlockBuilder_apply_extrinsic", &extrinsic.encode())?;
-        let applied = ApplyExtrinsicResult::decode(&mut &answer[..])?;
+    pub fn apply(&mut self, extrinsic: &UncheckedExtrinsic) -> Result<Duration> {
+        let (applied, took) = self.try_apply(extrinsic)?;
         ensure!(applied == Ok(Ok(())), "an extrinsic failed: {applied:?}");
         Ok(took)
     }
 
+    /// Applies an extrinsic and tells what came of it. It is in the block unless it was invalid.
+    pub fn try_apply(
+        &mut self,
+        extrinsic: &UncheckedExtrinsic,
+    ) -> Result<(ApplyExtrinsicResult, Duration)> {
+        let (answer, took) = self.call("BlockBuilder_apply_extrinsic", &extrinsic.encode())?;
+        let applied = ApplyExtrinsicResult::decode(&mut &answer[..])?;
+        if applied.is_ok() {
+            self.extrinsics.push(extrinsic.clone());
+        }
+        Ok((applied, took))
+    }
+
     /// Ends the block and writes it to the trie. Returns how long the runtime took.
-    pub(crate) fn end(&mut self) -> Result<Duration> {
+    pub fn end(&mut self) -> Result<Duration> {
         let (answer, took) = self.call("BlockBuilder_finalize_block", &[])?;
         let header = Header::decode(&mut &answer[..])?;
         self.state.commit_all().map_err(|e| anyhow!(e))?;
@@ -187,23 +216,57 @@ impl<'a> Chain<'a> {
             self.number
         );
         self.parent = header.hash();
+        self.header = Some(header);
+        Ok(took)
+    }
+
+    /// Executes the last block, as a node does that imports it, over the state `before` it. It
+    /// must come to the same root. Returns how long the runtime took.
+    pub fn execute_again(&self, before: &mut TestExternalities) -> Result<Duration> {
+        let header = self.header.clone().context("no block was made yet")?;
+        let root = header.state_root;
+        let block = Block {
+            header,
+            extrinsics: self.extrinsics.clone(),
+        };
+        let (_, took) = self
+            .wasm
+            .call(before, "Core_execute_block", &block.encode())?;
+        before.commit_all().map_err(|e| anyhow!(e))?;
+        ensure!(
+            root == *before.backend.root(),
+            "block {}: executed again it comes to another root",
+            self.number
+        );
         Ok(took)
     }
 
     /// Weight of the block so far.
-    pub(crate) fn weight(&mut self) -> Weight {
+    pub fn weight(&mut self) -> Weight {
         self.state.execute_with(|| System::block_weight().total())
     }
 
     /// A call signed with all that a transaction carries.
-    pub(crate) fn signed(
+    pub fn signed(
         &mut self,
         pair: &sr25519::Pair,
         call: RuntimeCall,
     ) -> Result<UncheckedExtrinsic> {
+        let who = AccountId::from(pair.public());
+        let nonce = self.state.execute_with(|| System::account_nonce(&who));
+        self.signed_with(pair, who, nonce, call)
+    }
+
+    /// The same, by an account whose nonce is known.
+    pub fn signed_with(
+        &mut self,
+        pair: &sr25519::Pair,
+        who: AccountId,
+        nonce: Nonce,
+        call: RuntimeCall,
+    ) -> Result<UncheckedExtrinsic> {
         self.state.execute_with(|| {
-            let who = AccountId::from(pair.public());
-            let extension = tx_extension(System::account_nonce(&who), Era::Immortal, 0);
+            let extension = tx_extension(nonce, Era::Immortal, 0);
             let payload = SignedPayload::new(call, extension).map_err(|e| anyhow!("{e:?}"))?;
             let signature = payload.using_encoded(|bytes| pair.sign(bytes));
             let (call, extension, _) = payload.deconstruct();
@@ -218,13 +281,18 @@ impl<'a> Chain<'a> {
 
     /// The author's claim to the slot, with its VRF output.
     fn pre_digest(&mut self) -> DigestItem {
-        let (randomness, epoch) = self.state.execute_with(|| {
-            (
-                pallet_babe::Randomness::<Runtime>::get(),
-                pallet_babe::EpochIndex::<Runtime>::get(),
-            )
-        });
         let slot = Slot::from(self.slot);
+        let (randomness, epoch) = self.state.execute_with(|| {
+            let epoch = pallet_babe::EpochIndex::<Runtime>::get();
+            let length = <Runtime as pallet_babe::Config>::EpochDuration::get();
+            let begun = *pallet_babe::GenesisSlot::<Runtime>::get() > 0;
+            if begun && *slot >= *Babe::current_epoch_start() + length {
+                // The block begins the next epoch.
+                (pallet_babe::NextRandomness::<Runtime>::get(), epoch + 1)
+            } else {
+                (pallet_babe::Randomness::<Runtime>::get(), epoch)
+            }
+        });
         let claim = PreDigest::SecondaryVRF(SecondaryVRFPreDigest {
             authority_index: 0,
             slot,

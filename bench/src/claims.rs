@@ -1,12 +1,12 @@
 //! A delegator's claim, where its position has few delegators and where it has all of them.
 
-use crate::{
+use anyhow::{Context, Result, ensure};
+use arena_bench::{
     chain::{Chain, Wasm},
     progress::Progress,
     stats::{median, millis, smallest},
     world::{World, copy, delegator},
 };
-use anyhow::{Context, Result, ensure};
 use arena_primitives::{AccountId, Role, Venue};
 use arena_runtime::{ArenaDelegation, RuntimeCall, UncheckedExtrinsic};
 use frame_support::weights::Weight;

@@ -1,14 +1,16 @@
 //! Seeded numbers: the same arguments make the same chain.
 
 /// A stream of numbers, SplitMix64's.
-pub(crate) struct Law(u64);
+pub struct Law(u64);
 
 impl Law {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Begins a stream.
+    pub fn new(seed: u64) -> Self {
         Law(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    /// 64 bits.
+    fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -17,17 +19,22 @@ impl Law {
     }
 
     /// Uniform, above 0 and up to 1.
-    pub(crate) fn unit(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+    pub fn unit(&mut self) -> f64 {
+        ((self.word() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
     /// Pareto's law from `least` on, cut at `most`.
-    pub(crate) fn tail(&mut self, least: f64, shape: f64, most: f64) -> f64 {
+    pub fn tail(&mut self, least: f64, shape: f64, most: f64) -> f64 {
         (least * self.unit().powf(-1.0 / shape)).min(most)
     }
 
+    /// Uniform, below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.word() % n.max(1)
+    }
+
     /// An index, with a chance in proportion to its weight; `sums` are the weights' running sums.
-    pub(crate) fn index(&mut self, sums: &[f64]) -> usize {
+    pub fn index(&mut self, sums: &[f64]) -> usize {
         let total = sums.last().copied().unwrap_or_default();
         let at = self.unit() * total;
         sums.partition_point(|sum| *sum < at)

@@ -1,24 +1,18 @@
 //! Measures a round of the paper's size in the runtime that nodes execute: the embedded wasm, by
 //! the node's executor, over a state with everything in it.
 
-mod chain;
 mod claims;
-mod law;
-mod plan;
-mod progress;
 mod report;
 mod settlement;
-mod stats;
-mod world;
 
-use crate::{
+use crate::report::{Code, Report};
+use anyhow::{Context, Result};
+use arena_bench::{
     chain::Wasm,
     plan::{Plan, Rules},
     progress::Progress,
-    report::{Code, Report},
     world::World,
 };
-use anyhow::{Context, Result};
 use clap::Parser;
 use frame_support::weights::Weight;
 use std::{path::PathBuf, process::ExitCode};

@@ -7,7 +7,7 @@ use sp_runtime::Perbill;
 
 /// Reward parameters of the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Rules {
+pub enum Rules {
     /// The default of tasks: median, capped weights, ranks by stake.
     Default,
     /// The paper's: mean, no cap, ranks by head.
@@ -15,7 +15,8 @@ pub(crate) enum Rules {
 }
 
 impl Rules {
-    pub(crate) fn params(self) -> RewardParams {
+    /// What a spec says.
+    pub fn params(self) -> RewardParams {
         let default = RewardParams {
             gamma: Perbill::from_percent(35),
             q: Perbill::from_percent(70),
@@ -50,21 +51,27 @@ impl Rules {
 
 /// Stake of one delegator behind one operator; operators count trainers first.
 #[derive(Clone, Copy)]
-pub(crate) struct Delegation {
-    pub(crate) who: u32,
-    pub(crate) behind: usize,
-    pub(crate) amount: Balance,
+pub struct Delegation {
+    /// Number of the delegator.
+    pub who: u32,
+    /// Number of the operator.
+    pub behind: usize,
+    /// How much.
+    pub amount: Balance,
 }
 
 /// Who takes part.
-pub(crate) struct Plan {
+pub struct Plan {
     /// Own stakes.
-    pub(crate) trainers: Vec<Balance>,
+    pub trainers: Vec<Balance>,
     /// Own stakes.
-    pub(crate) validators: Vec<Balance>,
-    pub(crate) delegations: Vec<Delegation>,
-    pub(crate) rules: RewardParams,
-    pub(crate) seed: u64,
+    pub validators: Vec<Balance>,
+    /// Who stands behind whom.
+    pub delegations: Vec<Delegation>,
+    /// Of the task.
+    pub rules: RewardParams,
+    /// Of stakes and scores.
+    pub seed: u64,
 }
 
 /// Shape of the law of stakes: of it, four fifths are with a fifth of the accounts.
@@ -77,7 +84,7 @@ fn units(tokens: f64) -> Balance {
 
 impl Plan {
     /// Stakes by a heavy-tailed law, delegators in proportion to another one.
-    pub(crate) fn heavy_tailed(
+    pub fn heavy_tailed(
         trainers: u32,
         validators: u32,
         delegators: u32,
@@ -117,7 +124,7 @@ impl Plan {
 
     /// A small round whose first validators have these numbers of delegators, the same accounts
     /// as far as they go.
-    pub(crate) fn crowded(populations: &[u32], seed: u64) -> Self {
+    pub fn crowded(populations: &[u32], seed: u64) -> Self {
         const TRAINERS: usize = 3;
         const VALIDATORS: usize = 5;
         let mut law = Law::new(seed);
@@ -139,7 +146,7 @@ impl Plan {
     }
 
     /// How many accounts delegate.
-    pub(crate) fn delegators(&self) -> u32 {
+    pub fn delegators(&self) -> u32 {
         let most = self.delegations.iter().map(|delegation| delegation.who);
         most.max().map_or(0, |last| last + 1)
     }

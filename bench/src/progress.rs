@@ -4,26 +4,26 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{io::IsTerminal, time::Instant};
 
 /// Lines with the time since the start.
-pub(crate) struct Progress {
+pub struct Progress {
     started: Instant,
 }
 
 impl Progress {
     /// Starts the clock.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Progress {
             started: Instant::now(),
         }
     }
 
     /// One more line.
-    pub(crate) fn say(&self, line: impl AsRef<str>) {
+    pub fn say(&self, line: impl AsRef<str>) {
         let seconds = self.started.elapsed().as_secs_f64();
         eprintln!("[{seconds:6.1} s] {}", line.as_ref());
     }
 
     /// A bar, on a terminal only.
-    pub(crate) fn bar(&self, what: &'static str, length: usize) -> ProgressBar {
+    pub fn bar(&self, what: &'static str, length: usize) -> ProgressBar {
         let bar = ProgressBar::new(length as u64);
         if !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());

@@ -1,12 +1,12 @@
 //! Settlement of one round: its pages in the wasm, and its payouts with other sizes of pages.
 
-use crate::{
+use anyhow::{Result, bail, ensure};
+use arena_bench::{
     chain::{BlockCost, Chain, Wasm},
     progress::Progress,
     stats::{median, millis, smallest},
     world::{World, copy, is_settled, next_block},
 };
-use anyhow::{Result, bail, ensure};
 use arena_primitives::{BlockNumber, Round, TaskId, Venue};
 use arena_runtime::{
     ArenaScoring, ArenaTasks, BLOCK_REF_TIME, MAXIMUM_BLOCK_WEIGHT, Runtime, System,

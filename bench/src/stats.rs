@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 /// Milliseconds.
-pub(crate) fn millis(time: Duration) -> f64 {
+pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
 /// The middle of them; the mean of the two in the middle; 0 of none.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
@@ -20,7 +20,7 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 /// The smallest of them; 0 of none.
-pub(crate) fn smallest(values: impl IntoIterator<Item = f64>) -> f64 {
+pub fn smallest(values: impl IntoIterator<Item = f64>) -> f64 {
     values.into_iter().reduce(f64::min).unwrap_or(0.0)
 }
 

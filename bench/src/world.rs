@@ -9,8 +9,8 @@ use crate::{
 use anyhow::{Context, Result, anyhow, ensure};
 use arena_primitives::{
     AccountId, Architecture, Balance, BlockNumber, DataSource, Metric, ModelBounds, NumericProfile,
-    PublicData, Role, Round, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId, TaskSpec,
-    TimeParameters, UNIT, Uri, Uris, Venue,
+    PublicData, RewardParams, Role, Round, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId,
+    TaskSpec, TimeParameters, UNIT, Uri, Uris, Venue,
     hash::{Domain, hash, preimage},
     time::{RoundPhase, Windows},
     traits::Rounds,
@@ -39,54 +39,65 @@ const WORST: u64 = 8_000_000_000;
 const CHUNK: usize = 4_096;
 
 /// The only author of blocks.
-pub(crate) fn author() -> Result<sr25519::Pair> {
+pub fn author() -> Result<sr25519::Pair> {
     sr25519::Pair::from_string("//Alice", None).map_err(|e| anyhow!("{e:?}"))
 }
 
 /// Keys of the accounts, each of a kind.
 #[derive(Clone, Copy, Encode)]
-enum Kind {
+pub enum Kind {
+    /// Cold account of an operator.
     Operator,
+    /// Its service key.
     Service,
+    /// A delegator.
     Delegator,
 }
 
-fn key(kind: Kind, index: u32) -> sr25519::Pair {
+/// The key of number `index` of its kind.
+pub fn key(kind: Kind, index: u32) -> sr25519::Pair {
     sr25519::Pair::from_seed(&blake2_256(&(b"arena-bench", kind, index).encode()))
 }
 
 /// The key of a delegator.
-pub(crate) fn delegator(index: u32) -> sr25519::Pair {
+pub fn delegator(index: u32) -> sr25519::Pair {
     key(Kind::Delegator, index)
 }
 
-fn account(pair: &sr25519::Pair) -> AccountId {
+/// The account of a key.
+pub fn account(pair: &sr25519::Pair) -> AccountId {
     pair.public().into()
 }
 
 /// An operator and its stake.
-pub(crate) struct Operator {
-    pub(crate) account: AccountId,
+pub struct Operator {
+    /// Its cold account.
+    pub account: AccountId,
     service: sr25519::Pair,
-    pub(crate) role: Role,
+    /// What it does.
+    pub role: Role,
     own: Balance,
 }
 
 /// A chain in the first block of its first round's reveal phase, with everything revealed.
-pub(crate) struct World {
-    pub(crate) state: TestExternalities,
-    pub(crate) task: TaskId,
-    pub(crate) round: Round,
+pub struct World {
+    /// What the chain has stored.
+    pub state: TestExternalities,
+    /// The task.
+    pub task: TaskId,
+    /// The round.
+    pub round: Round,
     /// The first block in which the round can be settled.
-    pub(crate) settle: BlockNumber,
-    pub(crate) operators: Vec<Operator>,
+    pub settle: BlockNumber,
+    /// Trainers, then validators.
+    pub operators: Vec<Operator>,
     /// Scores that were revealed.
-    pub(crate) scores: u64,
+    pub scores: u64,
 }
 
 impl World {
     /// Takes the plan's round to where it waits for its settlement.
-    pub(crate) fn new(code: &[u8], plan: &Plan, progress: &Progress) -> Result<Self> {
+    pub fn new(code: &[u8], plan: &Plan, progress: &Progress) -> Result<Self> {
         let operators = operators(plan);
         let delegators: Vec<AccountId> = (0..plan.delegators())
             .map(|index| account(&delegator(index)))
@@ -155,13 +166,11 @@ impl World {
             let mut reveals = Vec::new();
             for validator in operators.iter().filter(|o| o.role == Role::Validator) {
                 let drawn = ArenaScoring::drawn(task, round, &validator.account);
-                let entries = drawn
-                    .into_iter()
-                    .map(|(trainer, manifest_root)| ScoreEntry {
-                        manifest_root,
-                        outcome: ScoreOutcome::Scored(measured(&trainer, &mut law)),
-                        sketch: None,
-                    });
+                let entries = drawn.into_iter().map(|(_, manifest_root)| ScoreEntry {
+                    manifest_root,
+                    outcome: ScoreOutcome::Scored(measured(&manifest_root, &mut law)),
+                    sketch: None,
+                });
                 let entries = ScoreEntries::truncate_from(entries.collect());
                 let commitment = scores_commitment(
                     &validator.account,
@@ -202,7 +211,7 @@ impl World {
     }
 
     /// Settles the round natively and calls the task off, which frees what it earned.
-    pub(crate) fn settle_and_free(&mut self) -> Result<()> {
+    pub fn settle_and_free(&mut self) -> Result<()> {
         let (task, round) = (self.task, self.round);
         within(&mut self.state, || {
             for _ in 0..BLOCKS_PER_DAY {
@@ -220,7 +229,7 @@ impl World {
 }
 
 /// Another state of the same content.
-pub(crate) fn copy(state: &TestExternalities) -> TestExternalities {
+pub fn copy(state: &TestExternalities) -> TestExternalities {
     let mut other = TestExternalities::new_empty();
     other.backend = state.backend.clone();
     other
@@ -238,13 +247,13 @@ fn within<R>(state: &mut TestExternalities, act: impl FnOnce() -> Result<R>) -> 
 }
 
 /// The round was paid and is no longer alive. To be asked within the state.
-pub(crate) fn is_settled(task: TaskId, round: Round) -> bool {
+pub fn is_settled(task: TaskId, round: Round) -> bool {
     pallet_arena_scoring::RoundResults::<Runtime>::contains_key(task, round)
         && ArenaTasks::info(task, round).is_none()
 }
 
 /// One native block: its number, its parent's VRF output, and the arena's hooks in their order.
-pub(crate) fn next_block() {
+pub fn next_block() {
     let number = System::block_number() + 1;
     System::set_block_number(number);
     System::reset_events();
@@ -290,13 +299,52 @@ fn operators(plan: &Plan) -> Vec<Operator> {
         .collect()
 }
 
-/// The preset with production's limits of stake, a day of [`BLOCKS_PER_DAY`], and everybody's
-/// balance.
+/// This bench's genesis: everybody with its stake.
 fn genesis(
     code: &[u8],
     operators: &[Operator],
     delegators: &[AccountId],
     plan: &Plan,
+) -> Result<TestExternalities> {
+    let mut stakes = vec![0; delegators.len()];
+    for delegation in &plan.delegations {
+        stakes[delegation.who as usize] += delegation.amount;
+    }
+    let operators = operators.iter().map(|o| (o.account.clone(), o.own));
+    let delegators = delegators.iter().cloned().zip(stakes);
+    let balances = operators
+        .chain(delegators)
+        .map(|(who, stake)| (who, stake + POCKET));
+    let clock = Clock {
+        blocks_per_day: BLOCKS_PER_DAY,
+        // No session ends while it is measured.
+        epoch_slots: 100_000,
+        windows: Windows {
+            gap: 1,
+            publish: 4,
+            seed: 2,
+            commit: 20,
+            reveal: 10,
+        },
+    };
+    state_of(code, &clock, balances)
+}
+
+/// What a chain's genesis says of time.
+pub struct Clock {
+    /// Blocks in a day.
+    pub blocks_per_day: BlockNumber,
+    /// Slots in a session.
+    pub epoch_slots: u64,
+    /// Windows of a round.
+    pub windows: Windows,
+}
+
+/// The state of a genesis: the preset with production's limits of stake, and these balances.
+pub fn state_of(
+    code: &[u8],
+    clock: &Clock,
+    balances: impl Iterator<Item = (AccountId, Balance)>,
 ) -> Result<TestExternalities> {
     let patch = get_preset(&PRESET.into()).context("the preset exists")?;
     let mut full = serde_json::to_value(RuntimeGenesisConfig::default())?;
@@ -308,29 +356,12 @@ fn genesis(
     };
     config.arena_staking.network = vec![(account(&author()?), 20_000 * UNIT)];
     config.arena_staking.time = TimeParameters {
-        blocks_per_day: BLOCKS_PER_DAY,
-        // No session ends while it is measured.
-        epoch_slots: 100_000,
-        windows: Windows {
-            gap: 1,
-            publish: 4,
-            seed: 2,
-            commit: 20,
-            reveal: 10,
-        },
+        blocks_per_day: clock.blocks_per_day,
+        epoch_slots: clock.epoch_slots,
+        windows: clock.windows,
         ..config.arena_staking.time
     };
-    let mut stakes = vec![0; delegators.len()];
-    for delegation in &plan.delegations {
-        stakes[delegation.who as usize] += delegation.amount;
-    }
-    let operators = operators.iter().map(|o| (o.account.clone(), o.own));
-    let delegators = delegators.iter().cloned().zip(stakes);
-    config.balances.balances.extend(
-        operators
-            .chain(delegators)
-            .map(|(who, stake)| (who, stake + POCKET)),
-    );
+    config.balances.balances.extend(balances);
     let storage = config.build_storage().map_err(|e| anyhow!(e))?;
     Ok(TestExternalities::new_with_code_and_state(
         code,
@@ -351,16 +382,18 @@ fn merge(into: &mut serde_json::Value, from: serde_json::Value) {
     }
 }
 
-fn uris() -> Result<Uris> {
+/// One mirror.
+pub fn uris() -> Result<Uris> {
     let uri = Uri::try_from(b"https://models.example/0".to_vec());
     let uri = uri.map_err(|_| anyhow!("the mirror is too long"))?;
     Uris::try_from(vec![uri]).map_err(|_| anyhow!("one mirror is too many"))
 }
 
-fn spec(plan: &Plan) -> Result<TaskSpec> {
+/// A task with rounds, final validation and challenges of a day each.
+pub fn spec(name: &str, rounds: u32, rewards: RewardParams) -> Result<TaskSpec> {
     let text = |text: &str| text.as_bytes().to_vec();
     Ok(TaskSpec {
-        name: text("bench").try_into().map_err(|_| anyhow!("name"))?,
+        name: text(name).try_into().map_err(|_| anyhow!("name"))?,
         licence: text("Apache-2.0")
             .try_into()
             .map_err(|_| anyhow!("licence"))?,
@@ -383,18 +416,18 @@ fn spec(plan: &Plan) -> Result<TaskSpec> {
             context: 128,
             tokenizer: None,
         },
-        rounds: 2,
+        rounds,
         round_minutes: 1_440,
         final_days: 1,
         challenge_days: 1,
-        rewards: plan.rules,
+        rewards,
         baseline: Perbill::zero(),
     })
 }
 
 fn approve(plan: &Plan) -> Result<()> {
     let creator = account(&author()?);
-    let spec = spec(plan)?;
+    let spec = spec("bench", 2, plan.rules)?;
     let spec_hash = ArenaTasks::spec_hash(&creator, &spec);
     call(&creator, pallet_arena_tasks::Call::propose { spec })?;
     RuntimeCall::from(pallet_arena_tasks::Call::approve {
@@ -460,8 +493,8 @@ fn model(trainer: &AccountId) -> H256 {
 }
 
 /// Bits per byte × 10⁹: the model's, with an error that is small for most validators.
-fn measured(trainer: &AccountId, law: &mut Law) -> u64 {
-    let bytes = model(trainer);
+pub fn measured(root: &H256, law: &mut Law) -> u64 {
+    let bytes = root.as_bytes();
     let quality = u64::from(u16::from_le_bytes([bytes[0], bytes[1]]));
     let error = law.tail(100_000.0, 1.16, 200_000_000.0) as u64;
     800_000_000 + quality * 10_000 + error
