@@ -20,7 +20,7 @@ use sp_core::{
     crypto::VrfSecret,
     sr25519,
     storage::well_known_keys::CODE,
-    traits::{CallContext, CodeExecutor, RuntimeCode, WrappedRuntimeCode},
+    traits::{CallContext, CodeExecutor, Externalities, RuntimeCode, WrappedRuntimeCode},
 };
 use sp_io::{SubstrateHostFunctions, TestExternalities, hashing::blake2_256};
 use sp_runtime::{
@@ -197,8 +197,17 @@ impl<'a> Chain<'a> {
         &mut self,
         extrinsic: &UncheckedExtrinsic,
     ) -> Result<(ApplyExtrinsicResult, Duration)> {
+        // As a node's block builder does: what is invalid leaves nothing behind.
+        self.state.ext().storage_start_transaction();
         let (answer, took) = self.call("BlockBuilder_apply_extrinsic", &extrinsic.encode())?;
         let applied = ApplyExtrinsicResult::decode(&mut &answer[..])?;
+        let mut ext = self.state.ext();
+        let ended = if applied.is_ok() {
+            ext.storage_commit_transaction()
+        } else {
+            ext.storage_rollback_transaction()
+        };
+        ended.map_err(|()| anyhow!("a transaction of the storage that nobody began"))?;
         if applied.is_ok() {
             self.extrinsics.push(extrinsic.clone());
         }

@@ -345,6 +345,18 @@ pub(crate) fn check(spec: &TaskSpec) -> Result<()> {
     Ok(())
 }
 
+/// What the chain takes, and its voters should think twice about.
+pub(crate) fn warnings(spec: &TaskSpec) -> Vec<&'static str> {
+    let mut warnings = Vec::new();
+    if matches!(spec.rewards.cap, WeightCap::Percentile(_)) {
+        warnings.push(
+            "rewards.cap: accounts that hold little move a percentile, so that stake which is \
+             split into many accounts escapes it; docs/concentration.md has figures",
+        );
+    }
+    warnings
+}
+
 #[cfg(test)]
 #[path = "spec_tests.rs"]
 mod tests;

@@ -117,6 +117,16 @@ fn bad_values_should_be_refused_with_the_name_of_the_field() {
 }
 
 #[test]
+fn a_percentile_should_come_with_a_warning() {
+    let mut json = template(Preset::Default, Kind::Digits);
+    assert!(warnings(&json.clone().into_spec(here()).unwrap()).is_empty());
+    json.rewards.cap = WeightCap::Percentile(88);
+    let spec = json.into_spec(here()).unwrap();
+    check(&spec).unwrap();
+    assert!(warnings(&spec)[0].contains("rewards.cap"));
+}
+
+#[test]
 fn schema_should_name_every_field() {
     let schema: serde_json::Value =
         serde_json::from_str(include_str!("../schema/task-spec.schema.json")).unwrap();

@@ -4,7 +4,7 @@ use crate::{
     amount::Nano,
     fail::bad_input,
     out::{self, Out},
-    spec::{DataJson, KnownData, ModelJson, RewardsJson, SpecJson},
+    spec::{DataJson, KnownData, ModelJson, RewardsJson, SpecJson, warnings},
 };
 use anyhow::Result;
 use arena_primitives::{
@@ -122,6 +122,8 @@ struct Checked {
     valid: bool,
     /// Of the encoded spec.
     bytes: usize,
+    /// What the chain takes all the same.
+    warnings: Vec<&'static str>,
     /// With hashes and sizes filled in.
     spec: SpecJson,
 }
@@ -132,6 +134,7 @@ pub(crate) fn check(out: Out, path: &Path) -> Result<()> {
     let view = Checked {
         valid: true,
         bytes: spec.encode().len(),
+        warnings: warnings(&spec),
         spec: SpecJson::from_spec(&spec),
     };
     out.show(&view, |view| {
@@ -147,8 +150,13 @@ pub(crate) fn check(out: Out, path: &Path) -> Result<()> {
             ),
             ("encoded", format!("{} bytes", view.bytes)),
         ]);
+        let warnings: String = view
+            .warnings
+            .iter()
+            .map(|warning| format!("\nwarning: {warning}"))
+            .collect();
         format!(
-            "✓ {} is valid; the chain also checks it against its clock\n{pairs}",
+            "✓ {} is valid; the chain also checks it against its clock\n{pairs}{warnings}",
             path.display()
         )
     })

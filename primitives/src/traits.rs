@@ -33,6 +33,8 @@ pub trait Venues {
     fn last_settled(venue: Venue) -> Option<Round>;
     /// May `who` take `role` there?
     fn admits(venue: Venue, role: Role, who: &AccountId) -> Result<(), VenueRefusal>;
+    /// Stake that comes now will be counted by a round.
+    fn takes_stake(venue: Venue) -> bool;
     /// The venue has ended, or never was: its stake is free at once.
     fn ended(venue: Venue) -> bool;
     /// Own stake of this role stays until the venue has ended.
@@ -48,6 +50,9 @@ impl Venues for () {
     }
     fn admits(_: Venue, _: Role, _: &AccountId) -> Result<(), VenueRefusal> {
         Err(VenueRefusal::Unknown)
+    }
+    fn takes_stake(_: Venue) -> bool {
+        false
     }
     fn ended(_: Venue) -> bool {
         true

@@ -81,11 +81,11 @@ impl<T: Config> Pallet<T> {
     /// stake that the next one counts.
     fn open(venue: Venue, operator: &AccountId) -> Result<Mark, DispatchError> {
         ensure!(!T::Venues::ended(venue), Error::<T>::VenueEnded);
+        ensure!(T::Venues::takes_stake(venue), Error::<T>::NoOpenRound);
         let round = T::Venues::current_round(venue).ok_or(Error::<T>::NoOpenRound)?;
         let counted = T::Stakes::counted(venue, operator, round.saturating_add(1));
         ensure!(counted.is_some(), Error::<T>::NoPosition);
-        let mark = Self::mark(venue, operator);
-        Ok(mark.ok_or(Error::<T>::NoOpenRound)?)
+        Ok(Self::mark(venue, operator).ok_or(Error::<T>::NoOpenRound)?)
     }
 
     fn worth(

@@ -196,7 +196,8 @@ pub mod pallet {
         OwnPosition,
         /// The operator has no own stake there. Choose another one.
         NoPosition,
-        /// No round is open there. Wait for one.
+        /// No round will count stake that comes now: the task's submission rounds are over.
+        /// Choose another one.
         NoOpenRound,
         /// The venue has ended. Choose another one.
         VenueEnded,

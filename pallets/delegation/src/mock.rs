@@ -157,6 +157,9 @@ impl Venues for Knobs {
     fn admits(_: Venue, _: Role, _: &AccountId) -> Result<(), VenueRefusal> {
         Ok(())
     }
+    fn takes_stake(_: Venue) -> bool {
+        Open::get().is_some()
+    }
     fn ended(_: Venue) -> bool {
         Ended::get()
     }

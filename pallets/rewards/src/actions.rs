@@ -114,8 +114,19 @@ impl<T: Config> Pallet<T> {
             .counted
             .saturating_sub(task.counted)
             .saturating_add(counted);
+        // Nothing could be drawn before anybody counted, so that it gives no room below the
+        // task's largest share either.
+        let idle = task.counted == 0 && task.pending == 0;
+        let since = if idle { flow.moved_at } else { task.since };
         Flow::<T>::put(flow);
-        Tasks::<T>::insert(id, TaskEmission { counted, ..task });
+        Tasks::<T>::insert(
+            id,
+            TaskEmission {
+                counted,
+                since,
+                ..task
+            },
+        );
     }
 
     pub(crate) fn do_due(id: TaskId, rounds_left: u32) -> Due {

@@ -78,6 +78,9 @@ impl Venues for Knobs {
     fn admits(_: Venue, _: Role, _: &AccountId) -> Result<(), VenueRefusal> {
         Ok(())
     }
+    fn takes_stake(_: Venue) -> bool {
+        true
+    }
     fn ended(venue: Venue) -> bool {
         crate::Released::<Test>::contains_key(venue)
     }

@@ -74,6 +74,9 @@ impl Venues for Knobs {
     fn admits(_: Venue, _: Role, _: &AccountId) -> Result<(), VenueRefusal> {
         Refusal::get().map_or(Ok(()), Err)
     }
+    fn takes_stake(_: Venue) -> bool {
+        true
+    }
     fn ended(venue: Venue) -> bool {
         venue != Venue::Network && TaskEnded::get()
     }

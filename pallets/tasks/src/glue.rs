@@ -51,6 +51,11 @@ impl<T: Config> Venues for Pallet<T> {
         Ok(())
     }
 
+    fn takes_stake(venue: Venue) -> bool {
+        let Venue::Task(id) = venue else { return false };
+        Tasks::<T>::get(id).is_some_and(|task| task.phase() == TaskPhase::Submission)
+    }
+
     fn ended(venue: Venue) -> bool {
         let Venue::Task(id) = venue else { return true };
         Tasks::<T>::get(id).is_none_or(|task| task.is_over())

@@ -49,6 +49,13 @@ impl Venues for AllVenues {
         }
     }
 
+    fn takes_stake(venue: Venue) -> bool {
+        match venue {
+            Venue::Network => true,
+            Venue::Task(_) => ArenaTasks::takes_stake(venue),
+        }
+    }
+
     fn ended(venue: Venue) -> bool {
         match venue {
             Venue::Network => false,

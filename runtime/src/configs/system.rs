@@ -6,7 +6,7 @@ use frame_support::{
     derive_impl,
     dispatch::DispatchClass,
     parameter_types,
-    traits::{ConstU32, ConstU128, InstanceFilter, VariantCountOf},
+    traits::{ConstU32, ConstU128, Contains, InstanceFilter, VariantCountOf},
     weights::constants::{BlockExecutionWeight, ExtrinsicBaseWeight, ParityDbWeight},
 };
 use frame_system::limits::{BlockLength, BlockWeights};
@@ -50,8 +50,22 @@ parameter_types! {
     pub const SS58Prefix: u8 = 42;
 }
 
+/// Session keys are replaced by others, not removed: an author without keys would leave the set
+/// at once, however few stay, and without an election.
+pub struct NoKeyPurge;
+
+impl Contains<RuntimeCall> for NoKeyPurge {
+    fn contains(call: &RuntimeCall) -> bool {
+        !matches!(
+            call,
+            RuntimeCall::Session(pallet_session::Call::purge_keys { .. })
+        )
+    }
+}
+
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
+    type BaseCallFilter = NoKeyPurge;
     type Block = Block;
     type BlockWeights = RuntimeBlockWeights;
     type BlockLength = RuntimeBlockLength;

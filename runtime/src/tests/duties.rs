@@ -2,10 +2,14 @@
 
 use super::{journey::*, sanity::with_preset};
 use crate::*;
-use arena_primitives::{DutyRefusal, ScoreEntries, ScoreEntry, ScoreOutcome, time::RoundPhase};
+use arena_primitives::{
+    DutyRefusal, ScoreEntries, ScoreEntry, ScoreOutcome,
+    hash::{Domain, preimage},
+    time::RoundPhase,
+};
 use frame_support::{assert_ok, dispatch::GetDispatchInfo};
 use pallet_transaction_payment::ChargeTransactionPayment;
-use sp_core::H256;
+use sp_core::{H256, Pair, sr25519};
 use sp_runtime::{
     traits::{DispatchTransaction, TransactionExtension},
     transaction_validity::{
@@ -74,6 +78,42 @@ fn a_duty_should_be_free_first_and_tagged_and_refused_by_name_when_it_is_not_due
         );
         assert_ok!(call(&signer, commit.clone()));
         assert_eq!(pool(&signer, &commit), custom(DutyRefusal::AlreadyDone));
+    });
+}
+
+#[test]
+fn a_service_key_should_be_refused_after_its_rotation() {
+    with_preset("development", || {
+        System::set_block_number(1);
+        let task = approve_task();
+        enrol(task);
+        submit_and_publish(task, 1);
+        run_until("the commit window", || {
+            phase_of(task, 1) == Some(RoundPhase::Commit)
+        });
+        let commit = RuntimeCall::from(pallet_arena_scoring::Call::commit_scores {
+            task,
+            round: 1,
+            commitment: H256::repeat_byte(3),
+        });
+        let operator = account(VALIDATORS[0]);
+        let (old, new) = (service_account(VALIDATORS[0]), sr25519::Pair::generate().0);
+        assert!(pool(&old, &commit).is_ok());
+        let rotate = pallet_arena_staking::Call::set_service_key {
+            key: new.public().into(),
+            proof: new.sign(&preimage(Domain::ServiceKeyProof, &operator)),
+        };
+        assert_ok!(call(&operator, rotate));
+        // From the next block on, so that what is in the pool is not cut off within a block.
+        assert!(pool(&old, &commit).is_ok());
+        let next = System::block_number() + 1;
+        run_until("the next block", || System::block_number() == next);
+        let refused = Err(InvalidTransaction::Custom(
+            DutyRefusal::NotAServiceKey as u8,
+        ));
+        assert_eq!(pool(&old, &commit), refused);
+        assert!(call(&old, commit.clone()).is_err());
+        assert!(pool(&new.public().into(), &commit).is_ok());
     });
 }
 

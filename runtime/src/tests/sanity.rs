@@ -7,6 +7,7 @@ use crate::{
 use frame_support::{dispatch::GetDispatchInfo, genesis_builder_helper::build_state};
 use pallet_referenda::TracksInfo as _;
 use sp_keyring::Sr25519Keyring;
+use sp_runtime::traits::Dispatchable;
 
 /// Runs `test` on the genesis state of a preset.
 pub(super) fn with_preset<R>(name: &str, test: impl FnOnce() -> R) -> R {
@@ -62,6 +63,23 @@ fn every_preset_should_build_with_the_whole_supply_and_authors_with_stake() {
             pallet_arena_rewards::invariants::check::<Runtime>().expect("rewards");
         });
     }
+}
+
+#[test]
+fn session_keys_should_be_replaced_and_never_purged() {
+    with_preset("production", || {
+        let author = Session::validators().first().cloned().expect("an author");
+        let purge = RuntimeCall::from(pallet_session::Call::purge_keys {});
+        let batch = RuntimeCall::from(pallet_utility::Call::batch_all {
+            calls: vec![purge.clone()],
+        });
+        for call in [purge, batch] {
+            let refused = call.dispatch(RuntimeOrigin::signed(author.clone()));
+            let filtered = frame_system::Error::<Runtime>::CallFiltered;
+            assert_eq!(refused.map_err(|e| e.error), Err(filtered.into()));
+        }
+        assert!(pallet_session::NextKeys::<Runtime>::contains_key(&author));
+    });
 }
 
 #[test]

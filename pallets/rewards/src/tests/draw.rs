@@ -45,6 +45,17 @@ fn what_exceeds_max_share_should_not_be_minted() {
 }
 
 #[test]
+fn enrolment_should_give_no_room_below_max_share() {
+    build_and_execute(|| {
+        open(1, 30, 0);
+        at(11);
+        Rewards::set_counted(1, 100);
+        at(13);
+        assert_eq!(draw(1), 2 * BLOCK * 3 / 10);
+    });
+}
+
+#[test]
 fn time_without_counted_stake_should_lapse() {
     build_and_execute(|| {
         open(1, 100, 0);

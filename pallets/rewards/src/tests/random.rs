@@ -19,7 +19,9 @@ impl Random {
 #[test]
 fn the_books_should_balance_after_any_sequence_of_steps() {
     let mut tally = BTreeMap::<&str, (u32, u32)>::new();
-    for seed in 1..=4u64 {
+    let first = std::env::var("ARENA_SEED").map_or(1, |seed| seed.parse().unwrap());
+    println!("seeds {first} to {}; ARENA_SEED sets the first", first + 3);
+    for seed in first..first + 4u64 {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         build_and_execute(|| {
             let issued = Balances::total_issuance();
@@ -126,5 +128,9 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
         });
     }
     println!("rewards (done, refused): {tally:?}");
-    assert!(tally.values().all(|(ok, _)| *ok > 0), "{tally:?}");
+    assert!(tally.values().all(|(ok, _)| *ok >= 100), "{tally:?}");
+    let (done, refused) = tally.values().fold((0, 0), |(done, refused), (ok, no)| {
+        (done + ok, refused + no)
+    });
+    assert!(10 * done >= 3 * (done + refused), "{tally:?}");
 }

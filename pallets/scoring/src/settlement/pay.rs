@@ -69,13 +69,15 @@ impl<T: Config> Work<T> {
         }
     }
 
-    /// Who committed and didn't reveal loses a part of its own stake, or a tenth of the round's
-    /// draw over the number of validators if that is more.
+    /// Who committed and didn't reveal loses a part of its own stake, or a tenth of what the
+    /// round could draw over the number of validators if that is more: also where withholding
+    /// left the round without a quorum, so that nothing was drawn.
     fn slash(&self, counted: &Counted) {
         let validators = Balance::from(count(self.state.validators.len()));
-        let least = self
-            .state
-            .drawn
+        let due = self.state.due;
+        let least = due
+            .emission
+            .saturating_add(due.bounty)
             .div_ceil(validators.saturating_mul(10).max(1));
         let part = T::NonRevealSlash::get().mul_ceil(counted.stake.own);
         let (task, round) = (self.state.task, self.state.round);

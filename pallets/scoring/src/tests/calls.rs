@@ -44,6 +44,8 @@ fn commit_should_refuse_who_and_when_it_may_not() {
         assert_noop!(commit(24, &lines), Error::<Test>::StakeNotCounted);
         assert_ok!(commit(21, &lines));
         assert_noop!(commit(21, &lines), Error::<Test>::AlreadyCommitted);
+        go_to(SCHEDULE.reveal);
+        assert_noop!(commit(22, &lines), Error::<Test>::NotCommitting);
     });
 }
 
@@ -56,9 +58,11 @@ fn reveal_should_need_the_commitment_and_exactly_the_draw() {
         let swapped: Vec<_> = lines.iter().rev().copied().collect();
         let swapped: ScoreEntries = swapped.try_into().unwrap();
         let high = scored([101, 80, 70, 60]);
+        let mut long = lines.clone();
+        long.try_push(lines[3]).unwrap();
         go_to(SCHEDULE.commit);
         with(|n| {
-            for who in [24, 25] {
+            for who in [24, 25, 26, 27] {
                 n.keys.insert(key(who), account(who));
                 n.validators.insert(account(who), 10);
             }
@@ -67,6 +71,8 @@ fn reveal_should_need_the_commitment_and_exactly_the_draw() {
         assert_ok!(commit(22, &short));
         assert_ok!(commit(23, &swapped));
         assert_ok!(commit(24, &high));
+        assert_ok!(commit(26, &long));
+        assert_ok!(commit(27, &lines));
         assert_noop!(reveal(21, lines.clone()), Error::<Test>::NotRevealing);
         go_to(SCHEDULE.reveal);
         assert_noop!(reveal(25, lines.clone()), Error::<Test>::NoCommitment);
@@ -74,8 +80,12 @@ fn reveal_should_need_the_commitment_and_exactly_the_draw() {
         assert_noop!(reveal(22, short), Error::<Test>::NotTheDraw);
         assert_noop!(reveal(23, swapped), Error::<Test>::NotTheDraw);
         assert_noop!(reveal(24, high), Error::<Test>::RawOutOfRange);
+        assert_noop!(reveal(26, long), Error::<Test>::NotTheDraw);
         assert_ok!(reveal(21, lines.clone()));
-        assert_noop!(reveal(21, lines), Error::<Test>::AlreadyRevealed);
+        assert_noop!(reveal(21, lines.clone()), Error::<Test>::AlreadyRevealed);
+        // Late, whether the hook has come or not.
+        System::set_block_number(SCHEDULE.settle);
+        assert_noop!(reveal(27, lines), Error::<Test>::NotRevealing);
     });
 }
 
