@@ -39,6 +39,8 @@ const NEWS: u32 = 400;
 
 /// A call that waits for its block.
 pub(crate) struct Draft {
+    /// The block that it was meant for.
+    at: BlockNumber,
     pub(crate) key: Key,
     pub(crate) call: RuntimeCall,
 }
@@ -60,7 +62,7 @@ impl Queue {
         let blocks = u64::from(until.saturating_sub(from).max(1));
         let at = from + law.below(blocks) as u32;
         let call = call.into();
-        self.0.entry(at).or_default().push(Draft { key, call });
+        self.0.entry(at).or_default().push(Draft { at, key, call });
     }
 
     /// All that is for this block or for one before it.
@@ -215,6 +217,8 @@ impl<'a> Drive<'a> {
             }
         }
         self.ledger.deferred += deferred.len() as u64;
+        let waited = deferred.iter().map(|draft| next + 1 - draft.at).max();
+        self.ledger.longest_wait = self.ledger.longest_wait.max(waited.unwrap_or(0));
         self.queue.defer(next + 1, deferred);
         Ok((applied, whole))
     }
@@ -243,9 +247,11 @@ impl<'a> Drive<'a> {
                 Ok(None)
             }
             other => bail!(
-                "block {}: {name} by {:?}: {other:?}",
+                "block {}: {name} by {:?}: {other:?}; it waited {} blocks; {:?}",
                 self.chain.number(),
-                draft.key
+                draft.key,
+                self.chain.number().saturating_sub(draft.at),
+                draft.call
             ),
         }
     }

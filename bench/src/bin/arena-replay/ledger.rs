@@ -36,6 +36,8 @@ pub(crate) struct Ledger {
     pub(crate) calls: BTreeMap<&'static str, Calls>,
     /// Extrinsics that found their block full, and went into a later one.
     pub(crate) deferred: u64,
+    /// Most blocks that one of them waited.
+    pub(crate) longest_wait: u32,
     /// Fees paid, in base units, from events.
     pub(crate) fees: u128,
     /// Most extrinsics in a block.

@@ -140,13 +140,14 @@ impl Report {
         );
         println!(
             "{} blocks in {:.1} minutes, {} extrinsics, {:.0} a second, at most {} in a block; {} \
-             found their block full",
+             times one found its block full, and waited {} blocks at most",
             ledger.blocks,
             self.wall_seconds / 60.0,
             self.extrinsics,
             self.extrinsics_per_second,
             ledger.most_in_block,
-            ledger.deferred
+            ledger.deferred,
+            ledger.longest_wait
         );
         println!(
             "{} blocks executed again, all to the same root; the longest block took {:.0} ms",
