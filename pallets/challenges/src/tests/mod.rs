@@ -10,6 +10,7 @@ use sp_core::H256;
 use sp_runtime::{DispatchError, DispatchResult, TokenError};
 
 mod open;
+mod random;
 mod verdicts;
 
 fn signed(n: u8) -> RuntimeOrigin {
