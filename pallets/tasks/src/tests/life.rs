@@ -58,7 +58,7 @@ fn round_one_should_open_when_enrolment_closes_and_draw_with_its_stake() {
     });
 }
 
-fn ranked(trainer: u8, manifest_root: H256, rank: u32) -> ModelResult {
+pub(super) fn ranked(trainer: u8, manifest_root: H256, rank: u32) -> ModelResult {
     ModelResult {
         trainer: account(trainer),
         manifest_root,

@@ -17,6 +17,7 @@ use sp_runtime::{DispatchError, Perbill, TokenError};
 mod life;
 mod models;
 mod proposals;
+mod random;
 
 fn signed(n: u8) -> RuntimeOrigin {
     RuntimeOrigin::signed(account(n))
