@@ -9,7 +9,7 @@ use arena_primitives::{
     traits::{BlockVrf, Clock, Counted, Due, Rounds, ServiceKeys, Stakes, TaskRewards},
 };
 use frame_support::{
-    derive_impl, parameter_types,
+    derive_impl, ensure, parameter_types,
     traits::{ConstU32, Hooks},
     weights::Weight,
 };
@@ -134,7 +134,7 @@ pub(crate) const SCHEDULE: Schedule = Schedule {
     settle: 18,
 };
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Neighbours {
     pub(crate) alive: bool,
     pub(crate) spec: Option<TaskSpec>,
@@ -142,6 +142,8 @@ pub(crate) struct Neighbours {
     pub(crate) validators: BTreeMap<AccountId, Balance>,
     pub(crate) keys: BTreeMap<AccountId, AccountId>,
     pub(crate) paid: BTreeMap<AccountId, Balance>,
+    /// Each payment by itself.
+    pub(crate) payments: Vec<(TaskId, Round, AccountId, Balance)>,
     pub(crate) treasury: Balance,
     pub(crate) chilled: BTreeSet<AccountId>,
     pub(crate) slashed: BTreeMap<AccountId, Balance>,
@@ -156,6 +158,13 @@ thread_local! {
 
 pub(crate) fn with<R>(f: impl FnOnce(&mut Neighbours) -> R) -> R {
     NEIGHBOURS.with(|n| f(&mut n.borrow_mut()))
+}
+
+impl Neighbours {
+    /// What was drawn and is neither paid nor with the treasury.
+    pub(crate) fn in_flight(&self) -> Balance {
+        self.drawn - self.paid.values().sum::<Balance>() - self.treasury
+    }
 }
 
 pub struct Table;
@@ -255,12 +264,17 @@ impl TaskRewards for Table {
     fn lapse(task: TaskId) {
         with(|n| n.lapsed.insert(task));
     }
-    fn pay(_: TaskId, _: Round, who: &Counted, amount: Balance) -> DispatchResult {
-        with(|n| *n.paid.entry(who.operator.clone()).or_default() += amount);
-        Ok(())
+    fn pay(task: TaskId, round: Round, who: &Counted, amount: Balance) -> DispatchResult {
+        with(|n| {
+            ensure!(amount <= n.in_flight(), "more than was drawn");
+            *n.paid.entry(who.operator.clone()).or_default() += amount;
+            let payment = (task, round, who.operator.clone(), amount);
+            n.payments.push(payment);
+            Ok(())
+        })
     }
     fn to_treasury(amount: Balance) {
-        with(|n| n.treasury += amount);
+        with(|n| n.treasury += amount.min(n.in_flight()));
     }
     fn top_up(_: TaskId, _: &AccountId, _: Balance) -> DispatchResult {
         Ok(())

@@ -26,6 +26,7 @@ use sp_core::H256;
 use sp_runtime::{DispatchResult, Perbill};
 use std::collections::BTreeMap;
 
+mod bugs;
 mod calls;
 mod decide;
 mod edge;
