@@ -189,7 +189,7 @@ impl World {
     fn proposal(&mut self, expired: bool) -> H256 {
         let fits = self.book.proposals.iter();
         let fits: Vec<_> = fits
-            .filter(|(_, p)| (now() > p.expires) == expired || now() % 7 == 0)
+            .filter(|(_, p)| (now() > p.expires) == expired || now().is_multiple_of(7))
             .map(|(spec_hash, _)| *spec_hash)
             .collect();
         let unknown = self.random.below(12) == 0;
