@@ -7,7 +7,7 @@ use arena_primitives::{
     traits::{Clock, Counted, Due, Stakes, TaskRewards, TaskStates},
 };
 use frame_support::{
-    derive_impl,
+    derive_impl, parameter_types,
     traits::{ConstU32, ConstU128},
 };
 use sp_runtime::{BuildStorage, DispatchResult, Perbill, traits::IdentityLookup};
@@ -37,6 +37,11 @@ impl pallet_balances::Config for Test {
     type RuntimeHoldReason = RuntimeHoldReason;
 }
 
+parameter_types! {
+    /// Governance can change it while cases are open.
+    pub storage Bond: Balance = BOND;
+}
+
 impl pallet_challenges::Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
@@ -44,7 +49,7 @@ impl pallet_challenges::Config for Test {
     type Tasks = Table;
     type Stakes = Table;
     type Rewards = Table;
-    type Bond = ConstU128<BOND>;
+    type Bond = Bond;
     type DecideWithin = ConstU32<10>;
     type Clock = Table;
     type Slashed = ();
@@ -60,6 +65,8 @@ pub(crate) const ENDS: BlockNumber = 30;
 #[derive(Default)]
 pub(crate) struct Neighbours {
     pub(crate) phase: Option<TaskPhase>,
+    /// Tasks beyond 0 in their challenge phases, with the ends of those.
+    pub(crate) more: BTreeMap<TaskId, BlockNumber>,
     pub(crate) roles: BTreeMap<AccountId, Role>,
     pub(crate) locked: BTreeMap<AccountId, Balance>,
     pub(crate) own: BTreeMap<AccountId, Balance>,
@@ -77,10 +84,13 @@ pub struct Table;
 
 impl TaskStates for Table {
     fn phase(task: TaskId) -> Option<TaskPhase> {
-        with(|n| n.phase).filter(|_| task == 0)
+        if task == 0 {
+            return with(|n| n.phase);
+        }
+        with(|n| n.more.contains_key(&task)).then_some(TaskPhase::Challenge)
     }
-    fn phase_ends(_: TaskId) -> Option<BlockNumber> {
-        Some(ENDS)
+    fn phase_ends(task: TaskId) -> Option<BlockNumber> {
+        Some(with(|n| n.more.get(&task).copied()).unwrap_or(ENDS))
     }
     fn has_model(_: TaskId, trainer: &AccountId) -> bool {
         with(|n| n.roles.get(trainer) == Some(&Role::Trainer))

@@ -4,6 +4,7 @@ use crate::{
     Commits, Config, Expiring, ExpiringEnds, Reveals, RoundResults, Seeds, Settling, Stage,
 };
 use alloc::collections::btree_set::BTreeSet;
+use arena_math::rewards::submission_pot;
 use arena_primitives::{TaskId, traits::Rounds};
 use frame_support::ensure;
 use sp_runtime::TryRuntimeError;
@@ -14,6 +15,7 @@ pub fn check<T: Config>() -> Result<(), TryRuntimeError> {
     rows_are_of_live_rounds::<T>()?;
     results_pay_no_more_than_was_drawn::<T>()?;
     a_settlement_pays_what_it_booked::<T>()?;
+    shares_come_from_pots_once::<T>()?;
     queue_has_no_gaps::<T>()
 }
 
@@ -102,6 +104,32 @@ pub fn a_settlement_pays_what_it_booked<T: Config>() -> Result<(), TryRuntimeErr
     ensure!(
         state.paid <= state.drawn,
         "a settlement paid more than it drew"
+    );
+    Ok(())
+}
+
+/// While pots are shared, validators have no more than the pots so far, and nobody was measured
+/// by more models than these are.
+pub fn shares_come_from_pots_once<T: Config>() -> Result<(), TryRuntimeError> {
+    let Some(state) = Settling::<T>::get() else {
+        return Ok(());
+    };
+    let Stage::Pots { next } = state.stage else {
+        return Ok(());
+    };
+    let before = state.models.iter().take(next as usize);
+    let shared = before.filter(|row| row.consensus.is_some()).count() as u32;
+    let pots = (0..shared)
+        .map(|place| submission_pot(state.validator_pool, state.pots, place))
+        .fold(0u128, u128::saturating_add);
+    let shares = state
+        .validators
+        .iter()
+        .fold(0u128, |sum, row| sum.saturating_add(row.reward));
+    ensure!(shares <= pots, "a pot was shared twice");
+    ensure!(
+        state.validators.iter().all(|row| row.distance.1 <= shared),
+        "a validator was measured twice by a model"
     );
     Ok(())
 }

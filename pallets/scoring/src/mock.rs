@@ -9,7 +9,7 @@ use arena_primitives::{
     traits::{BlockVrf, Clock, Counted, Due, Rounds, ServiceKeys, Stakes, TaskRewards},
 };
 use frame_support::{
-    derive_impl, parameter_types,
+    derive_impl, ensure, parameter_types,
     traits::{ConstU32, Hooks},
     weights::Weight,
 };
@@ -134,16 +134,24 @@ pub(crate) const SCHEDULE: Schedule = Schedule {
     settle: 18,
 };
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Neighbours {
+    /// Whether round 1 of task 0 is.
     pub(crate) alive: bool,
+    /// Other live rounds, with their models.
+    pub(crate) rounds: BTreeMap<(TaskId, Round), (RoundInfo, RoundModels)>,
     pub(crate) spec: Option<TaskSpec>,
     pub(crate) trainers: BTreeMap<AccountId, Balance>,
     pub(crate) validators: BTreeMap<AccountId, Balance>,
     pub(crate) keys: BTreeMap<AccountId, AccountId>,
     pub(crate) paid: BTreeMap<AccountId, Balance>,
+    /// To whom nothing can be booked.
+    pub(crate) refuses: BTreeSet<AccountId>,
+    /// Each payment by itself.
+    pub(crate) payments: Vec<(TaskId, Round, AccountId, Balance)>,
     pub(crate) treasury: Balance,
-    pub(crate) chilled: BTreeSet<AccountId>,
+    /// In which task, and who.
+    pub(crate) chilled: Vec<(Venue, AccountId)>,
     pub(crate) slashed: BTreeMap<AccountId, Balance>,
     pub(crate) drawn: Balance,
     pub(crate) lapsed: BTreeSet<TaskId>,
@@ -156,6 +164,13 @@ thread_local! {
 
 pub(crate) fn with<R>(f: impl FnOnce(&mut Neighbours) -> R) -> R {
     NEIGHBOURS.with(|n| f(&mut n.borrow_mut()))
+}
+
+impl Neighbours {
+    /// What was drawn and is neither paid nor with the treasury.
+    pub(crate) fn in_flight(&self) -> Balance {
+        self.drawn - self.paid.values().sum::<Balance>() - self.treasury
+    }
 }
 
 pub struct Table;
@@ -207,8 +222,9 @@ impl Stakes for Table {
         with(|n| n.slashed.insert(who.clone(), amount));
         amount
     }
-    fn chill(_: Venue, who: &AccountId) -> bool {
-        with(|n| n.chilled.insert(who.clone()))
+    fn chill(venue: Venue, who: &AccountId) -> bool {
+        with(|n| n.chilled.push((venue, who.clone())));
+        true
     }
 }
 
@@ -255,12 +271,18 @@ impl TaskRewards for Table {
     fn lapse(task: TaskId) {
         with(|n| n.lapsed.insert(task));
     }
-    fn pay(_: TaskId, _: Round, who: &Counted, amount: Balance) -> DispatchResult {
-        with(|n| *n.paid.entry(who.operator.clone()).or_default() += amount);
-        Ok(())
+    fn pay(task: TaskId, round: Round, who: &Counted, amount: Balance) -> DispatchResult {
+        with(|n| {
+            ensure!(amount <= n.in_flight(), "more than was drawn");
+            ensure!(!n.refuses.contains(&who.operator), "can't be booked");
+            *n.paid.entry(who.operator.clone()).or_default() += amount;
+            let payment = (task, round, who.operator.clone(), amount);
+            n.payments.push(payment);
+            Ok(())
+        })
     }
     fn to_treasury(amount: Balance) {
-        with(|n| n.treasury += amount);
+        with(|n| n.treasury += amount.min(n.in_flight()));
     }
     fn top_up(_: TaskId, _: &AccountId, _: Balance) -> DispatchResult {
         Ok(())
@@ -282,15 +304,24 @@ pub(crate) fn info() -> RoundInfo {
 
 impl Rounds for Table {
     fn closed_rounds() -> Vec<RoundInfo> {
-        Self::info(0, 1).into_iter().collect()
+        let now = System::block_number();
+        let more: Vec<_> = with(|n| n.rounds.values().map(|(info, _)| info.clone()).collect());
+        let more = more.into_iter().filter(|info| now >= info.schedule.closes);
+        let first = with(|n| n.alive).then(info);
+        first.into_iter().chain(more).collect()
     }
     fn info(task: TaskId, round: Round) -> Option<RoundInfo> {
-        (with(|n| n.alive) && (task, round) == (0, 1)).then(info)
+        let first = with(|n| n.alive) && (task, round) == (0, 1);
+        let more = || with(|n| n.rounds.get(&(task, round)).map(|(info, _)| info.clone()));
+        first.then(info).or_else(more)
     }
     fn spec(_: TaskId) -> Option<TaskSpec> {
         with(|n| n.spec.clone())
     }
-    fn models(_: TaskId, _: Round) -> RoundModels {
+    fn models(task: TaskId, round: Round) -> RoundModels {
+        if let Some((_, models)) = with(|n| n.rounds.get(&(task, round)).cloned()) {
+            return models;
+        }
         let models: Vec<RoundModel> = with(|n| n.trainers.keys().cloned().collect::<Vec<_>>())
             .into_iter()
             .map(|trainer| RoundModel {
@@ -306,8 +337,12 @@ impl Rounds for Table {
     fn rounds_left(_: TaskId, _: Round) -> u32 {
         1
     }
-    fn settled(_: TaskId, _: Round) {
-        with(|n| n.alive = false);
+    fn settled(task: TaskId, round: Round) {
+        with(|n| {
+            if n.rounds.remove(&(task, round)).is_none() {
+                n.alive = false;
+            }
+        });
     }
 }
 

@@ -45,6 +45,8 @@ impl pallet_balances::Config for Test {
 
 parameter_types! {
     pub storage TickWeight: Weight = Weight::MAX;
+    /// Governance can change it while proposals are open.
+    pub storage Deposit: Balance = DEPOSIT;
 }
 
 impl pallet_tasks::Config for Test {
@@ -58,7 +60,7 @@ impl pallet_tasks::Config for Test {
     type Rewards = Table;
     type Results = Table;
     type Cases = Table;
-    type ProposalDeposit = ConstU128<DEPOSIT>;
+    type ProposalDeposit = Deposit;
     type ProposalLifetime = ConstU32<1_440>;
     type MaxTickWeight = TickWeight;
     type WeightInfo = ();

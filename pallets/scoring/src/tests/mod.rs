@@ -16,7 +16,7 @@ use arena_math::{
 };
 use arena_primitives::{
     DutyRefusal, InfraFault, MinerFault, ModelStatus, ScoreEntries, ScoreEntry, ScoreOutcome,
-    Unpaid,
+    Unpaid, Venue,
     job::{Evaluated, Fault, JobStatus, Outcome},
     traits::Results,
 };
@@ -26,10 +26,12 @@ use sp_core::H256;
 use sp_runtime::{DispatchResult, Perbill};
 use std::collections::BTreeMap;
 
+mod bugs;
 mod calls;
 mod decide;
 mod edge;
 mod pages;
+mod random;
 mod settle;
 
 const NONCE: H256 = H256::repeat_byte(7);

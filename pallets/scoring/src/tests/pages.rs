@@ -21,12 +21,12 @@ impl Random {
 
 /// A round as it stands when its reveals are over.
 #[derive(Clone)]
-struct Case {
-    spec: TaskSpec,
-    trainers: BTreeMap<AccountId, Balance>,
-    validators: BTreeMap<AccountId, Balance>,
-    reveals: BTreeMap<AccountId, Revealed>,
-    committed: Vec<AccountId>,
+pub(super) struct Case {
+    pub(super) spec: TaskSpec,
+    pub(super) trainers: BTreeMap<AccountId, Balance>,
+    pub(super) validators: BTreeMap<AccountId, Balance>,
+    pub(super) reveals: BTreeMap<AccountId, Revealed>,
+    pub(super) committed: Vec<AccountId>,
 }
 
 fn stake(random: &mut Random) -> Balance {
@@ -45,7 +45,7 @@ fn outcome(random: &mut Random, quality: u64) -> Option<ScoreOutcome> {
     })
 }
 
-fn case(seed: u64) -> Case {
+pub(super) fn case(seed: u64) -> Case {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut spec = spec();
     spec.rewards.committee = [0, 0, 3, 7][random.below(4) as usize];
@@ -96,7 +96,7 @@ struct Settled {
     treasury: Balance,
 }
 
-fn prepare(case: &Case) {
+pub(super) fn prepare(case: &Case) {
     with(|n| {
         n.spec = Some(case.spec.clone());
         n.trainers = case.trainers.clone();
@@ -140,7 +140,7 @@ fn settle(case: &Case, limit: Weight) -> (Settled, u32) {
     (settled.unwrap(), blocks)
 }
 
-fn expected(case: &Case) -> arena_math::RoundOutput {
+pub(super) fn expected(case: &Case) -> arena_math::RoundOutput {
     let trainer_stakes: Vec<_> = case.trainers.values().copied().collect();
     let validator_stakes: Vec<_> = case.validators.values().copied().collect();
     let listed: Vec<Vec<Option<Listed>>> = case
@@ -193,7 +193,7 @@ fn expected(case: &Case) -> arena_math::RoundOutput {
 }
 
 /// The least with which every unit of a settlement fits a block.
-fn smallest_limit() -> Weight {
+pub(super) fn smallest_limit() -> Weight {
     crate::units::units::<Test>(12, 41)
         .into_iter()
         .filter(|(what, _)| !["a block of all seeds", "pruning"].contains(what))

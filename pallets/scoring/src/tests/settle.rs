@@ -132,8 +132,8 @@ fn absences_in_a_row_should_cost_the_seat_and_a_reveal_should_forgive_them() {
         assert_ok!(reveal(21, lines));
         go_to(SCHEDULE.settle);
         assert_eq!(
-            with(|n| n.chilled.iter().cloned().collect::<Vec<_>>()),
-            vec![account(23)]
+            with(|n| n.chilled.clone()),
+            vec![(Venue::Task(0), account(23))]
         );
         System::assert_has_event(
             Event::Missed {

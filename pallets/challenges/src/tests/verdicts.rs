@@ -1,67 +1,6 @@
-//! Behaviour of calls.
+//! How cases end, and what that costs.
 
-use crate::{Case, CasesOf, Convicted, Error, Event, MAX_OPEN_CASES, OpenCases, Verdict, mock::*};
-use arena_primitives::{Role, TaskPhase, traits::Cases};
-use frame_support::{
-    assert_noop, assert_ok,
-    traits::fungible::{Inspect, InspectHold},
-};
-use sp_core::H256;
-use sp_runtime::{DispatchError, DispatchResult, TokenError};
-
-fn signed(n: u8) -> RuntimeOrigin {
-    RuntimeOrigin::signed(account(n))
-}
-
-fn open(who: u8, trainer: u8) -> DispatchResult {
-    Challenges::open(signed(who), 0, account(trainer), H256::repeat_byte(1))
-}
-
-fn held() -> u128 {
-    Balances::total_balance_on_hold(&account(VAL))
-}
-
-#[test]
-fn open_should_hold_the_bond_and_count_as_open() {
-    run(|| {
-        assert_ok!(open(VAL, ANN));
-        assert_eq!(held(), BOND);
-        assert_eq!(Challenges::open_cases(0), 1);
-        assert_noop!(open(VAL, ANN), Error::<Test>::CaseOpen);
-    });
-}
-
-#[test]
-fn open_should_refuse_who_and_when_it_may_not() {
-    run(|| {
-        assert_noop!(open(ANN, ANN), Error::<Test>::NotAValidator);
-        assert_noop!(open(99, ANN), Error::<Test>::NotAValidator);
-        assert_noop!(open(VAL, VAL), Error::<Test>::NoModel);
-        assert_noop!(open(POOR, ANN), TokenError::FundsUnavailable);
-        assert_noop!(
-            Challenges::open(signed(VAL), 5, account(ANN), H256::zero()),
-            Error::<Test>::NotInChallenge
-        );
-        System::set_block_number(ENDS - 10);
-        assert_ok!(open(VAL, ANN));
-        with(|n| n.roles.insert(account(12), Role::Trainer));
-        System::set_block_number(ENDS - 9);
-        assert_noop!(open(VAL, 12), Error::<Test>::TooLate);
-        with(|n| n.phase = Some(TaskPhase::FinalValidation));
-        assert_noop!(open(VAL, 12), Error::<Test>::NotInChallenge);
-    });
-}
-
-#[test]
-fn open_should_refuse_more_cases_than_fit() {
-    run(|| {
-        for n in 0..MAX_OPEN_CASES as u8 {
-            with(|t| t.roles.insert(account(100 + n), Role::Trainer));
-            assert_ok!(open(VAL, 100 + n));
-        }
-        assert_noop!(open(VAL, ANN), Error::<Test>::TooManyCases);
-    });
-}
+use super::*;
 
 #[test]
 fn conviction_should_forfeit_rewards_and_slash_no_more_than_there_is() {
