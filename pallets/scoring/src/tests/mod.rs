@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 mod calls;
 mod decide;
 mod edge;
+mod histories;
 mod pages;
 mod settle;
 
