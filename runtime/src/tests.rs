@@ -1,6 +1,8 @@
 //! Checks of the runtime as a whole that catch disasters in a few lines each.
 
 mod duties;
+mod endings;
 mod journey;
+mod proposals;
 mod random;
 mod sanity;

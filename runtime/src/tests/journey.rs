@@ -17,7 +17,7 @@ use sp_keyring::Sr25519Keyring as Key;
 use sp_runtime::{Perbill, traits::Dispatchable};
 
 pub(super) const CREATOR: Key = Key::Alice;
-const TRAINERS: [Key; 3] = [Key::Bob, Key::Charlie, Key::Dave];
+pub(super) const TRAINERS: [Key; 3] = [Key::Bob, Key::Charlie, Key::Dave];
 pub(super) const VALIDATORS: [Key; 2] = [Key::Eve, Key::Ferdie];
 pub(super) const DELEGATOR: Key = Key::AliceStash;
 
@@ -39,7 +39,7 @@ fn uris() -> Uris {
         .expect("one")
 }
 
-fn spec() -> TaskSpec {
+pub(super) fn spec() -> TaskSpec {
     TaskSpec {
         name: b"digits".to_vec().try_into().expect("short"),
         licence: b"Apache-2.0".to_vec().try_into().expect("short"),
@@ -82,7 +82,7 @@ fn spec() -> TaskSpec {
     }
 }
 
-fn check_invariants() {
+pub(super) fn check_invariants() {
     pallet_arena_staking::invariants::check::<Runtime>().expect("staking");
     pallet_arena_delegation::invariants::check::<Runtime>().expect("delegation");
     pallet_arena_rewards::invariants::check::<Runtime>().expect("rewards");
@@ -91,12 +91,12 @@ fn check_invariants() {
     pallet_arena_challenges::invariants::check::<Runtime>().expect("challenges");
 }
 
-fn now() -> BlockNumber {
+pub(super) fn now() -> BlockNumber {
     System::block_number()
 }
 
 /// One block: its number, its parent's VRF output, and the arena's hooks.
-fn next_block() {
+pub(super) fn next_block() {
     let n = now() + 1;
     System::set_block_number(n);
     System::reset_events();
@@ -210,7 +210,7 @@ pub(super) fn phase_of(task: TaskId, round: Round) -> Option<RoundPhase> {
 }
 
 /// Accuracy of each trainer's model; the last one is broken.
-fn outcome(trainer: &AccountId) -> ScoreOutcome {
+pub(super) fn outcome(trainer: &AccountId) -> ScoreOutcome {
     if *trainer == account(TRAINERS[0]) {
         ScoreOutcome::Scored(950_000_000)
     } else if *trainer == account(TRAINERS[1]) {
@@ -249,26 +249,36 @@ pub(super) fn submit_and_publish(task: TaskId, round: Round) {
     }
 }
 
-fn score(task: TaskId, round: Round) {
+/// What a validator has committed to: entries, root and nonce.
+pub(super) type Committed = (Key, ScoreEntries, H256, H256);
+
+/// All validators commit to what `outcome` says of the models that they are drawn for.
+pub(super) fn commit_scores(
+    task: TaskId,
+    round: Round,
+    outcome: impl Fn(&AccountId) -> ScoreOutcome,
+) -> Vec<Committed> {
     run_until("the commit window", || {
         phase_of(task, round) == Some(RoundPhase::Commit)
     });
-    let reveals: Vec<_> = VALIDATORS
-        .map(|key| {
-            let drawn = ArenaScoring::drawn(task, round, &account(key));
-            let entries = drawn
-                .into_iter()
-                .map(|(trainer, manifest_root)| ScoreEntry {
-                    manifest_root,
-                    outcome: outcome(&trainer),
-                    sketch: None,
-                });
-            let entries = ScoreEntries::truncate_from(entries.collect());
-            (key, entries, H256::repeat_byte(1), H256::repeat_byte(2))
-        })
-        .into_iter()
-        .collect();
-    for (key, entries, samples_root, nonce) in &reveals {
+    let entries = |key| {
+        let drawn = ArenaScoring::drawn(task, round, &account(key));
+        let line = |(trainer, manifest_root)| ScoreEntry {
+            manifest_root,
+            outcome: outcome(&trainer),
+            sketch: None,
+        };
+        ScoreEntries::truncate_from(drawn.into_iter().map(line).collect())
+    };
+    let committed = VALIDATORS.map(|key| {
+        (
+            key,
+            entries(key),
+            H256::repeat_byte(1),
+            H256::repeat_byte(2),
+        )
+    });
+    for (key, entries, samples_root, nonce) in &committed {
         let commitment = hash(
             Domain::Scores,
             &(account(*key), task, round, entries, *samples_root, *nonce),
@@ -282,10 +292,14 @@ fn score(task: TaskId, round: Round) {
             },
         );
     }
+    committed.into()
+}
+
+pub(super) fn reveal_scores(task: TaskId, round: Round, committed: Vec<Committed>) {
     run_until("the reveal window", || {
         phase_of(task, round) == Some(RoundPhase::Reveal)
     });
-    for (key, entries, samples_root, nonce) in reveals {
+    for (key, entries, samples_root, nonce) in committed {
         duty(
             key,
             pallet_arena_scoring::Call::reveal_scores {
@@ -297,7 +311,16 @@ fn score(task: TaskId, round: Round) {
             },
         );
     }
+}
+
+pub(super) fn settle(task: TaskId, round: Round) {
     run_until("settlement", || views::result(task, round).is_some());
+}
+
+pub(super) fn score(task: TaskId, round: Round) {
+    let committed = commit_scores(task, round, outcome);
+    reveal_scores(task, round, committed);
+    settle(task, round);
 }
 
 fn claim_all(task: TaskId) {

@@ -45,6 +45,12 @@ impl Record {
     }
 }
 
+/// Which record stays of the one that is found and a new one: where two runs meet, the first
+/// one's, unless it is the one that the later run saw and found to be of no use.
+pub fn kept(found: Option<Record>, seen: Option<&Record>, new: Record) -> Record {
+    found.filter(|found| Some(found) != seen).unwrap_or(new)
+}
+
 /// A model that the operator was drawn for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drawn {

@@ -1,6 +1,6 @@
 //! The worker's contact with the world: keystore, local storage, executor and pool.
 
-use super::decide::{Action, Drawn, Duty, JobView, Record, decide};
+use super::decide::{Action, Drawn, Duty, JobView, Record, decide, kept};
 use crate::{Call, Commits, Config, Pallet, Reveals};
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use arena_primitives::{
@@ -51,12 +51,14 @@ pub struct Executor {
     pub token: Vec<u8>,
 }
 
-/// Which record a key of the local storage is of.
+/// Which record a key of the local storage is of. Each draw has one of its own: when the chain
+/// goes back to a branch that it left, the commitment there can be revealed.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 struct RecordId {
     task: TaskId,
     round: Round,
     operator: AccountId,
+    seed: H256,
 }
 
 impl RecordId {
@@ -207,22 +209,27 @@ fn duty<T: Config>(next: BlockNumber, info: RoundInfo, operator: &AccountId) -> 
         })
         .collect();
     let row = (task, round, operator);
+    let seed = Pallet::<T>::samples_seed(task, round);
+    let record = seed.and_then(|seed| {
+        let id = RecordId {
+            task,
+            round,
+            operator: operator.clone(),
+            seed,
+        };
+        id.load()
+    });
     Some(Duty {
         task,
         round,
         schedule,
         operator: operator.clone(),
         spec: T::Rounds::spec(task)?,
-        seed: Pallet::<T>::samples_seed(task, round),
+        seed,
         drawn,
         committed: Commits::<T>::get(row),
         revealed: Reveals::<T>::contains_key(row),
-        record: RecordId {
-            task,
-            round,
-            operator: operator.clone(),
-        }
-        .load(),
+        record,
         jobs: None,
     })
 }
@@ -234,6 +241,7 @@ fn commit<T: Config>(signer: &Signer<T>, duty: &Duty, record: Record, sent: &mut
         task: duty.task,
         round: duty.round,
         operator: duty.operator.clone(),
+        seed: record.seed,
     };
     let until = duty.schedule.settle.saturating_add(RECORD_KEEP);
     let Some(record) = keep(&id, record, duty.record.as_ref(), until) else {
@@ -265,11 +273,9 @@ fn keep(
         return None;
     }
     let key = id.key();
-    let kept = StorageValueRef::persistent(&key).mutate::<Record, (), _>(|there| match there {
-        Ok(Some(there)) if Some(&there) != seen => Ok(there),
-        _ => Ok(record),
-    });
-    kept.ok()
+    StorageValueRef::persistent(&key)
+        .mutate::<Record, (), _>(|found| Ok(kept(found.ok().flatten(), seen, record)))
+        .ok()
 }
 
 /// Puts a record on the list by which it is removed one day.

@@ -4,7 +4,8 @@ use super::{
     decide::{done, duty},
     *,
 };
-use frame_support::traits::Hooks;
+use crate::SeedState;
+use frame_support::traits::{Hooks, UnfilteredDispatchable};
 use sp_core::offchain::{
     OffchainDbExt, OffchainWorkerExt, TransactionPoolExt,
     testing::{PendingRequest, TestOffchainExt, TestTransactionPoolExt},
@@ -24,9 +25,10 @@ fn request(method: &str, path: String, body: Vec<u8>, response: Vec<u8>) -> Pend
     }
 }
 
-#[test]
-fn worker_should_ask_commit_keep_and_reveal() {
-    let (offchain, state) = TestOffchainExt::new();
+/// A chain whose worker has a key and an executor, and what it sends.
+fn worker(test: impl FnOnce(&TestOffchainExt, &mut dyn FnMut() -> Vec<RuntimeCall>)) {
+    let (offchain, _) = TestOffchainExt::new();
+    let network = offchain.clone();
     let (pool, pooled) = TestTransactionPoolExt::new();
     let keystore = MemoryKeystore::new();
     let public = keystore
@@ -37,86 +39,112 @@ fn worker_should_ask_commit_keep_and_reveal() {
     ext.register_extension(OffchainWorkerExt::new(offchain));
     ext.register_extension(TransactionPoolExt::new(pool));
     ext.register_extension(KeystoreExt::new(keystore));
-    let account_of_key = arena_primitives::AccountId::new(public.0);
-    let sent = || -> Vec<RuntimeCall> {
-        pooled
-            .write()
-            .transactions
-            .drain(..)
-            .map(|bytes| Extrinsic::decode(&mut &bytes[..]).unwrap().function)
-            .collect()
-    };
     run_in(ext, || {
-        with(|n| n.keys.insert(account_of_key.clone(), account(21)));
-        let origin = || RuntimeOrigin::signed(account_of_key.clone());
+        let key = arena_primitives::AccountId::new(public.0);
+        with(|n| n.keys.insert(key, account(21)));
+        test(&network, &mut || {
+            let calls = core::mem::take(&mut pooled.write().transactions);
+            calls
+                .iter()
+                .map(|bytes| Extrinsic::decode(&mut &bytes[..]).unwrap().function)
+                .collect()
+        });
+    });
+}
+
+fn set_executor() {
+    StorageValueRef::persistent(EXECUTOR_KEY).set(&Executor {
+        url: b"http://127.0.0.1:9/".to_vec(),
+        token: b"secret".to_vec(),
+    });
+}
+
+/// The executor will say this of each job of the round.
+fn answer(network: &TestOffchainExt, status: JobStatus) {
+    let mut duty = duty();
+    duty.seed = Scoring::samples_seed(0, 1);
+    for job in duty.jobs() {
+        let path = format!("jobs/{:x}", job.id());
+        let asked = request("GET", path, vec![], status.encode());
+        network.0.write().expect_request(asked);
+    }
+}
+
+/// The only commitment in what was sent.
+fn committed(calls: &[RuntimeCall]) -> H256 {
+    match calls {
+        [
+            RuntimeCall::Scoring(Call::commit_scores {
+                task: 0,
+                round: 1,
+                commitment,
+            }),
+        ] => *commitment,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Sends the only call, a reveal, to the chain.
+fn reveal_sent(calls: Vec<RuntimeCall>) {
+    let [RuntimeCall::Scoring(call @ Call::reveal_scores { .. })] = &calls[..] else {
+        panic!("no reveal: {calls:?}")
+    };
+    assert_ok!(call.clone().dispatch_bypass_filter(signed(21)));
+}
+
+#[test]
+fn worker_should_ask_commit_keep_and_reveal() {
+    worker(|network, sent| {
         go_to(SCHEDULE.commit);
         Scoring::offchain_worker(SCHEDULE.commit);
         assert!(sent().is_empty(), "nothing without an executor");
 
-        let executor = Executor {
-            url: b"http://127.0.0.1:9/".to_vec(),
-            token: b"secret".to_vec(),
-        };
-        StorageValueRef::persistent(EXECUTOR_KEY).set(&executor);
-        let mut duty = duty();
-        duty.seed = Scoring::samples_seed(0, 1);
-        for job in duty.jobs() {
-            let path = format!("jobs/{:x}", job.id());
-            let answer = JobStatus::Queued.encode();
-            state
-                .write()
-                .expect_request(request("GET", path, vec![], answer));
-        }
+        set_executor();
+        answer(network, JobStatus::Queued);
         Scoring::offchain_worker(SCHEDULE.commit);
         assert!(sent().is_empty(), "jobs are queued");
 
-        for job in duty.jobs() {
-            let path = format!("jobs/{:x}", job.id());
-            let answer = done(900_000_000).encode();
-            state
-                .write()
-                .expect_request(request("GET", path, vec![], answer));
-        }
+        answer(network, done(900_000_000));
         Scoring::offchain_worker(SCHEDULE.commit);
         let first = sent();
-        assert!(matches!(
-            first.as_slice(),
-            [RuntimeCall::Scoring(Call::commit_scores {
-                task: 0,
-                round: 1,
-                ..
-            })]
-        ));
+        let commitment = committed(&first);
         // Not in a block yet: the same commitment again, with no question to the executor.
         Scoring::offchain_worker(SCHEDULE.commit + 1);
         assert_eq!(sent(), first);
-        let RuntimeCall::Scoring(Call::commit_scores { commitment, .. }) = first[0] else {
-            unreachable!()
-        };
-        assert_ok!(Scoring::commit_scores(origin(), 0, 1, commitment));
+        assert_ok!(Scoring::commit_scores(signed(21), 0, 1, commitment));
         Scoring::offchain_worker(SCHEDULE.commit + 2);
         assert!(sent().is_empty());
 
         go_to(SCHEDULE.reveal);
         Scoring::offchain_worker(SCHEDULE.reveal);
-        let mut calls = sent();
-        let Some(RuntimeCall::Scoring(Call::reveal_scores {
-            entries,
-            samples_root,
-            nonce,
-            ..
-        })) = calls.pop()
-        else {
-            panic!("no reveal")
+        reveal_sent(sent());
+    });
+}
+
+#[test]
+fn worker_should_reveal_on_a_branch_that_was_left_and_came_back() {
+    worker(|network, sent| {
+        go_to(SCHEDULE.commit);
+        set_executor();
+        let here = Seeds::<Test>::get(0, 1).unwrap();
+        let there = SeedState {
+            acc: H256::repeat_byte(9),
+            ..here.clone()
         };
-        assert_ok!(Scoring::reveal_scores(
-            origin(),
-            0,
-            1,
-            entries,
-            samples_root,
-            nonce
-        ));
+        let mut commit_on = |branch: &SeedState, raw| {
+            Seeds::<Test>::insert(0, 1, branch.clone());
+            answer(network, done(raw));
+            Scoring::offchain_worker(SCHEDULE.commit);
+            committed(&sent())
+        };
+        let left = commit_on(&here, 900_000_000);
+        assert_ne!(commit_on(&there, 800_000_000), left);
+
+        Seeds::<Test>::insert(0, 1, here);
+        assert_ok!(Scoring::commit_scores(signed(21), 0, 1, left));
+        go_to(SCHEDULE.reveal);
+        Scoring::offchain_worker(SCHEDULE.reveal);
+        reveal_sent(sent());
     });
 }
 

@@ -30,6 +30,7 @@ mod bugs;
 mod calls;
 mod decide;
 mod edge;
+mod histories;
 mod pages;
 mod random;
 mod settle;

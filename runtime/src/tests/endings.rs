@@ -1,0 +1,477 @@
+//! Every end that a task may come to, and what it leaves: results, and what can
+//! still be claimed. Nobody's deposit, bond or stake stays behind, and no row that names it.
+
+use super::{journey::*, sanity::with_preset};
+use crate::{configs::arena::MaxTickWeight, *};
+use arena_primitives::{
+    InfraFault, Round, ScoreOutcome, TaskId, TaskPhase, Venue,
+    time::RoundPhase,
+    traits::{Rounds, TaskStates},
+};
+use codec::Encode;
+use frame_support::{assert_noop, assert_ok, traits::StorageInfoTrait};
+use sp_core::H256;
+use sp_keyring::Sr25519Keyring as Key;
+use sp_runtime::{Perbill, traits::Dispatchable};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A number that nothing else in the state has, so that its bytes name the task.
+const TASK: TaskId = 0x51A7_C0DE;
+/// As long as results are kept at most, in blocks of the development preset.
+const RESULTS_KEPT: BlockNumber = 90 * 40;
+const BOUNTY: Balance = 30 * UNIT;
+
+/// Where in its life a task is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Point {
+    Enrolment,
+    Submissions,
+    Publish,
+    Seed,
+    Commit,
+    Reveal,
+    Settlement,
+    SecondRound,
+    FinalCommit,
+    FinalReveal,
+    Challenge,
+}
+
+const POINTS: [Point; 11] = [
+    Point::Enrolment,
+    Point::Submissions,
+    Point::Publish,
+    Point::Seed,
+    Point::Commit,
+    Point::Reveal,
+    Point::Settlement,
+    Point::SecondRound,
+    Point::FinalCommit,
+    Point::FinalReveal,
+    Point::Challenge,
+];
+
+pub(super) type Holds = BTreeMap<(AccountId, Vec<u8>), Balance>;
+
+/// What is held of everybody, and all money.
+pub(super) fn books() -> (Holds, Balance) {
+    let mut holds = Holds::new();
+    for (who, list) in pallet_balances::Holds::<Runtime>::iter() {
+        for hold in list {
+            holds.insert((who.clone(), hold.id.encode()), hold.amount);
+        }
+    }
+    let totals = ArenaRewards::totals();
+    let genesis = Balances::total_issuance() + totals.burned - totals.minted;
+    let accounts = frame_system::Account::<Runtime>::iter_values();
+    let sum: Balance = accounts.map(|a| a.data.free + a.data.reserved).sum();
+    assert_eq!(sum, Balances::total_issuance(), "money is on accounts");
+    (holds, genesis)
+}
+
+/// In which maps any key or value has these bytes.
+pub(super) fn maps_with(bytes: &[u8]) -> BTreeSet<String> {
+    System::reset_events();
+    let has = |text: &[u8]| text.windows(bytes.len()).any(|part| part == bytes);
+    let known = AllPalletsWithSystem::storage_info();
+    let mut names = BTreeSet::new();
+    let mut key = Vec::new();
+    while let Some(next) = sp_io::storage::next_key(&key) {
+        let value = sp_io::storage::get(&next).unwrap_or_default();
+        if has(&next) || has(&value) {
+            let info = known.iter().find(|info| next.starts_with(&info.prefix));
+            let name = info.map(|info| {
+                let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+                format!("{}::{}", text(&info.pallet_name), text(&info.storage_name))
+            });
+            names.insert(name.unwrap_or_else(|| format!("{next:?}")));
+        }
+        key = next;
+    }
+    names
+}
+
+/// Runs `test` on a task that takes stake, then lets everybody leave. Whatever happened, holds
+/// are what they were before it, and nobody made or lost money but as the books say.
+fn with_task<R>(test: impl FnOnce(TaskId) -> R) -> R {
+    with_preset("development", || {
+        System::set_block_number(1);
+        let before = books();
+        pallet_arena_tasks::NextTaskId::<Runtime>::put(TASK);
+        let task = approve_task();
+        assert_eq!(task, TASK);
+        enrol(task);
+        let amount = BOUNTY;
+        let top_up = pallet_arena_tasks::Call::top_up { task, amount };
+        assert_ok!(call(&account(CREATOR), top_up));
+        let seen = test(task);
+        leave(task);
+        assert_eq!(books(), before);
+        assert_only_results_are_left(task);
+        seen
+    })
+}
+
+/// Takes what can be taken: rewards, stake, and what unbonds.
+fn leave(task: TaskId) {
+    let venue = Venue::Task(task);
+    assert!(
+        ArenaTasks::phase(task)
+            .is_some_and(|phase| matches!(phase, TaskPhase::Closed | TaskPhase::Cancelled))
+    );
+    // A round that is being settled is paid to the end first.
+    run_until("the last settlement", || {
+        pallet_arena_scoring::Settling::<Runtime>::get().is_none()
+    });
+    let delegator = account(DELEGATOR);
+    for operator in [TRAINERS[0], VALIDATORS[0]].map(account) {
+        let amount = ArenaDelegation::value(venue, &operator, &delegator);
+        let undelegate = pallet_arena_delegation::Call::undelegate {
+            venue,
+            operator: operator.clone(),
+            amount,
+        };
+        assert_ok!(call(&delegator, undelegate));
+        // Refused where nothing was earned or what was earned is forfeited.
+        let _ = call(
+            &delegator,
+            pallet_arena_delegation::Call::claim { venue, operator },
+        );
+        check_invariants();
+    }
+    for who in TRAINERS.into_iter().chain(VALIDATORS).map(account) {
+        let _ = call(&who, pallet_arena_rewards::Call::claim { venue });
+        assert_eq!(ArenaRewards::operator_free(venue, &who), 0);
+        if let Some(position) = pallet_arena_staking::Positions::<Runtime>::get(venue, &who) {
+            let amount = position.own;
+            let decrease = pallet_arena_staking::Call::decrease { venue, amount };
+            assert_ok!(call(&who, decrease));
+        }
+        check_invariants();
+    }
+    System::set_block_number(now() + RESULTS_KEPT);
+    for _ in 0..5 {
+        next_block();
+    }
+    for who in TRAINERS.into_iter().chain(VALIDATORS).map(account) {
+        let _ = call(&who, pallet_arena_staking::Call::withdraw {});
+    }
+    let _ = call(&delegator, pallet_arena_delegation::Call::withdraw {});
+    check_invariants();
+}
+
+fn assert_only_results_are_left(task: TaskId) {
+    let kept = [
+        // Which task there was, and what it was for.
+        "ArenaTasks::Tasks",
+        "ArenaTasks::Specs",
+        "ArenaTasks::Winners",
+        // That rewards are free, which ones were taken, and what delegators' claims are made of.
+        "ArenaRewards::Released",
+        "ArenaRewards::Forfeited",
+        "ArenaRewards::AccAt",
+        // Fractions that divisions leave, see below.
+        "ArenaRewards::Earned",
+    ];
+    let mut left = maps_with(&task.encode());
+    assert!(left.contains("ArenaTasks::Tasks"), "the search finds it");
+    left.retain(|name| !kept.contains(&name.as_str()));
+    assert!(left.is_empty(), "{left:?}");
+    let venue = Venue::Task(task);
+    for (who, earned) in pallet_arena_rewards::Earned::<Runtime>::iter_prefix(venue) {
+        assert_eq!(earned.operator_owed, 0, "{who}");
+        assert!(earned.delegators_owed < 10, "{who}: {earned:?}");
+    }
+}
+
+/// Some stake leaves while the task lives.
+fn leave_in_part(task: TaskId) {
+    let venue = Venue::Task(task);
+    let amount = 10 * UNIT;
+    let operator = account(VALIDATORS[0]);
+    let undelegate = pallet_arena_delegation::Call::undelegate {
+        venue,
+        operator,
+        amount,
+    };
+    assert_ok!(call(&account(DELEGATOR), undelegate));
+    let decrease = pallet_arena_staking::Call::decrease { venue, amount };
+    assert_ok!(call(&account(VALIDATORS[1]), decrease));
+}
+
+fn open_case(task: TaskId, trainer: Key) -> pallet_arena_challenges::CaseId {
+    let case = pallet_arena_challenges::NextCaseId::<Runtime>::get();
+    let open = pallet_arena_challenges::Call::open {
+        task,
+        trainer: account(trainer),
+        evidence: H256::repeat_byte(5),
+    };
+    assert_ok!(call(&account(VALIDATORS[0]), open));
+    case
+}
+
+/// Lives up to a point of the task's life, with something unfinished there.
+fn live_until(task: TaskId, point: Point) {
+    let reaches = |next: Point| point >= next;
+    if !reaches(Point::Submissions) {
+        return;
+    }
+    run_until("round 1", || {
+        phase_of(task, 1) == Some(RoundPhase::Submissions)
+    });
+    leave_in_part(task);
+    let commitment = H256::repeat_byte(4);
+    let submit = pallet_arena_tasks::Call::submit { task, commitment };
+    assert_ok!(call(&account(TRAINERS[0]), submit));
+    if !reaches(Point::Publish) {
+        return;
+    }
+    submit_and_publish(task, 1);
+    if !reaches(Point::Seed) {
+        return;
+    }
+    run_until("the seed phase", || {
+        phase_of(task, 1) == Some(RoundPhase::Seed)
+    });
+    next_block();
+    if !reaches(Point::Commit) {
+        return;
+    }
+    let mut committed = commit_scores(task, 1, outcome);
+    if !reaches(Point::Reveal) {
+        return;
+    }
+    let last = committed.pop().expect("there are two");
+    reveal_scores(task, 1, committed);
+    if !reaches(Point::Settlement) {
+        return;
+    }
+    reveal_scores(task, 1, vec![last]);
+    if point == Point::Settlement {
+        return settle_in_part(task, 1);
+    }
+    settle(task, 1);
+    submit_and_publish(task, 2);
+    if !reaches(Point::FinalCommit) {
+        return;
+    }
+    score(task, 2);
+    let committed = commit_scores(task, 3, outcome);
+    if !reaches(Point::FinalReveal) {
+        return;
+    }
+    reveal_scores(task, 3, committed);
+    if !reaches(Point::Challenge) {
+        return;
+    }
+    run_until_phase(task, TaskPhase::Challenge);
+}
+
+/// Brings a round's settlement to where it must wait for the next block.
+fn settle_in_part(task: TaskId, round: Round) {
+    let info = ArenaTasks::info(task, round).expect("is alive");
+    let n = info.schedule.settle;
+    run_until("the last reveals", || now() == n - 1);
+    System::set_block_number(n);
+    let begun = pallet_arena_scoring::Settling::<Runtime>::exists;
+    let parts = (1..=100).map(Perbill::from_percent);
+    for part in parts {
+        if !begun() {
+            ArenaScoring::tick(n, part * MaxTickWeight::get());
+        }
+    }
+    assert!(begun(), "a page was all of it");
+    check_invariants();
+}
+
+fn run_until_phase(task: TaskId, phase: TaskPhase) {
+    run_until("the phase", || ArenaTasks::phase(task) == Some(phase));
+}
+
+fn as_guardian(what: impl Into<RuntimeCall>) {
+    let origin = governance::origins::pallet::Origin::TaskGuardian;
+    assert_ok!(what.into().dispatch(origin.into()));
+    check_invariants();
+}
+
+#[test]
+fn a_task_should_leave_only_results_wherever_it_is_cancelled() {
+    let mut named = BTreeSet::new();
+    for point in POINTS {
+        println!("{point:?}");
+        named.extend(with_task(|task| {
+            live_until(task, point);
+            if point == Point::Challenge {
+                let case = open_case(task, TRAINERS[1]);
+                let convict = true;
+                as_guardian(pallet_arena_challenges::Call::resolve { case, convict });
+                open_case(task, TRAINERS[0]);
+            }
+            let before = maps_with(&task.encode());
+            as_guardian(pallet_arena_tasks::Call::cancel { task });
+            assert_eq!(ArenaTasks::phase(task), Some(TaskPhase::Cancelled));
+            before
+        }));
+    }
+    // All that name a task while it lives: the search for what is left would find them.
+    for map in [
+        "ArenaChallenges::CasesOf",
+        "ArenaChallenges::Convicted",
+        "ArenaChallenges::OpenCases",
+        "ArenaDelegation::Delegations",
+        "ArenaDelegation::ExitPools",
+        "ArenaDelegation::LiveExits",
+        "ArenaRewards::AccAt",
+        "ArenaRewards::Earned",
+        "ArenaRewards::Forfeited",
+        "ArenaRewards::Tasks",
+        "ArenaScoring::Commits",
+        "ArenaScoring::Reveals",
+        "ArenaScoring::RoundResults",
+        "ArenaScoring::Seeds",
+        "ArenaScoring::Settling",
+        "ArenaStaking::Positions",
+        "ArenaStaking::Roster",
+        "ArenaStaking::Unbonding",
+        "ArenaTasks::Active",
+        "ArenaTasks::Fixed",
+        "ArenaTasks::Models",
+        "ArenaTasks::Roots",
+        "ArenaTasks::Specs",
+        "ArenaTasks::Submissions",
+        "ArenaTasks::Tasks",
+    ] {
+        assert!(named.contains(map), "{map}");
+    }
+}
+
+#[test]
+fn a_cancelled_task_should_return_the_whole_bounty_where_no_round_was_paid() {
+    with_task(|task| {
+        live_until(task, Point::Commit);
+        let before = Balances::free_balance(account(CREATOR));
+        as_guardian(pallet_arena_tasks::Call::cancel { task });
+        let returned = Balances::free_balance(account(CREATOR)) - before;
+        assert_eq!(returned, BOUNTY);
+    });
+}
+
+#[test]
+fn a_task_should_leave_only_results_when_it_is_closed() {
+    with_task(|task| {
+        live_until(task, Point::Challenge);
+        run_until_phase(task, TaskPhase::Closed);
+        assert!(ArenaRewards::totals().minted > 0);
+    });
+}
+
+#[test]
+fn a_task_should_leave_only_results_whatever_comes_of_a_case() {
+    for verdict in [Some(true), Some(false), None] {
+        with_task(|task| {
+            live_until(task, Point::Challenge);
+            let case = open_case(task, TRAINERS[0]);
+            if let Some(convict) = verdict {
+                as_guardian(pallet_arena_challenges::Call::resolve { case, convict });
+            }
+            run_until_phase(task, TaskPhase::Closed);
+            let claim = pallet_arena_rewards::Call::claim {
+                venue: Venue::Task(task),
+            };
+            let thief = account(TRAINERS[0]);
+            if verdict == Some(true) {
+                assert_noop!(
+                    call(&thief, claim),
+                    pallet_arena_rewards::Error::<Runtime>::RewardsForfeited
+                );
+            } else {
+                assert_ok!(call(&thief, claim));
+            }
+        });
+    }
+}
+
+/// What nobody does in any round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Idle {
+    Submitting,
+    Publishing,
+    Committing,
+    Revealing,
+    Scoring,
+}
+
+fn live_idly(task: TaskId, idle: Idle) {
+    for round in 1..=3 {
+        run_until("the round", || phase_of(task, round).is_some());
+        let takes_models = round < 3;
+        if takes_models && idle == Idle::Publishing {
+            let commitment = H256::repeat_byte(4);
+            for key in TRAINERS {
+                run_until("submissions", || {
+                    phase_of(task, round) == Some(RoundPhase::Submissions)
+                });
+                let submit = pallet_arena_tasks::Call::submit { task, commitment };
+                assert_ok!(call(&account(key), submit));
+            }
+        } else if takes_models && idle != Idle::Submitting {
+            submit_and_publish(task, round);
+        }
+        match idle {
+            Idle::Revealing => {
+                commit_scores(task, round, outcome);
+            }
+            Idle::Scoring => {
+                let skip = |_: &AccountId| ScoreOutcome::Skipped(InfraFault::Timeout);
+                let committed = commit_scores(task, round, skip);
+                reveal_scores(task, round, committed);
+            }
+            Idle::Submitting | Idle::Publishing | Idle::Committing => {}
+        }
+        settle(task, round);
+        // One more miss costs the seat, and its row goes.
+        if round == 2 {
+            let missed = maps_with(&task.encode()).contains("ArenaScoring::Misses");
+            assert_eq!(missed, idle == Idle::Committing);
+        }
+    }
+}
+
+#[test]
+fn a_task_should_close_unpaid_and_leave_only_results_where_nobody_does_a_part() {
+    let idles = [
+        Idle::Submitting,
+        Idle::Publishing,
+        Idle::Committing,
+        Idle::Revealing,
+        Idle::Scoring,
+    ];
+    for idle in idles {
+        println!("{idle:?}");
+        with_task(|task| {
+            let minted = ArenaRewards::totals().minted;
+            let before = Balances::free_balance(account(CREATOR));
+            live_idly(task, idle);
+            run_until_phase(task, TaskPhase::Closed);
+            for round in 1..=3 {
+                let result = views::result(task, round).expect("is kept");
+                assert!(result.unpaid.is_some(), "round {round}");
+            }
+            assert_eq!(ArenaRewards::totals().minted, minted);
+            assert_eq!(Balances::free_balance(account(CREATOR)) - before, BOUNTY);
+        });
+    }
+}
+
+#[test]
+fn a_task_should_close_and_leave_only_results_wherever_its_hooks_are_starved() {
+    for point in POINTS {
+        println!("{point:?}");
+        with_task(|task| {
+            live_until(task, point);
+            // As if for so many blocks the hooks had no weight.
+            System::set_block_number(now() + 100);
+            run_until_phase(task, TaskPhase::Closed);
+        });
+    }
+}
