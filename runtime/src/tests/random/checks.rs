@@ -74,6 +74,7 @@ pub(super) fn all(world: &mut World) -> Verdict {
     after_call(world)?;
     pallets()?;
     rewards_are_on_the_account()?;
+    what_is_in_flight_is_the_settlements()?;
     balances_are_issuance()?;
     holds_are_the_books()?;
     delegations_are_the_positions()?;
@@ -115,6 +116,20 @@ fn pallets() -> Verdict {
 fn rewards_are_on_the_account() -> Verdict {
     let exact = pallet_arena_rewards::invariants::account_is_the_books::<Runtime>();
     named("rewards_are_on_the_account", exact)
+}
+
+/// What was drawn and is nobody's yet belongs to the round that is being settled.
+fn what_is_in_flight_is_the_settlements() -> Verdict {
+    let left = pallet_arena_scoring::Settling::<Runtime>::get()
+        .map_or(0, |state| state.drawn.saturating_sub(state.paid));
+    let in_flight = ArenaRewards::totals().in_flight;
+    if in_flight == left {
+        return Ok(());
+    }
+    fail(
+        "what_is_in_flight_is_the_settlements",
+        format!("{in_flight} in flight, {left} left of a settlement"),
+    )
 }
 
 /// The account is looked at closely only when money or the books moved.
