@@ -244,7 +244,8 @@ impl History {
             What::Nothing | What::NoRecord | What::Crashed => panic!("{seen:?} did nothing"),
         });
         let none = [Ending::NeverRan, Ending::RanElsewhere][usize::from(elsewhere)];
-        names.last().unwrap_or(none)
+        // Each is judged; the last names it.
+        names.fold(none, |_, name| name)
     }
 
     /// Why a commitment was not revealed.
@@ -262,7 +263,8 @@ impl History {
             }
         });
         let none = [Ending::RevealNeverRan, Ending::RevealElsewhere][usize::from(elsewhere)];
-        names.last().unwrap_or(none)
+        // Each is judged; the last names it.
+        names.fold(none, |_, name| name)
     }
 
     /// Why what was sent after a block is not in the next one, as commitment and as reveal.
