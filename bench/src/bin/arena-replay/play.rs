@@ -30,6 +30,8 @@ const NONCE: H256 = H256::repeat_byte(9);
 const SAMPLES_ROOT: H256 = H256::repeat_byte(1);
 /// Blocks for service keys at the beginning of enrolment; stakes come after them.
 const KEY_BLOCKS: u32 = 8;
+/// Days over which a task's claims are spread.
+const CLAIM_DAYS: u32 = 14;
 /// Blocks that a window's last calls leave free, for those that find theirs full.
 const ROOM: u32 = 2;
 
@@ -89,7 +91,7 @@ impl Play {
 
     /// Day of the last claims.
     pub(crate) fn last_day(&self) -> u32 {
-        self.part.day + self.part.row.days + 8
+        self.part.day + self.part.row.days + 6 + CLAIM_DAYS
     }
 
     /// Decides what is sent from block `next` on. To be called within the state before it.
@@ -316,11 +318,11 @@ impl Play {
         Ok(())
     }
 
-    /// Everybody who has something to claim does, within two days.
+    /// Everybody who has something to claim does, within two weeks.
     fn claim(&self, id: TaskId, send: &mut Sender) -> Result<()> {
         let venue = Venue::Task(id);
         let positions = self.positions(send.people);
-        let until = send.next + 2 * BLOCKS_PER_DAY;
+        let until = send.next + CLAIM_DAYS * BLOCKS_PER_DAY;
         for (_, key, _) in &positions {
             if ArenaRewards::operator_free(venue, &send.people.account(*key)?) > 0 {
                 let claim = pallet_arena_rewards::Call::claim { venue };

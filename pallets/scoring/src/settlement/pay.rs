@@ -69,15 +69,13 @@ impl<T: Config> Work<T> {
         }
     }
 
-    /// Who committed and didn't reveal loses a part of its own stake, or a tenth of what the
-    /// round could draw over the number of validators if that is more: also where withholding
-    /// left the round without a quorum, so that nothing was drawn.
+    /// Who committed and didn't reveal loses a part of its own stake, or a tenth of the round's
+    /// draw over the number of validators if that is more.
     fn slash(&self, counted: &Counted) {
         let validators = Balance::from(count(self.state.validators.len()));
-        let due = self.state.due;
-        let least = due
-            .emission
-            .saturating_add(due.bounty)
+        let least = self
+            .state
+            .drawn
             .div_ceil(validators.saturating_mul(10).max(1));
         let part = T::NonRevealSlash::get().mul_ceil(counted.stake.own);
         let (task, round) = (self.state.task, self.state.round);
