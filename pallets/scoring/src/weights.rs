@@ -62,80 +62,80 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn commit_scores() -> Weight {
-        Weight::from_parts(55_244_000, 0).saturating_add(D::get().reads_writes(6, 1))
+        Weight::from_parts(55_152_000, 0).saturating_add(D::get().reads_writes(6, 1))
     }
     fn reveal_scores(e: u32) -> Weight {
-        Weight::from_parts(470_822_465, 0)
+        Weight::from_parts(451_919_323, 0)
             .saturating_add(D::get().reads_writes(9, 1))
-            .saturating_add(Weight::from_parts(538_081, 0).saturating_mul(u64::from(e)))
+            .saturating_add(Weight::from_parts(187_171, 0).saturating_mul(u64::from(e)))
     }
     fn step_look(r: u32) -> Weight {
-        Weight::from_parts(12_487_472, 0)
+        Weight::from_parts(11_716_416, 0)
             .saturating_add(D::get().reads_writes(4, 0))
-            .saturating_add(Weight::from_parts(4_267_477, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(4_005_556, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn step_seed() -> Weight {
-        Weight::from_parts(13_603_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(13_003_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_complete(v: u32) -> Weight {
-        Weight::from_parts(41_344_000, 0)
+        Weight::from_parts(106_035_536, 0)
             .saturating_add(D::get().reads_writes(3, 1))
-            .saturating_add(Weight::from_parts(8_360_184, 0).saturating_mul(u64::from(v)))
+            .saturating_add(Weight::from_parts(5_167_247, 0).saturating_mul(u64::from(v)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_resume() -> Weight {
-        Weight::from_parts(531_903_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(461_300_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_begin() -> Weight {
-        Weight::from_parts(5_250_438_000, 0).saturating_add(D::get().reads_writes(776, 2))
+        Weight::from_parts(4_709_103_000, 0).saturating_add(D::get().reads_writes(776, 2))
     }
     fn step_reveals(v: u32) -> Weight {
-        Weight::from_parts(12_717_000, 0)
-            .saturating_add(Weight::from_parts(12_226_291, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(33_843_112, 0)
+            .saturating_add(Weight::from_parts(10_284_699, 0).saturating_mul(u64::from(v)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_score(v: u32) -> Weight {
-        Weight::from_parts(5_917_035, 0)
-            .saturating_add(Weight::from_parts(138_534, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(5_842_119, 0)
+            .saturating_add(Weight::from_parts(110_927, 0).saturating_mul(u64::from(v)))
     }
     fn step_draw(m: u32) -> Weight {
-        Weight::from_parts(47_607_072, 0)
+        Weight::from_parts(36_335_307, 0)
             .saturating_add(D::get().reads_writes(3, 3))
-            .saturating_add(Weight::from_parts(1_503_988, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(1_351_601, 0).saturating_mul(u64::from(m)))
     }
     fn step_pot(v: u32) -> Weight {
-        Weight::from_parts(7_935_368, 0)
-            .saturating_add(Weight::from_parts(321_386, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(3_520_000, 0)
+            .saturating_add(Weight::from_parts(285_375, 0).saturating_mul(u64::from(v)))
     }
     fn step_trainer() -> Weight {
-        Weight::from_parts(24_567_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(24_082_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn step_paid() -> Weight {
-        Weight::from_parts(53_430_000, 0).saturating_add(D::get().reads_writes(6, 6))
+        Weight::from_parts(51_880_000, 0).saturating_add(D::get().reads_writes(6, 6))
     }
     fn step_slashed() -> Weight {
-        Weight::from_parts(95_784_000, 0).saturating_add(D::get().reads_writes(9, 5))
+        Weight::from_parts(97_244_000, 0).saturating_add(D::get().reads_writes(9, 5))
     }
     fn step_absent(m: u32) -> Weight {
-        Weight::from_parts(22_727_188, 0)
+        Weight::from_parts(25_176_696, 0)
             .saturating_add(D::get().reads_writes(3, 0))
-            .saturating_add(Weight::from_parts(1_198_779, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(1_230_634, 0).saturating_mul(u64::from(m)))
     }
     fn step_chilled() -> Weight {
-        Weight::from_parts(55_503_000, 0).saturating_add(D::get().reads_writes(7, 2))
+        Weight::from_parts(56_744_000, 0).saturating_add(D::get().reads_writes(7, 2))
     }
     fn step_finish(m: u32, v: u32) -> Weight {
-        Weight::from_parts(48_423_259, 0)
+        Weight::from_parts(136_657_568, 0)
             .saturating_add(D::get().reads_writes(4, 7))
-            .saturating_add(Weight::from_parts(2_144_713, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(1_487_323, 0).saturating_mul(u64::from(m)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(m)))
-            .saturating_add(Weight::from_parts(190_731, 0).saturating_mul(u64::from(v)))
+            .saturating_add(Weight::from_parts(67_562, 0).saturating_mul(u64::from(v)))
     }
     fn step_prune(r: u32) -> Weight {
-        Weight::from_parts(28_734_139, 0)
+        Weight::from_parts(27_978_093, 0)
             .saturating_add(D::get().reads_writes(3, 2))
-            .saturating_add(Weight::from_parts(1_078_389, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(1_055_422, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }
 }

@@ -53,58 +53,58 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn stake(r: u32) -> Weight {
-        Weight::from_parts(696_694_222, 0)
+        Weight::from_parts(832_651_476, 0)
             .saturating_add(D::get().reads_writes(519, 5))
-            .saturating_add(Weight::from_parts(9_434_995, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(7_180_663, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn decrease(r: u32) -> Weight {
-        Weight::from_parts(958_438_543, 0)
+        Weight::from_parts(912_829_117, 0)
             .saturating_add(D::get().reads_writes(520, 4))
-            .saturating_add(Weight::from_parts(8_713_896, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(6_711_792, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn withdraw(c: u32) -> Weight {
-        Weight::from_parts(235_661_200, 0)
+        Weight::from_parts(233_167_104, 0)
             .saturating_add(D::get().reads_writes(38, 3))
-            .saturating_add(Weight::from_parts(48_787_650, 0).saturating_mul(u64::from(c)))
+            .saturating_add(Weight::from_parts(45_073_903, 0).saturating_mul(u64::from(c)))
             .saturating_add(D::get().reads_writes(3, 2).saturating_mul(u64::from(c)))
     }
     fn set_commission() -> Weight {
-        Weight::from_parts(20_826_000, 0).saturating_add(D::get().reads_writes(3, 1))
+        Weight::from_parts(19_755_000, 0).saturating_add(D::get().reads_writes(3, 1))
     }
     fn set_service_key() -> Weight {
-        Weight::from_parts(88_802_000, 0).saturating_add(D::get().reads_writes(4, 5))
+        Weight::from_parts(84_017_000, 0).saturating_add(D::get().reads_writes(4, 5))
     }
     fn clear_service_key() -> Weight {
-        Weight::from_parts(18_217_000, 0).saturating_add(D::get().reads_writes(1, 4))
+        Weight::from_parts(17_688_000, 0).saturating_add(D::get().reads_writes(1, 4))
     }
     fn reap() -> Weight {
-        Weight::from_parts(146_625_000, 0).saturating_add(D::get().reads_writes(3, 2))
+        Weight::from_parts(94_022_000, 0).saturating_add(D::get().reads_writes(3, 2))
     }
     fn take_seat(r: u32) -> Weight {
-        Weight::from_parts(717_371_642, 0)
+        Weight::from_parts(749_200_584, 0)
             .saturating_add(D::get().reads_writes(517, 3))
-            .saturating_add(Weight::from_parts(8_319_454, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(6_899_304, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn cancel_slash() -> Weight {
-        Weight::from_parts(27_499_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(27_023_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn on_offence(r: u32) -> Weight {
-        Weight::from_parts(1_176_383_189, 0)
+        Weight::from_parts(774_336_482, 0)
             .saturating_add(D::get().reads_writes(522, 6))
-            .saturating_add(Weight::from_parts(10_218_676, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(7_235_233, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn note_author() -> Weight {
-        Weight::from_parts(5_757_000, 0).saturating_add(D::get().reads_writes(1, 1))
+        Weight::from_parts(9_696_000, 0).saturating_add(D::get().reads_writes(1, 1))
     }
     fn step_look() -> Weight {
-        Weight::from_parts(6_262_000, 0).saturating_add(D::get().reads_writes(2, 0))
+        Weight::from_parts(9_742_000, 0).saturating_add(D::get().reads_writes(2, 0))
     }
     fn step_apply() -> Weight {
-        Weight::from_parts(3_061_742_000, 0).saturating_add(D::get().reads_writes(523, 521))
+        Weight::from_parts(2_536_837_000, 0).saturating_add(D::get().reads_writes(523, 521))
     }
 }
 

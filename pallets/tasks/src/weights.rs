@@ -56,61 +56,61 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn propose(b: u32) -> Weight {
-        Weight::from_parts(79_992_589, 0)
+        Weight::from_parts(83_760_880, 0)
             .saturating_add(D::get().reads_writes(5, 2))
-            .saturating_add(Weight::from_parts(5_174, 0).saturating_mul(u64::from(b)))
+            .saturating_add(Weight::from_parts(1_755, 0).saturating_mul(u64::from(b)))
     }
     fn withdraw_proposal() -> Weight {
-        Weight::from_parts(62_992_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(58_687_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn approve() -> Weight {
-        Weight::from_parts(98_442_000, 0).saturating_add(D::get().reads_writes(9, 9))
+        Weight::from_parts(95_227_000, 0).saturating_add(D::get().reads_writes(9, 9))
     }
     fn submit() -> Weight {
-        Weight::from_parts(32_897_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(31_874_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn publish(u: u32) -> Weight {
-        Weight::from_parts(74_802_833, 0)
+        Weight::from_parts(70_925_868, 0)
             .saturating_add(D::get().reads_writes(8, 4))
-            .saturating_add(Weight::from_parts(1_516_533, 0).saturating_mul(u64::from(u)))
+            .saturating_add(Weight::from_parts(1_202_033, 0).saturating_mul(u64::from(u)))
     }
     fn top_up() -> Weight {
-        Weight::from_parts(68_988_000, 0).saturating_add(D::get().reads_writes(3, 2))
+        Weight::from_parts(65_457_000, 0).saturating_add(D::get().reads_writes(3, 2))
     }
     fn cancel() -> Weight {
-        Weight::from_parts(1_633_674_000, 0).saturating_add(D::get().reads_writes(298, 297))
+        Weight::from_parts(1_426_349_000, 0).saturating_add(D::get().reads_writes(298, 297))
     }
     fn remove_expired() -> Weight {
-        Weight::from_parts(62_367_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(59_515_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn step_look() -> Weight {
-        Weight::from_parts(5_241_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(5_129_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_idle() -> Weight {
-        Weight::from_parts(11_800_000, 0).saturating_add(D::get().reads_writes(2, 0))
+        Weight::from_parts(11_856_000, 0).saturating_add(D::get().reads_writes(2, 0))
     }
     fn step_open(p: u32) -> Weight {
-        Weight::from_parts(63_947_000, 0)
+        Weight::from_parts(50_412_800, 0)
             .saturating_add(D::get().reads_writes(9, 3))
-            .saturating_add(Weight::from_parts(7_653_404, 0).saturating_mul(u64::from(p)))
+            .saturating_add(Weight::from_parts(5_703_525, 0).saturating_mul(u64::from(p)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(p)))
     }
     fn step_fix(m: u32) -> Weight {
-        Weight::from_parts(208_011_080, 0)
+        Weight::from_parts(33_029_104, 0)
             .saturating_add(D::get().reads_writes(4, 2))
-            .saturating_add(Weight::from_parts(10_925_695, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(10_521_691, 0).saturating_mul(u64::from(m)))
             .saturating_add(D::get().reads_writes(2, 0).saturating_mul(u64::from(m)))
     }
     fn step_challenge() -> Weight {
-        Weight::from_parts(24_158_000, 0).saturating_add(D::get().reads_writes(4, 1))
+        Weight::from_parts(22_280_000, 0).saturating_add(D::get().reads_writes(4, 1))
     }
     fn step_close() -> Weight {
-        Weight::from_parts(1_681_232_000, 0).saturating_add(D::get().reads_writes(304, 298))
+        Weight::from_parts(1_414_368_000, 0).saturating_add(D::get().reads_writes(304, 298))
     }
     fn step_prune(r: u32) -> Weight {
-        Weight::from_parts(34_021_472, 0)
+        Weight::from_parts(32_176_284, 0)
             .saturating_add(D::get().reads_writes(3, 1))
-            .saturating_add(Weight::from_parts(1_063_051, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(1_049_423, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }
 }

@@ -167,16 +167,20 @@ impl<'a> Drive<'a> {
     }
 
     fn block(&mut self, next: BlockNumber) -> Result<()> {
+        let started = Instant::now();
         let before = next
             .is_multiple_of(self.again)
             .then(|| copy(&self.chain.state));
+        self.ledger.spent.again += started.elapsed().as_secs_f64();
         let (hooks, _) = self.chain.begin()?;
         let (applied, in_extrinsics) = self.extrinsics(next)?;
         let started = Instant::now();
         let root = self.chain.end()?;
         let writing = started.elapsed().saturating_sub(root);
+        let started = Instant::now();
         let fees = self.chain.state.execute_with(fees);
         let ledger = &mut self.ledger;
+        ledger.spent.events += started.elapsed().as_secs_f64();
         ledger.blocks += 1;
         ledger.fees += fees;
         ledger.most_in_block = ledger.most_in_block.max(applied);

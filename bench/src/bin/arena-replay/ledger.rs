@@ -24,7 +24,9 @@ pub(crate) struct Spent {
     pub(crate) making: f64,
     /// Writing the state to its trie.
     pub(crate) writing: f64,
-    /// Executing blocks again.
+    /// Reading the blocks' events for their fees.
+    pub(crate) events: f64,
+    /// Executing blocks again, and copying the state before them.
     pub(crate) again: f64,
 }
 

@@ -41,7 +41,7 @@ enum Stage {
     Proposed(H256),
     Voted(H256),
     Live(TaskId),
-    Over(TaskId),
+    Over,
 }
 
 /// What the state showed of a task's rounds.
@@ -53,6 +53,12 @@ pub(crate) struct Seen {
     pub(crate) reveals: u64,
     /// Scores in them.
     pub(crate) scores: u64,
+    /// Results of rounds when the task was over; the chain removes them later.
+    pub(crate) rounds: u32,
+    /// Of these the unpaid ones.
+    pub(crate) unpaid: u32,
+    /// What they drew, in base units.
+    pub(crate) drawn: u128,
 }
 
 /// A task and how far it is.
@@ -78,15 +84,7 @@ impl Play {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Over(_))
-    }
-
-    /// The chain's number of the task.
-    pub(crate) fn id(&self) -> Option<TaskId> {
-        match self.stage {
-            Stage::Live(id) | Stage::Over(id) => Some(id),
-            _ => None,
-        }
+        matches!(self.stage, Stage::Over)
     }
 
     /// Day of the last claims.
@@ -127,7 +125,7 @@ impl Play {
                 Ok(())
             }
             Stage::Live(id) => self.live(id, &mut send, keyed),
-            Stage::Waiting | Stage::Over(_) => Ok(()),
+            Stage::Waiting | Stage::Over => Ok(()),
         }
     }
 
@@ -155,8 +153,13 @@ impl Play {
             self.round(id, live.round, &live.schedule, send)?;
         }
         if task.is_over() {
+            for (_, result) in pallet_arena_scoring::RoundResults::<Runtime>::iter_prefix(id) {
+                self.seen.rounds += 1;
+                self.seen.unpaid += u32::from(result.unpaid.is_some());
+                self.seen.drawn += result.drawn;
+            }
             self.claim(id, send)?;
-            self.stage = Stage::Over(id);
+            self.stage = Stage::Over;
         }
         Ok(())
     }

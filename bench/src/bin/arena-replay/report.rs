@@ -7,12 +7,12 @@ use crate::{
 };
 use anyhow::{Result, ensure};
 use arena_primitives::UNIT;
-use arena_runtime::{Balances, Runtime};
+use arena_runtime::Balances;
 use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
 use sp_io::TestExternalities;
 
-/// One task, from the state at the end.
+/// One task, from the states in which it was.
 #[derive(Debug, Serialize)]
 pub(crate) struct Task {
     pub(crate) name: String,
@@ -52,7 +52,7 @@ pub(crate) fn make(
     ledger: Ledger,
     wall: f64,
 ) -> Result<Report> {
-    let tasks: Vec<Task> = state.execute_with(|| plays.iter().map(task).collect());
+    let tasks: Vec<Task> = plays.iter().map(task).collect();
     let submissions = tasks.iter().map(|task| task.submissions).sum();
     let wanted: usize = plays
         .iter()
@@ -80,25 +80,18 @@ pub(crate) fn make(
 }
 
 fn task(play: &Play) -> Task {
-    let id = play.id().unwrap_or(u32::MAX);
-    let (mut rounds, mut unpaid, mut drawn) = (0, 0, 0u128);
-    for (_, result) in pallet_arena_scoring::RoundResults::<Runtime>::iter_prefix(id) {
-        rounds += 1;
-        unpaid += u32::from(result.unpaid.is_some());
-        drawn += result.drawn;
-    }
-    let part = &play.part;
+    let (part, seen) = (&play.part, &play.seen);
     Task {
         name: part.row.name.clone(),
         trainers: part.trainers.len(),
         validators: part.validators.len(),
         delegators: part.backings.len(),
-        rounds,
-        unpaid,
+        rounds: seen.rounds,
+        unpaid: seen.unpaid,
         committee: part.committee,
-        submissions: play.seen.submissions,
-        scores: play.seen.scores,
-        drawn: drawn.to_string(),
+        submissions: seen.submissions,
+        scores: seen.scores,
+        drawn: seen.drawn.to_string(),
     }
 }
 
@@ -215,6 +208,7 @@ impl Report {
             ("storage roots", spent.roots),
             ("writing the state", spent.writing),
             ("deciding and signing", spent.making),
+            ("reading events", spent.events),
             ("blocks executed again", spent.again),
         ] {
             rows.add_row(vec![
