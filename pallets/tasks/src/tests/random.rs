@@ -150,7 +150,10 @@ impl World {
         let mut fits = self.book.alive();
         fits.retain(takes);
         let any = self.task();
-        self.random.of(&fits).filter(|_| !any.is_multiple_of(5)).unwrap_or(any)
+        self.random
+            .of(&fits)
+            .filter(|_| !any.is_multiple_of(5))
+            .unwrap_or(any)
     }
 
     fn propose(&mut self) -> bool {
