@@ -1,5 +1,13 @@
 //! What is measured of this pallet. The documentation of a benchmark becomes that of its weight.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "small numbers of its own, and a benchmark that fails must stop"
+)]
+
 use crate::{
     types::{Chunks, Exits, MAX_CHUNKS, MAX_EXITS, MAX_LOTS, PoolId},
     *,

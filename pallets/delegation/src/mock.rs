@@ -55,6 +55,8 @@ parameter_types! {
     pub static Open: Option<Round> = Some(5);
     pub static Settled: Option<Round> = Some(3);
     pub static Ended: bool = false;
+    /// A round will count stake that comes now.
+    pub static TakesStake: bool = true;
     pub static State: PayoutState = PayoutState::Locked;
     /// Instead of `State`: what was paid for rounds up to so many before the last settled.
     pub static Lag: Option<Round> = None;
@@ -158,7 +160,7 @@ impl Venues for Knobs {
         Ok(())
     }
     fn takes_stake(_: Venue) -> bool {
-        Open::get().is_some()
+        TakesStake::get()
     }
     fn ended(_: Venue) -> bool {
         Ended::get()

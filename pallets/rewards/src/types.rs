@@ -92,7 +92,7 @@ pub struct TaskEmission {
     pub acc: u128,
     /// What it could draw, before `max_share`; not minted yet.
     pub pending: Balance,
-    /// Its last draw.
+    /// Its last draw, or since when it has counted stake.
     pub since: BlockNumber,
     /// What of its bounty is left, in the reward account.
     pub bounty: Balance,

@@ -1,6 +1,14 @@
 //! What is measured of this pallet: its calls, and each step of its hook. The documentation of a
 //! benchmark becomes that of its weight.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "small numbers of its own, and a benchmark that fails must stop"
+)]
+
 use crate::*;
 use alloc::{vec, vec::Vec};
 use arena_primitives::{

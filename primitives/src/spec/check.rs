@@ -120,7 +120,7 @@ impl fmt::Display for SpecFault {
             ),
             Self::MinTrainers => write!(f, "rewards.min_trainers: from 1 to {MAX_TRAINERS}"),
             Self::Rounds => write!(f, "rounds: from 1 to {MAX_ROUNDS}"),
-            Self::RoundMinutes => write!(f, "round_minutes: from 1 to {MAX_ROUNDS} days"),
+            Self::RoundMinutes => write!(f, "round_minutes: from 1 minute to {MAX_ROUNDS} days"),
             Self::FinalDays => write!(f, "final_days: from 1 to {MAX_ROUNDS}"),
             Self::ChallengeDays => write!(f, "challenge_days: at most {MAX_ROUNDS}"),
         }

@@ -103,7 +103,9 @@ impl pallet_session::Config for Runtime {
     type DisablingStrategy = pallet_session::disabling::UpToLimitWithReEnablingDisablingStrategy;
     type WeightInfo = pallet_session::weights::SubstrateWeight<Runtime>;
     type Currency = Balances;
-    type KeyDeposit = super::system::DepositBase;
+    /// Keys are never purged (see `NoKeyPurge`), so that a deposit would never come back. They
+    /// keep their account alive, whose existential deposit stands for it.
+    type KeyDeposit = frame_support::traits::ConstU128<0>;
 }
 
 /// Positions identify themselves: what an offence needs beyond the account is read by staking.

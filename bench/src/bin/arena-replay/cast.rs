@@ -85,7 +85,7 @@ impl Cast {
     }
 }
 
-/// Tasks begin at equal distances, and the last ones end with the span.
+/// Tasks begin at about equal distances, and the last ones end with the span.
 fn start(row: &Row, index: u32, count: usize, span: u32) -> u32 {
     // Enrolment, final validation and challenges take a day each.
     let last = span.saturating_sub(row.days + 3);

@@ -32,6 +32,9 @@ fn delegate_should_be_refused_when_it_does_not_fit() {
         assert_noop!(to(10, UNIT), Error::<Test>::OwnPosition);
         assert_noop!(to(11, UNIT), Error::<Test>::NoPosition);
         assert_noop!(to(1, 10_000 * UNIT), TokenError::FundsUnavailable);
+        TakesStake::set(false);
+        assert_noop!(to(1, UNIT), Error::<Test>::NoOpenRound);
+        TakesStake::set(true);
         Open::set(None);
         assert_noop!(to(1, UNIT), Error::<Test>::NoOpenRound);
         Ended::set(true);

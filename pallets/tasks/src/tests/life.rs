@@ -31,12 +31,14 @@ fn admits_should_know_creators_ends_and_last_rounds() {
             Err(VenueRefusal::Role)
         );
         assert_eq!(Tasks::admits(venue, Role::Validator, &ann), Ok(()));
+        assert!(Tasks::takes_stake(venue));
         assert_ok!(Tasks::cancel(RuntimeOrigin::root(), id));
         assert_eq!(
             Tasks::admits(venue, Role::Trainer, &ann),
             Err(VenueRefusal::Ended)
         );
         assert!(!Tasks::locks_own(venue, Role::Trainer));
+        assert!(!Tasks::takes_stake(venue));
     });
 }
 

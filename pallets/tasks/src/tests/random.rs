@@ -1,5 +1,5 @@
 //! Random calls and blocks against a second book of deposits, commitments, roots and rounds,
-//! which says of each call whether it must succeed; with all invariants after each of them, and
+//! which says of each call but `poke` whether it must succeed; with all invariants after each of them, and
 //! the whole book compared after each block.
 //!
 //! `ARENA_SEED` sets the seed of a run and `ARENA_CALLS` how many calls it makes.
