@@ -112,8 +112,12 @@ fn is_running(executor: &arena_e2e::executor::Executor, job: &str) -> bool {
 /// Kills the author, whose node also scores, in the round's commit window; starts it again.
 fn kill_author_in_commit_window(stage: &mut Stage, round: u32) {
     let rpc = stage.cluster.rpc().unwrap();
+    // On all nodes: one that lacks a block which the killed author has may stop syncing for a while
+    // when the author comes back, longer than this window.
     poll::every(SHORT, "the commit window", WITHIN, || {
-        Ok((phase(&rpc, stage.task, round).as_deref() == Some("commit")).then_some(()))
+        let sees = |rpc: &Rpc| phase(rpc, stage.task, round).as_deref() == Some("commit");
+        let all = stage.cluster.nodes.iter().all(|node| sees(&node.rpc()));
+        Ok(all.then_some(()))
     })
     .unwrap();
     let executor = stage.cluster.nodes[0].executor_process();
