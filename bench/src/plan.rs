@@ -75,10 +75,10 @@ pub struct Plan {
 }
 
 /// Shape of the law of stakes: of it, four fifths are with a fifth of the accounts.
-const SHAPE: f64 = 1.16;
+pub const SHAPE: f64 = 1.16;
 
 /// Tokens as base units.
-fn units(tokens: f64) -> Balance {
+pub fn units(tokens: f64) -> Balance {
     (tokens * UNIT as f64) as Balance
 }
 

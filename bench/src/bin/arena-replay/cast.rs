@@ -1,8 +1,11 @@
 //! Who takes part in which task, with what, and how often.
 
 use crate::table::Row;
-use arena_bench::law::Law;
-use arena_primitives::{Balance, UNIT};
+use arena_bench::{
+    law::Law,
+    plan::{SHAPE, units},
+};
+use arena_primitives::Balance;
 
 /// Accounts of the paper's testnet (section 5).
 pub(crate) const TRAINERS: u32 = 603;
@@ -11,9 +14,6 @@ pub(crate) const DELEGATORS: u32 = 63_265;
 /// What they submitted there.
 pub(crate) const TRAINING_SUBMISSIONS: u64 = 18_926;
 pub(crate) const VALIDATION_SUBMISSIONS: u64 = 2_225_254;
-
-/// Shape of the law of stakes: of it, four fifths are with a fifth of the accounts.
-const SHAPE: f64 = 1.16;
 
 /// Number of an account among those of its kind.
 pub(crate) type Who = u32;
@@ -126,10 +126,6 @@ fn backings(row: &Row, next: &mut u32, law: &mut Law) -> Vec<Backing> {
             }
         })
         .collect()
-}
-
-fn units(tokens: f64) -> Balance {
-    (tokens * UNIT as f64) as Balance
 }
 
 /// How many validators must score each model, where there are as many, for all tasks together to
