@@ -35,4 +35,6 @@ pub enum DutyRefusal {
     Mismatch = 6,
     /// The content is malformed.
     BadContent = 7,
+    /// The round's evaluation data isn't open.
+    NoData = 8,
 }

@@ -24,6 +24,8 @@ pub enum Domain {
     Samples,
     /// A job's id: hash of its content.
     Job,
+    /// A leaf over sealed data: `H(round ‖ shard)`.
+    Shard,
     /// What a service key signs to accept its operator.
     ServiceKeyProof,
 }
@@ -38,6 +40,7 @@ impl Domain {
             Domain::Seed => b"arena/seed/1",
             Domain::Draw => b"arena/draw/1",
             Domain::Samples => b"arena/samples/1",
+            Domain::Shard => b"arena/shard/1",
             Domain::Job => b"arena/job/1",
             Domain::ServiceKeyProof => b"arena/service-key/1",
         }

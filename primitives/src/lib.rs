@@ -3,6 +3,7 @@
 //! - [`types`]: numbers, accounts, venues, roles, positions.
 //! - [`spec`]: what a task is.
 //! - [`round`]: what a round counts, what is found in it, and what stays of it.
+//! - [`shard`]: sealed evaluation data.
 //! - [`duty`]: what the feeless calls are told apart and refused by.
 //! - [`traits`]: the glue between pallets; wired in the runtime's `configs/arena.rs`.
 //! - [`job`]: the wire between a node's offchain worker and its executor.
@@ -25,6 +26,7 @@ pub mod duty;
 pub mod hash;
 pub mod job;
 pub mod round;
+pub mod shard;
 pub mod spec;
 pub mod time;
 pub mod traits;
@@ -32,6 +34,7 @@ pub mod types;
 
 pub use duty::*;
 pub use round::*;
+pub use shard::{MAX_SHARD_PROOF, Shard, ShardProof};
 pub use spec::*;
 pub use types::*;
 

@@ -175,6 +175,9 @@ pub enum Unpaid {
     /// No validator had stake when the round was fixed.
     #[codec(index = 2)]
     NoValidators,
+    /// Its shard was not opened in time.
+    #[codec(index = 3)]
+    NoData,
 }
 
 /// What stays of a settled round.
@@ -224,7 +227,7 @@ pub enum TaskPhase {
     /// Paid.
     #[codec(index = 3)]
     Closed,
-    /// Called off.
+    /// Ended before it was closed: called off, or without a bond for its shards.
     #[codec(index = 4)]
     Cancelled,
 }

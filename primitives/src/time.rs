@@ -124,6 +124,19 @@ pub enum RoundPhase {
 }
 
 impl Schedule {
+    /// The first block that is too late to open the round's shard: a quarter of the commit window
+    /// is over. What is left of it is the validators' to score in.
+    pub fn shard_due(&self) -> BlockNumber {
+        let window = self.reveal.saturating_sub(self.commit);
+        let quarter = window.checked_div(4).unwrap_or(0);
+        self.commit.saturating_add(quarter)
+    }
+
+    /// Whether the round's shard can be opened: its models are fixed, and it isn't too late.
+    pub fn takes_shard(&self, now: BlockNumber) -> bool {
+        now >= self.seed && now < self.shard_due()
+    }
+
     /// A round that takes submissions in `[opens, opens + length)`.
     pub fn new(opens: BlockNumber, length: BlockNumber, windows: &Windows) -> Self {
         let closes = opens.saturating_add(length);
@@ -175,6 +188,21 @@ mod tests {
         assert_eq!(blocks(120, 40), 4);
         assert_eq!(blocks(0, 40), 0);
         assert_eq!(blocks(u32::MAX, u32::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn shards_should_be_taken_from_the_seed_to_a_quarter_of_the_commit_window() {
+        let windows = Windows {
+            gap: 1,
+            publish: 2,
+            seed: 3,
+            commit: 8,
+            reveal: 5,
+        };
+        let schedule = Schedule::new(10, 20, &windows);
+        let taken: alloc::vec::Vec<_> = (0..100).filter(|now| schedule.takes_shard(*now)).collect();
+        assert_eq!(taken, [33, 34, 35, 36, 37]);
+        assert_eq!(schedule.shard_due(), schedule.commit + 2);
     }
 
     #[test]

@@ -4,7 +4,13 @@
 //! `impl for ()` stands for "nothing there": it is what a pallet's own tests use for the
 //! neighbours that they don't look at.
 
-use crate::{duty::*, round::*, spec::TaskSpec, time::Windows, types::*};
+use crate::{
+    duty::*,
+    round::*,
+    spec::{PublicData, TaskSpec},
+    time::Windows,
+    types::*,
+};
 use alloc::vec::Vec;
 use codec::{Decode, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -188,6 +194,8 @@ pub struct Due {
 pub trait TaskRewards {
     /// A task begins; it may draw at most `max_share` of the emission.
     fn open(task: TaskId, max_share: Perbill);
+    /// The most that a task of this share can draw of the emission for a round of `minutes`.
+    fn largest_draw(max_share: Perbill, minutes: u32) -> Balance;
     /// The stake that draws for the task from now on; 0 stops it.
     fn set_counted(task: TaskId, counted: Balance);
     /// Ends the period for which the task may draw, and returns what it may draw for a round that
@@ -225,6 +233,8 @@ pub trait Rounds {
     fn spec(task: TaskId) -> Option<TaskSpec>;
     /// The models of a round, ordered by trainer; final from the start of its seed phase.
     fn models(task: TaskId, round: Round) -> RoundModels;
+    /// What the round is scored on; `None` while its shard isn't open.
+    fn data(task: TaskId, round: Round) -> Option<PublicData>;
     /// Mirrors of a model.
     fn uris(task: TaskId, manifest_root: &H256) -> Option<Uris>;
     /// How many rounds, this one included, are still to be paid.

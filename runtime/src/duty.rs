@@ -35,11 +35,12 @@ pub const DUTY_LONGEVITY: u64 = 64;
 fn is_duty(call: &RuntimeCall) -> bool {
     matches!(
         call,
-        RuntimeCall::ArenaTasks(pallet_arena_tasks::Call::publish { .. })
-            | RuntimeCall::ArenaScoring(
-                pallet_arena_scoring::Call::commit_scores { .. }
-                    | pallet_arena_scoring::Call::reveal_scores { .. }
-            )
+        RuntimeCall::ArenaTasks(
+            pallet_arena_tasks::Call::publish { .. } | pallet_arena_tasks::Call::open_shard { .. }
+        ) | RuntimeCall::ArenaScoring(
+            pallet_arena_scoring::Call::commit_scores { .. }
+                | pallet_arena_scoring::Call::reveal_scores { .. }
+        )
     )
 }
 

@@ -4,7 +4,9 @@
 use crate::*;
 use arena_primitives::{
     AccountId, Balance, Round, TaskId, Venue,
-    traits::{Burned, Counted, DelegatorRewards, Due, PayoutState, TaskRewards, Venues as _},
+    traits::{
+        Burned, Clock as _, Counted, DelegatorRewards, Due, PayoutState, TaskRewards, Venues as _,
+    },
 };
 use core::marker::PhantomData;
 use frame_support::{
@@ -32,6 +34,11 @@ impl<T: Config> TaskRewards for Pallet<T> {
             bounty: 0,
         };
         Tasks::<T>::mutate(task, |row| row.get_or_insert(fresh).max_share = max_share);
+    }
+
+    fn largest_draw(max_share: Perbill, minutes: u32) -> Balance {
+        let (_, emitted) = Self::emission(T::Clock::blocks(minutes));
+        max_share.mul_ceil(emitted)
     }
 
     fn set_counted(task: TaskId, counted: Balance) {

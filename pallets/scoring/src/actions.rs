@@ -49,6 +49,7 @@ impl<T: Config> Pallet<T> {
             Error::<T>::NotCommitting
         );
         ensure!(Self::seed(task, round).is_some(), Error::<T>::NoSeed);
+        ensure!(T::Rounds::data(task, round).is_some(), Error::<T>::NoData);
         let done = Commits::<T>::contains_key((task, round, &operator));
         ensure!(!done, Error::<T>::AlreadyCommitted);
         Ok(operator)
@@ -177,6 +178,7 @@ fn refusal<T>(error: Error<T>) -> DutyRefusal {
         Error::NotAServiceKey => DutyRefusal::NotAServiceKey,
         Error::NoSuchRound => DutyRefusal::UnknownRound,
         Error::NotCommitting | Error::NotRevealing | Error::NoSeed => DutyRefusal::WrongPhase,
+        Error::NoData => DutyRefusal::NoData,
         Error::NotAValidator | Error::StakeNotCounted => DutyRefusal::NotInRole,
         Error::AlreadyCommitted | Error::AlreadyRevealed => DutyRefusal::AlreadyDone,
         Error::NoCommitment | Error::WrongCommitment => DutyRefusal::Mismatch,

@@ -246,6 +246,9 @@ pub mod pallet {
         NotRevealing,
         /// The seed of the round isn't known yet. Wait a block.
         NoSeed,
+        /// The round's evaluation data isn't open. Its creator opens it until a quarter of the
+        /// commit window is over; if it doesn't, the round pays nothing and nobody has a miss.
+        NoData,
         /// The operator is no validator of the task.
         NotAValidator,
         /// The validator's stake doesn't count in this round.
@@ -295,7 +298,11 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Commits to the scores of a round. Signed by the validator's service key.
         #[pallet::call_index(0)]
-        #[pallet::weight((T::WeightInfo::commit_scores(), DispatchClass::Operational))]
+        #[pallet::weight((
+            // A round's shard is one row more than what was measured.
+            T::WeightInfo::commit_scores().saturating_add(T::DbWeight::get().reads(1)),
+            DispatchClass::Operational
+        ))]
         pub fn commit_scores(
             origin: OriginFor<T>,
             task: TaskId,

@@ -4,7 +4,7 @@ use crate as pallet_scoring;
 use arena_primitives::{
     AccountId, Architecture, Balance, BlockNumber, DataSource, Metric, ModelBounds, NumericProfile,
     PublicData, RankRule, RewardParams, Role, Round, RoundInfo, RoundModel, RoundModels,
-    StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
+    SealedData, StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
     time::{Schedule, Windows},
     traits::{BlockVrf, Clock, Counted, Due, Rounds, ServiceKeys, Stakes, TaskRewards},
 };
@@ -141,6 +141,8 @@ pub(crate) struct Neighbours {
     /// Other live rounds, with their models.
     pub(crate) rounds: BTreeMap<(TaskId, Round), (RoundInfo, RoundModels)>,
     pub(crate) spec: Option<TaskSpec>,
+    /// What a sealed task's rounds are scored on.
+    pub(crate) shard: Option<PublicData>,
     pub(crate) trainers: BTreeMap<AccountId, Balance>,
     pub(crate) validators: BTreeMap<AccountId, Balance>,
     pub(crate) keys: BTreeMap<AccountId, AccountId>,
@@ -264,6 +266,9 @@ impl TaskRewards for Table {
             bounty: 0,
         }
     }
+    fn largest_draw(_: Perbill, _: u32) -> Balance {
+        REWARD
+    }
     fn draw(_: TaskId, due: Due) -> Balance {
         with(|n| n.drawn += due.emission);
         due.emission
@@ -318,6 +323,12 @@ impl Rounds for Table {
     fn spec(_: TaskId) -> Option<TaskSpec> {
         with(|n| n.spec.clone())
     }
+    fn data(_: TaskId, _: Round) -> Option<PublicData> {
+        with(|n| match n.spec.as_ref()?.data.clone() {
+            DataSource::Public(data) => Some(data),
+            DataSource::Sealed(_) => n.shard.clone(),
+        })
+    }
     fn models(task: TaskId, round: Round) -> RoundModels {
         if let Some((_, models)) = with(|n| n.rounds.get(&(task, round)).cloned()) {
             return models;
@@ -365,6 +376,28 @@ pub(crate) fn uris() -> Uris {
     vec![uri].try_into().unwrap()
 }
 
+/// What rounds are scored on.
+pub(crate) fn data() -> PublicData {
+    PublicData {
+        blake3: [1; 32],
+        bytes: 1_000,
+        uris: uris(),
+        samples: 100,
+    }
+}
+
+/// [`spec`] with sealed data.
+pub(crate) fn sealed_spec() -> TaskSpec {
+    TaskSpec {
+        data: DataSource::Sealed(SealedData {
+            root: H256::repeat_byte(1),
+            max_bytes: 1_000,
+            samples: 100,
+        }),
+        ..spec()
+    }
+}
+
 pub(crate) fn spec() -> TaskSpec {
     TaskSpec {
         name: Default::default(),
@@ -372,12 +405,7 @@ pub(crate) fn spec() -> TaskSpec {
         metric: Metric::Accuracy,
         worst: 0,
         profile: NumericProfile::F32,
-        data: DataSource::Public(PublicData {
-            blake3: [1; 32],
-            bytes: 1_000,
-            uris: uris(),
-            samples: 100,
-        }),
+        data: DataSource::Public(data()),
         model: ModelBounds {
             architectures: vec![Architecture::Mlp].try_into().unwrap(),
             max_parameters: 1_000_000,

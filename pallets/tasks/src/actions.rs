@@ -113,6 +113,7 @@ impl<T: Config> Pallet<T> {
         let next = id.checked_add(1).ok_or(Error::<T>::NoMoreIds)?;
         active.try_push(id).map_err(|_| Error::<T>::TooManyTasks)?;
         Self::return_deposit(&proposal)?;
+        Self::hold_bond(id, &proposal.proposer, &proposal.spec, max_share)?;
 
         let schedule = Self::round_schedule(now, &proposal.spec);
         let Proposal {
@@ -292,25 +293,31 @@ impl<T: Config> Pallet<T> {
 
     /// Whether `call` is due of `signer`; `None` if it is no duty.
     pub fn check_duty(signer: &AccountId, call: &crate::Call<T>) -> Option<DutyCheck> {
-        let crate::Call::publish {
-            task,
-            manifest_root,
-            uris,
-            nonce,
-        } = call
-        else {
-            return None;
-        };
-        let check = Self::publication(signer, *task, *manifest_root, uris, *nonce);
-        Some(match check {
-            Ok(Publication { round, .. }) => Ok(DutyTag {
-                call: PUBLISH_TAG,
-                task: *task,
+        let tag = match call {
+            crate::Call::publish {
+                task,
+                manifest_root,
+                uris,
+                nonce,
+            } => Self::publication(signer, *task, *manifest_root, uris, *nonce).map(
+                |Publication { round, .. }| DutyTag {
+                    call: PUBLISH_TAG,
+                    task: *task,
+                    round,
+                    key: signer.clone(),
+                },
+            ),
+            crate::Call::open_shard {
+                task,
                 round,
-                key: signer.clone(),
-            }),
-            Err(error) => Err(refusal(error)),
-        })
+                shard,
+                proof,
+                uris,
+            } => Self::opening(signer, *task, *round, shard, proof, uris)
+                .map(|_| Self::opening_tag(signer, *task, *round)),
+            _ => return None,
+        };
+        Some(tag.map_err(refusal))
     }
 
     pub(crate) fn do_top_up(who: AccountId, id: TaskId, amount: Balance) -> DispatchResult {
@@ -331,9 +338,19 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn do_cancel(id: TaskId) -> DispatchResult {
-        let mut task = Tasks::<T>::get(id).ok_or(Error::<T>::NoSuchTask)?;
-        let reason = EndReason::Cancelled;
-        ensure!(task.end(reason, Self::now()), Error::<T>::TaskOver);
+        let task = Tasks::<T>::get(id).ok_or(Error::<T>::NoSuchTask)?;
+        ensure!(!task.is_over(), Error::<T>::TaskOver);
+        Self::end(id, task, EndReason::Cancelled, Self::now());
+        Ok(())
+    }
+
+    /// Ends a task before it is closed: what earlier rounds earned is free, bounty and bond go
+    /// back.
+    pub(crate) fn end(id: TaskId, mut task: Task, reason: EndReason, now: BlockNumber) {
+        if !task.end(reason, now) {
+            return;
+        }
+        Self::return_bond(id, &task.creator);
         Tasks::<T>::insert(id, &task);
         T::Rewards::set_counted(id, 0);
         T::Rewards::lapse(id);
@@ -341,7 +358,6 @@ impl<T: Config> Pallet<T> {
         T::Results::ended(id);
         T::Cases::ended(id);
         Self::deposit_event(Event::Ended { task: id, reason });
-        Ok(())
     }
 }
 
@@ -349,11 +365,15 @@ impl<T: Config> Pallet<T> {
 fn refusal<T>(error: Error<T>) -> DutyRefusal {
     match error {
         Error::NotAServiceKey => DutyRefusal::NotAServiceKey,
-        Error::NoSuchTask => DutyRefusal::UnknownRound,
-        Error::NotPublishing => DutyRefusal::WrongPhase,
-        Error::NotATrainer => DutyRefusal::NotInRole,
-        Error::AlreadyPublished => DutyRefusal::AlreadyDone,
-        Error::NoSubmission | Error::WrongCommitment | Error::RootOwned => DutyRefusal::Mismatch,
+        Error::NoSuchTask | Error::NotALiveRound => DutyRefusal::UnknownRound,
+        Error::NotPublishing | Error::ShardTooEarly | Error::ShardTooLate => {
+            DutyRefusal::WrongPhase
+        }
+        Error::NotATrainer | Error::NotTheCreator => DutyRefusal::NotInRole,
+        Error::AlreadyPublished | Error::ShardOpen => DutyRefusal::AlreadyDone,
+        Error::NoSubmission | Error::WrongCommitment | Error::RootOwned | Error::WrongShard => {
+            DutyRefusal::Mismatch
+        }
         _ => DutyRefusal::BadContent,
     }
 }

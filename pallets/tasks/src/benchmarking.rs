@@ -12,15 +12,23 @@
 use crate::*;
 use alloc::{vec, vec::Vec};
 use arena_primitives::{
-    AccountId, BlockNumber, MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_URI_BYTES, MAX_URIS,
-    MAX_VALIDATORS, Round, TaskId, TaskPhase, TaskSpec, UNIT, Uri, Uris,
+    AccountId, BlockNumber, MAX_ACTIVE_TASKS, MAX_SHARD_PROOF, MAX_TRAINERS, MAX_URI_BYTES,
+    MAX_URIS, MAX_VALIDATORS, Round, Shard, TaskId, TaskPhase, TaskSpec, UNIT, Uri, Uris,
     hash::{Domain, hash},
+    shard::{shard_count, shard_proof, shards_root},
     time::Schedule,
     traits::TaskRewards,
 };
 use codec::Encode;
 use frame_benchmarking::v2::*;
-use frame_support::{BoundedVec, traits::EnsureOrigin};
+use frame_support::{
+    BoundedVec,
+    traits::{
+        EnsureOrigin,
+        fungible::Inspect,
+        tokens::{Fortitude, Preservation},
+    },
+};
 use frame_system::{Pallet as System, RawOrigin};
 use sp_core::H256;
 use sp_runtime::Perbill;
@@ -34,6 +42,8 @@ const POSITIONS: u32 = MAX_TRAINERS + MAX_VALIDATORS;
 pub trait BenchmarkHelper {
     /// A spec with these mirrors and texts of full length, and the dearest rules.
     fn spec(mirrors: Uris) -> TaskSpec;
+    /// The same, but for data that is sealed under this root.
+    fn sealed_spec(root: H256) -> TaskSpec;
     /// An account with enough for any deposit.
     fn fund(who: &AccountId);
     /// Takes positions in a task that enrols, counted from round 1; returns its trainers.
@@ -50,6 +60,9 @@ pub trait BenchmarkHelper {
 /// For tests, which run no benchmarks.
 impl BenchmarkHelper for () {
     fn spec(_: Uris) -> TaskSpec {
+        unreachable!("there are no neighbours")
+    }
+    fn sealed_spec(_: H256) -> TaskSpec {
         unreachable!("there are no neighbours")
     }
     fn fund(_: &AccountId) {}
@@ -77,9 +90,12 @@ fn mirrors(count: u32, bytes: u32) -> Uris {
 }
 
 fn proposed<T: Config>() -> (AccountId, H256) {
+    propose_as_creator::<T>(Helper::<T>::spec(mirrors(MAX_URIS, MIRROR_BYTES)))
+}
+
+fn propose_as_creator<T: Config>(spec: TaskSpec) -> (AccountId, H256) {
     let creator: AccountId = account("creator", 0, 0);
     Helper::<T>::fund(&creator);
-    let spec = Helper::<T>::spec(mirrors(MAX_URIS, MIRROR_BYTES));
     let spec_hash = Pallet::<T>::spec_hash(&creator, &spec);
     let proposed = Pallet::<T>::do_propose(creator.clone(), spec);
     assert!(proposed.is_ok(), "{proposed:?}");
@@ -89,11 +105,36 @@ fn proposed<T: Config>() -> (AccountId, H256) {
 /// A task that enrols, in block 1.
 fn approved<T: Config>() -> TaskId {
     go::<T>(1);
-    let (_, spec_hash) = proposed::<T>();
+    approve_as_creator::<T>(proposed::<T>().1)
+}
+
+fn approve_as_creator<T: Config>(spec_hash: H256) -> TaskId {
     let task = NextTaskId::<T>::get();
     let approved = Pallet::<T>::do_approve(spec_hash, Perbill::one());
     assert!(approved.is_ok(), "{approved:?}");
     task
+}
+
+/// So many shards.
+fn shards(count: u32) -> Vec<Shard> {
+    let shard = |n: u32| Shard {
+        blake3: [9; 32],
+        bytes: 1_000,
+        salt: H256::from_low_u64_be(n.into()),
+    };
+    (0..count).map(shard).collect()
+}
+
+/// A task whose data is sealed, in round 1, and its shards.
+fn sealed<T: Config>() -> (TaskId, Vec<Shard>, Schedule) {
+    go::<T>(1);
+    let rounds = Helper::<T>::sealed_spec(H256::zero()).rounds;
+    let shards = shards(shard_count(rounds));
+    let spec = Helper::<T>::sealed_spec(shards_root(&shards));
+    let (_, spec_hash) = propose_as_creator::<T>(spec);
+    let task = approve_as_creator::<T>(spec_hash);
+    let schedule = next_round::<T>(task);
+    (task, shards, schedule)
 }
 
 fn newest<T: Config>(task: TaskId) -> Schedule {
@@ -198,7 +239,9 @@ mod benchmarks {
     /// `approve`, as the last task that fits.
     #[benchmark]
     fn approve() -> Result<(), BenchmarkError> {
-        let (_, spec_hash) = proposed::<T>();
+        // With a bond to hold.
+        let spec = Helper::<T>::sealed_spec(H256::repeat_byte(1));
+        let (_, spec_hash) = propose_as_creator::<T>(spec);
         let others = (1..MAX_ACTIVE_TASKS).map(|n| TaskId::MAX - n);
         Active::<T>::put(BoundedVec::truncate_from(others.collect()));
         let origin = T::ApproveOrigin::try_successful_origin()
@@ -254,6 +297,34 @@ mod benchmarks {
 
         assert!(Models::<T>::contains_key(task, first));
         assert!(!Models::<T>::contains_key(task, later));
+    }
+
+    /// `open_shard` with a proof of `p` hashes and `u` mirrors.
+    #[benchmark]
+    fn open_shard(p: Linear<1, MAX_SHARD_PROOF>, u: Linear<1, MAX_URIS>) {
+        let (task, _, schedule) = sealed::<T>();
+        // As many rounds as a proof of this length is for.
+        let shards = shards(1 << p.min(8) | u32::from(p > 8));
+        Specs::<T>::mutate(task, |spec| {
+            if let Some(spec) = spec {
+                *spec = Helper::<T>::sealed_spec(shards_root(&shards));
+                spec.rounds = shards.len() as u32 - 1;
+            }
+        });
+        let round = 1;
+        go::<T>(schedule.seed);
+        let fixed = Pallet::<T>::do_poke(task);
+        assert!(fixed.is_ok(), "{fixed:?}");
+        let proof = shard_proof(&shards, round).expect("has such a round");
+        assert_eq!(proof.len() as u32, p);
+        let uris = mirrors(u, u * MAX_URI_BYTES);
+        let key = Helper::<T>::service_key(&creator_of::<T>(task));
+        let shard = shards[0].clone();
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(key), task, round, shard, proof, uris);
+
+        assert!(Shards::<T>::contains_key(task, round));
     }
 
     /// `top_up`.
@@ -368,6 +439,30 @@ mod benchmarks {
         assert!(Fixed::<T>::get(task, 1).is_some_and(|models| models.len() as u32 == m));
     }
 
+    /// Taking the bond of a missed shard from a creator that can't cover another, so that the task
+    /// ends.
+    #[benchmark]
+    fn step_miss_shard() {
+        let (task, _, schedule) = sealed::<T>();
+        let creator = creator_of::<T>(task);
+        let free =
+            T::Currency::reducible_balance(&creator, Preservation::Preserve, Fortitude::Polite);
+        let added = T::Rewards::top_up(task, &creator, free);
+        assert!(added.is_ok(), "{added:?}");
+        go::<T>(schedule.seed);
+        let fixed = Pallet::<T>::do_poke(task);
+        assert!(fixed.is_ok(), "{fixed:?}");
+        go::<T>(schedule.shard_due());
+
+        #[block]
+        {
+            let _ = Pallet::<T>::do_poke(task);
+        }
+
+        let row = Tasks::<T>::get(task).expect("was approved");
+        assert_eq!(row.phase(), TaskPhase::Cancelled);
+    }
+
     /// Starting the challenge phase.
     #[benchmark]
     fn step_challenge() {
@@ -376,7 +471,7 @@ mod benchmarks {
         Tasks::<T>::mutate(task, |row| {
             if let Some(row) = row {
                 row.settled = Some(9);
-                let round = LiveRound::new(9, schedule);
+                let round = LiveRound::new(9, schedule, false);
                 row.state = TaskState::FinalValidation { round };
             }
         });

@@ -1,12 +1,13 @@
 //! What other pallets ask of tasks.
 
 use crate::{
-    Active, Config, Fixed, LiveRound, Models, Pallet, Roots, Specs, Submissions, TaskState, Tasks,
+    Active, Config, Fixed, LiveRound, Models, Pallet, Roots, Shards, Specs, Submissions, TaskState,
+    Tasks,
 };
 use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, BlockNumber, MAX_TRAINERS, Role, Round, RoundInfo, RoundModels, TaskId, TaskPhase,
-    TaskSpec, Uris, Venue,
+    AccountId, BlockNumber, MAX_TRAINERS, PublicData, Role, Round, RoundInfo, RoundModels, TaskId,
+    TaskPhase, TaskSpec, Uris, Venue,
     traits::{Rounds, TaskRewards, TaskStates, VenueRefusal, Venues},
 };
 use sp_core::H256;
@@ -104,6 +105,10 @@ impl<T: Config> Rounds for Pallet<T> {
         Fixed::<T>::get(task, round).unwrap_or_else(|| Self::standing_models(task, round))
     }
 
+    fn data(task: TaskId, round: Round) -> Option<PublicData> {
+        Self::data_of(task, round)
+    }
+
     fn uris(task: TaskId, manifest_root: &H256) -> Option<Uris> {
         Roots::<T>::get(task, manifest_root).map(|owner| owner.uris)
     }
@@ -126,6 +131,7 @@ impl<T: Config> Rounds for Pallet<T> {
         }
         Tasks::<T>::insert(id, task);
         Fixed::<T>::remove(id, round);
+        Shards::<T>::remove(id, round);
         // Commitments that were never published. Seats bound them but for displaced trainers,
         // whose rows then stay until the task is over.
         let _ = Submissions::<T>::clear_prefix((id, round), MAX_TRAINERS, None);

@@ -1,11 +1,11 @@
 //! What always holds. Run after every test and by `try_state`.
 
 use crate::{
-    Active, Config, Fixed, HoldReason, Models, NextTaskId, Proposals, Roots, Submissions,
-    TaskState, Tasks,
+    Active, Bonds, Config, Fixed, HoldReason, Models, NextTaskId, Proposals, Roots, ShardState,
+    Shards, Specs, Submissions, TaskState, Tasks,
 };
 use alloc::collections::{btree_map::BTreeMap, btree_set::BTreeSet};
-use arena_primitives::{AccountId, Balance, TaskId};
+use arena_primitives::{AccountId, Balance, Round, TaskId};
 use frame_support::{ensure, traits::fungible::InspectHold};
 use sp_runtime::TryRuntimeError;
 
@@ -14,6 +14,8 @@ pub fn check<T: Config>() -> Result<(), TryRuntimeError> {
     active_tasks_are_those_with_steps_to_take::<T>()?;
     live_rounds_follow_each_other::<T>()?;
     deposits_are_held::<T>()?;
+    bonds_are_held_while_shards_are_to_come::<T>()?;
+    shards_are_open_where_rounds_say_so::<T>()?;
     standing_models_own_their_roots::<T>()?;
     fixed_models_are_of_live_rounds_and_ordered::<T>()?;
     tasks_that_left_have_no_rows::<T>()
@@ -85,6 +87,49 @@ pub fn deposits_are_held<T: Config>() -> Result<(), TryRuntimeError> {
     Ok(())
 }
 
+/// What is held of a creator for its shards is the sum of its tasks' bonds; a task that is over,
+/// or whose data is public, has none, and one that awaits a shard has.
+pub fn bonds_are_held_while_shards_are_to_come<T: Config>() -> Result<(), TryRuntimeError> {
+    let mut sums = BTreeMap::<AccountId, Balance>::new();
+    for (id, bond) in Bonds::<T>::iter() {
+        let task = Tasks::<T>::get(id).ok_or("a bond is of no task")?;
+        ensure!(!task.is_over(), "a task that is over has a bond");
+        let sealed = Specs::<T>::get(id).is_some_and(|spec| spec.sealed().is_some());
+        ensure!(sealed, "a task whose data is public has a bond");
+        let sum = sums.entry(task.creator).or_default();
+        *sum = sum.checked_add(bond).ok_or("bonds overflow")?;
+    }
+    for (creator, sum) in sums {
+        let held = T::Currency::balance_on_hold(&HoldReason::ShardBond.into(), &creator);
+        ensure!(held == sum, "a creator's hold differs from its bonds");
+    }
+    for (id, task) in Tasks::<T>::iter() {
+        let awaits = task.live().iter().any(|l| l.shard == ShardState::Awaited);
+        ensure!(
+            !awaits || Bonds::<T>::contains_key(id),
+            "a task awaits a shard without a bond"
+        );
+    }
+    Ok(())
+}
+
+/// A round has open data exactly if it says so; a task that is over may have some left.
+pub fn shards_are_open_where_rounds_say_so<T: Config>() -> Result<(), TryRuntimeError> {
+    for (id, task) in Tasks::<T>::iter() {
+        let rounds = task.live().iter();
+        let said: BTreeSet<Round> = rounds
+            .filter(|live| live.shard == ShardState::Open)
+            .map(|live| live.round)
+            .collect();
+        let open: BTreeSet<Round> = Shards::<T>::iter_key_prefix(id).collect();
+        ensure!(
+            said == open || task.is_over(),
+            "open shards aren't those that rounds say"
+        );
+    }
+    Ok(())
+}
+
 /// A standing model's roots are known and belong to its trainer. While rows of a task that is
 /// over are removed, they go models first.
 pub fn standing_models_own_their_roots<T: Config>() -> Result<(), TryRuntimeError> {
@@ -131,6 +176,8 @@ pub fn tasks_that_left_have_no_rows<T: Config>() -> Result<(), TryRuntimeError> 
         .chain(Models::<T>::iter_keys().map(|(id, _)| id))
         .chain(Roots::<T>::iter_keys().map(|(id, _)| id))
         .chain(Fixed::<T>::iter_keys().map(|(id, _)| id))
+        .chain(Shards::<T>::iter_keys().map(|(id, _)| id))
+        .chain(Bonds::<T>::iter_keys())
         .collect::<BTreeSet<_>>();
     ensure!(rows.is_subset(&active), "a task that left has rows");
     Ok(())

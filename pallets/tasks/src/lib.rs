@@ -18,6 +18,7 @@ mod actions;
 pub mod benchmarking;
 mod glue;
 pub mod invariants;
+mod shards;
 mod spec;
 mod tick;
 pub mod types;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use actions::PUBLISH_TAG;
 pub use pallet::*;
+pub use shards::OPEN_TAG;
 pub use types::*;
 pub use weights::WeightInfo;
 
@@ -41,12 +43,18 @@ pub mod pallet {
     use super::*;
     use crate::types::Task;
     use arena_primitives::{
-        AccountId, Balance, BlockNumber, MAX_ACTIVE_TASKS, Round, RoundModels, TaskId, TaskSpec,
-        Uris,
+        AccountId, Balance, BlockNumber, MAX_ACTIVE_TASKS, PublicData, Round, RoundModels, Shard,
+        ShardProof, TaskId, TaskSpec, Uris,
         traits::{Cases, Clock, Results, ServiceKeys, Stakes, TaskRewards},
     };
     use codec::Encode;
-    use frame_support::{pallet_prelude::*, traits::fungible};
+    use frame_support::{
+        pallet_prelude::*,
+        traits::{
+            OnUnbalanced,
+            fungible::{self, Credit},
+        },
+    };
     use frame_system::pallet_prelude::*;
     use sp_core::H256;
     use sp_runtime::{Perbill, SaturatedConversion};
@@ -63,7 +71,8 @@ pub mod pallet {
         frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
     {
         /// Where deposits are held.
-        type Currency: fungible::hold::Mutate<AccountId, Balance = Balance, Reason = Self::RuntimeHoldReason>;
+        type Currency: fungible::hold::Mutate<AccountId, Balance = Balance, Reason = Self::RuntimeHoldReason>
+            + fungible::BalancedHold<AccountId>;
         /// The runtime's reasons of holds.
         type RuntimeHoldReason: From<HoldReason>;
         /// Who approves proposals.
@@ -78,6 +87,8 @@ pub mod pallet {
         type Clock: Clock;
         /// Where money moves.
         type Rewards: TaskRewards;
+        /// Where the bonds of missed shards go.
+        type Slashed: OnUnbalanced<Credit<AccountId, Self::Currency>>;
         /// Results of rounds.
         type Results: Results;
         /// Cases against models.
@@ -104,6 +115,9 @@ pub mod pallet {
         /// Of a proposer, until its proposal is approved, withdrawn or expired.
         #[codec(index = 0)]
         Proposal,
+        /// Of the creator of a task with sealed data, until its last shard is open or missed.
+        #[codec(index = 1)]
+        ShardBond,
     }
 
     /// What is voted on, by `H(proposer ‖ spec)`. Inserted by `propose`; removed by `approve`,
@@ -168,6 +182,17 @@ pub mod pallet {
     #[pallet::storage]
     pub type Fixed<T: Config> =
         StorageDoubleMap<_, Twox64Concat, TaskId, Twox64Concat, Round, RoundModels>;
+
+    /// The evaluation data of live rounds of tasks with sealed data. Inserted by `open_shard`;
+    /// removed at settlement and when the task is over. Numbers are given by the pallet.
+    #[pallet::storage]
+    pub type Shards<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Twox64Concat, Round, PublicData>;
+
+    /// What is held of the creators of tasks with sealed data, by task. Inserted by `approve`,
+    /// taken and held again when a shard is missed, removed when the task is over.
+    #[pallet::storage]
+    pub type Bonds<T: Config> = StorageMap<_, Twox64Concat, TaskId, Balance>;
 
     /// What a closed task leaves. Inserted when a task closes, never removed: it is what the
     /// task was for.
@@ -258,6 +283,24 @@ pub mod pallet {
             round: Round,
             /// How many.
             models: u32,
+        },
+        /// The evaluation data of a round can be fetched.
+        ShardOpened {
+            /// The task.
+            task: TaskId,
+            /// The round.
+            round: Round,
+            /// BLAKE3 of the file.
+            blake3: [u8; 32],
+        },
+        /// The evaluation data of a round was not opened in time: the round pays nothing.
+        ShardMissed {
+            /// The task.
+            task: TaskId,
+            /// The round.
+            round: Round,
+            /// What its creator lost.
+            slashed: Balance,
         },
         /// The last round began.
         FinalValidationStarted {
@@ -371,6 +414,28 @@ pub mod pallet {
         /// A round, or final validation, lasts so long that stake could leave before it is settled.
         /// Shorten it: with its windows it must fit the unbonding period.
         OutlivesStake,
+        /// The sealed data has no root, or its shards no bytes.
+        BadSeal,
+        /// The proposer can't cover the bond of its shards: the most that a round of the task can
+        /// draw. Let it have that much, then approve again.
+        BondNotCovered,
+        /// Only the service key of the task's creator opens its shards.
+        NotTheCreator,
+        /// The task's data is public: there are no shards to open.
+        NotSealed,
+        /// The task has no such round, or it is settled, or it is enrolment.
+        NotALiveRound,
+        /// The shard of this round is open.
+        ShardOpen,
+        /// The models of this round aren't fixed yet. Open its shard from its seed phase on.
+        ShardTooEarly,
+        /// A quarter of the round's commit window is over: its bond is taken, and it pays nothing.
+        ShardTooLate,
+        /// The shard has no bytes, or more than the spec allows.
+        ShardSize,
+        /// The proof doesn't lead from the shard to the root that was voted on. Check that it is
+        /// the round's own, and the file of `arena dataset seal` the task's.
+        WrongShard,
     }
 
     #[pallet::hooks]
@@ -483,6 +548,25 @@ pub mod pallet {
         pub fn remove_expired(origin: OriginFor<T>, spec_hash: H256) -> DispatchResult {
             ensure_signed(origin)?;
             Self::do_remove_expired(spec_hash)
+        }
+
+        /// Opens a round's shard of sealed evaluation data: from when the round's models are fixed
+        /// until a quarter of its commit window is over. Signed by the creator's service key.
+        #[pallet::call_index(9)]
+        #[pallet::weight((
+            T::WeightInfo::open_shard(proof.len() as u32, uris.len() as u32),
+            DispatchClass::Operational
+        ))]
+        pub fn open_shard(
+            origin: OriginFor<T>,
+            task: TaskId,
+            round: Round,
+            shard: Shard,
+            proof: ShardProof,
+            uris: Uris,
+        ) -> DispatchResult {
+            let key = ensure_signed(origin)?;
+            Self::do_open_shard(key, task, round, shard, proof, uris)
         }
     }
 }

@@ -10,7 +10,7 @@ use arena_primitives::{
 };
 use frame_support::{
     derive_impl, parameter_types,
-    traits::{ConstU32, ConstU128, Hooks},
+    traits::{ConstU32, ConstU128, Hooks, OnUnbalanced, fungible::Credit},
     weights::Weight,
 };
 use sp_core::H256;
@@ -58,6 +58,7 @@ impl pallet_tasks::Config for Test {
     type ServiceKeys = Table;
     type Clock = Table;
     type Rewards = Table;
+    type Slashed = Burn;
     type Results = Table;
     type Cases = Table;
     type ProposalDeposit = Deposit;
@@ -110,6 +111,11 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Neighbours) -> R) -> R {
 }
 
 pub struct Table;
+
+/// Takes what is slashed out of circulation.
+pub struct Burn;
+
+impl OnUnbalanced<Credit<AccountId, Balances>> for Burn {}
 
 fn counted(who: AccountId, role: Role, own: Balance) -> Counted {
     let stake = StakeSnapshot {
@@ -196,6 +202,9 @@ impl TaskRewards for Table {
     }
     fn due(_: TaskId, _: u32) -> Due {
         Due::default()
+    }
+    fn largest_draw(max_share: Perbill, minutes: u32) -> Balance {
+        max_share.mul_ceil(Balance::from(minutes))
     }
     fn draw(_: TaskId, _: Due) -> Balance {
         0

@@ -13,6 +13,7 @@ impl<T> From<SpecFault> for Error<T> {
             F::Profile => Error::UnsupportedProfile,
             F::Worst => Error::WorstOutOfRange,
             F::DataBytes | F::DataUris => Error::BadData,
+            F::ShardBytes | F::ShardRoot => Error::BadSeal,
             F::NoArchitectures | F::Architecture(..) => Error::BadArchitectures,
             F::MaxParameters | F::MaxBytes | F::MaxSeconds | F::Context => Error::BadModelBounds,
             F::Baseline
@@ -46,7 +47,12 @@ pub(crate) fn check<T: Config>(spec: &TaskSpec) -> Result<(), Error<T>> {
         round.max(last) <= T::Clock::unbonding(),
         Error::<T>::OutlivesStake
     );
-    let commit_seconds = u64::from(windows.commit)
+    // A shard may come when a quarter of the window is over.
+    let late = match spec.sealed() {
+        Some(_) => windows.commit.checked_div(4).unwrap_or(0),
+        None => 0,
+    };
+    let commit_seconds = u64::from(windows.commit.saturating_sub(late))
         .saturating_mul(u64::from(MINUTES_PER_DAY).saturating_mul(60))
         .checked_div(u64::from(T::Clock::blocks(MINUTES_PER_DAY)))
         .unwrap_or(0);

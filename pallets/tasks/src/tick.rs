@@ -3,7 +3,8 @@
 
 use crate::{
     Active, Config, Cursor, Error, Event, Fixed, LiveRound, MAX_WINNERS, Models, PRUNE_ROWS,
-    Pallet, Roots, Specs, Step, Submissions, Task, TaskResult, Tasks, WeightInfo, Winner, Winners,
+    Pallet, Roots, Shards, Specs, Step, Submissions, Task, TaskResult, Tasks, WeightInfo, Winner,
+    Winners,
 };
 use alloc::vec::Vec;
 use arena_primitives::{
@@ -90,7 +91,11 @@ impl<T: Config> Pallet<T> {
     fn take(id: TaskId, mut task: Task, spec: &TaskSpec, step: Step, now: BlockNumber) -> bool {
         match step {
             Step::OpenRound(round) => {
-                let live = LiveRound::new(round, Self::round_schedule(now, spec));
+                let live = LiveRound::new(
+                    round,
+                    Self::round_schedule(now, spec),
+                    spec.sealed().is_some(),
+                );
                 if !task.open_round(live) {
                     return false;
                 }
@@ -103,7 +108,11 @@ impl<T: Config> Pallet<T> {
                 });
             }
             Step::StartFinal(round) => {
-                let live = LiveRound::new(round, Self::final_schedule(now, spec));
+                let live = LiveRound::new(
+                    round,
+                    Self::final_schedule(now, spec),
+                    spec.sealed().is_some(),
+                );
                 if !task.start_final(live) {
                     return false;
                 }
@@ -128,6 +137,7 @@ impl<T: Config> Pallet<T> {
                     models: count,
                 });
             }
+            Step::MissShard(round) => Self::miss_shard(id, task, spec, round, now),
             Step::StartChallenge => {
                 let until = now.saturating_add(T::Clock::blocks(
                     spec.challenge_days.saturating_mul(MINUTES_PER_DAY),
@@ -198,6 +208,7 @@ impl<T: Config> Pallet<T> {
                 licence: spec.licence.clone(),
             },
         );
+        Self::return_bond(id, &task.creator);
         T::Rewards::release(id, &task.creator);
         T::Results::ended(id);
         T::Cases::ended(id);
@@ -238,11 +249,12 @@ impl<T: Config> Pallet<T> {
     /// Removes rows of a task that is over, and the task from the hook's list after the last.
     fn prune(id: TaskId) {
         let mut left = PRUNE_ROWS;
-        let clears: [&dyn Fn(u32) -> (u32, bool); 4] = [
+        let clears: [&dyn Fn(u32) -> (u32, bool); 5] = [
             &|limit| cleared(Submissions::<T>::clear_prefix((id,), limit, None)),
             &|limit| cleared(Models::<T>::clear_prefix(id, limit, None)),
             &|limit| cleared(Fixed::<T>::clear_prefix(id, limit, None)),
             &|limit| cleared(Roots::<T>::clear_prefix(id, limit, None)),
+            &|limit| cleared(Shards::<T>::clear_prefix(id, limit, None)),
         ];
         for clear in clears {
             if left == 0 {
@@ -270,6 +282,7 @@ fn step_weight<T: Config>(step: Step) -> Weight {
             T::WeightInfo::step_open(listed.saturating_mul(ROSTER_PER_SEAT))
         }
         Step::Fix(_) => T::WeightInfo::step_fix(MAX_TRAINERS.saturating_mul(ROSTER_PER_SEAT)),
+        Step::MissShard(_) => T::WeightInfo::step_miss_shard(),
         Step::StartChallenge => T::WeightInfo::step_challenge(),
         Step::Close => T::WeightInfo::step_close(),
         Step::Prune => T::WeightInfo::step_prune(PRUNE_ROWS),
@@ -285,12 +298,13 @@ pub(crate) fn heaviest_step<T: Config>() -> Weight {
 }
 
 /// The steps at the largest sizes, each with what it can't be taken without.
-pub(crate) fn largest_steps<T: Config>() -> [(&'static str, Weight); 6] {
+pub(crate) fn largest_steps<T: Config>() -> [(&'static str, Weight); 7] {
     let always = T::WeightInfo::step_look().saturating_add(T::WeightInfo::step_idle());
     let each = [
         ("opening a round", Step::OpenRound(1)),
         ("starting final validation", Step::StartFinal(1)),
         ("fixing models", Step::Fix(1)),
+        ("taking the bond of a missed shard", Step::MissShard(1)),
         ("starting the challenge phase", Step::StartChallenge),
         ("closing", Step::Close),
         ("pruning", Step::Prune),

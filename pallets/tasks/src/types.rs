@@ -28,6 +28,23 @@ pub struct Proposal {
     pub expires: BlockNumber,
 }
 
+/// Where the evaluation data of a round stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
+pub enum ShardState {
+    /// The task's data is public, or the round has no models.
+    #[codec(index = 0)]
+    NotSealed,
+    /// The creator is to open it.
+    #[codec(index = 1)]
+    Awaited,
+    /// Everybody can fetch it.
+    #[codec(index = 2)]
+    Open,
+    /// It was not opened in time: the round pays nothing.
+    #[codec(index = 3)]
+    Missed,
+}
+
 /// A round that is not settled yet.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct LiveRound {
@@ -37,15 +54,22 @@ pub struct LiveRound {
     pub schedule: Schedule,
     /// Whether its models have been fixed.
     pub fixed: bool,
+    /// Its evaluation data.
+    pub shard: ShardState,
 }
 
 impl LiveRound {
     /// A round whose models are not fixed.
-    pub fn new(round: Round, schedule: Schedule) -> Self {
+    pub fn new(round: Round, schedule: Schedule, sealed: bool) -> Self {
         LiveRound {
             round,
             schedule,
             fixed: false,
+            shard: if sealed && round > 0 {
+                ShardState::Awaited
+            } else {
+                ShardState::NotSealed
+            },
         }
     }
 
@@ -72,6 +96,9 @@ pub enum EndReason {
     /// Called off by governance.
     #[codec(index = 0)]
     Cancelled,
+    /// Its creator missed a shard and can't cover another bond.
+    #[codec(index = 1)]
+    Unbonded,
 }
 
 /// Where a task stands, with exactly the data that is valid there.
@@ -119,6 +146,8 @@ pub enum Step {
     OpenRound(Round),
     /// Fix the models of this round.
     Fix(Round),
+    /// Take the bond for the shard of this round, which is overdue.
+    MissShard(Round),
     /// Start final validation as this round.
     StartFinal(Round),
     /// Start the challenge phase.
@@ -156,7 +185,7 @@ impl Task {
     ) -> Self {
         let mut rounds = BoundedVec::new();
         // A list of two has room for one.
-        let _ = rounds.try_push(LiveRound::new(0, schedule));
+        let _ = rounds.try_push(LiveRound::new(0, schedule, false));
         Task {
             creator,
             spec_hash,
@@ -169,11 +198,14 @@ impl Task {
 
     /// What is due at `now`; `last` is `x0`. Of several steps the one that must come first.
     pub fn due(&self, now: BlockNumber, last: Round) -> Option<Step> {
+        if let Some(live) = self.live().iter().find(|live| live.wants_fixing(now)) {
+            return Some(Step::Fix(live.round));
+        }
+        if let Some(live) = self.live().iter().find(|live| live.misses_shard(now)) {
+            return Some(Step::MissShard(live.round));
+        }
         match &self.state {
             TaskState::Submission { rounds } => {
-                if let Some(live) = rounds.iter().find(|live| live.wants_fixing(now)) {
-                    return Some(Step::Fix(live.round));
-                }
                 let closed = rounds.last().is_none_or(|live| now >= live.schedule.closes);
                 let unsettled = rounds.iter().filter(|live| live.round > 0).count();
                 if !closed {
@@ -186,11 +218,7 @@ impl Task {
                 }
             }
             TaskState::FinalValidation { round } => {
-                if self.settled == Some(round.round) {
-                    Some(Step::StartChallenge)
-                } else {
-                    round.wants_fixing(now).then_some(Step::Fix(round.round))
-                }
+                (self.settled == Some(round.round)).then_some(Step::StartChallenge)
             }
             TaskState::Challenge { until } => (now >= *until).then_some(Step::Close),
             TaskState::Closed { .. } | TaskState::Ended { .. } => Some(Step::Prune),
@@ -277,14 +305,23 @@ impl Task {
 
     /// Notes that a round's models are fixed.
     pub fn mark_fixed(&mut self, round: Round) {
+        if let Some(live) = self.live_mut(round) {
+            live.fixed = true;
+        }
+    }
+
+    /// Notes what became of a round's shard.
+    pub fn mark_shard(&mut self, round: Round, shard: ShardState) {
+        if let Some(live) = self.live_mut(round) {
+            live.shard = shard;
+        }
+    }
+
+    fn live_mut(&mut self, round: Round) -> Option<&mut LiveRound> {
         match &mut self.state {
-            TaskState::Submission { rounds } => {
-                for live in rounds.iter_mut().filter(|live| live.round == round) {
-                    live.fixed = true;
-                }
-            }
-            TaskState::FinalValidation { round: live } if live.round == round => live.fixed = true,
-            _ => {}
+            TaskState::Submission { rounds } => rounds.iter_mut().find(|live| live.round == round),
+            TaskState::FinalValidation { round: live } => Some(live).filter(|l| l.round == round),
+            _ => None,
         }
     }
 
@@ -324,10 +361,7 @@ impl Task {
             TaskState::FinalValidation { .. } => TaskPhase::FinalValidation,
             TaskState::Challenge { .. } => TaskPhase::Challenge,
             TaskState::Closed { .. } => TaskPhase::Closed,
-            TaskState::Ended {
-                reason: EndReason::Cancelled,
-                ..
-            } => TaskPhase::Cancelled,
+            TaskState::Ended { .. } => TaskPhase::Cancelled,
         }
     }
 }

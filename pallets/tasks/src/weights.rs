@@ -25,6 +25,8 @@ pub trait WeightInfo {
     fn submit() -> Weight;
     /// `publish` with `u` mirrors, of a root that somebody with a later commitment published.
     fn publish(u: u32) -> Weight;
+    /// `open_shard` with a proof of `p` hashes and `u` mirrors.
+    fn open_shard(p: u32, u: u32) -> Weight;
     /// `top_up`.
     fn top_up() -> Weight;
     /// `cancel`, in the challenge phase, with as many cases and convictions as there can be.
@@ -40,6 +42,9 @@ pub trait WeightInfo {
     fn step_open(p: u32) -> Weight;
     /// Fixing the models of a round with `m` trainers, each with a model.
     fn step_fix(m: u32) -> Weight;
+    /// Taking the bond of a missed shard from a creator that can't cover another, so that the task
+    /// ends.
+    fn step_miss_shard() -> Weight;
     /// Starting the challenge phase.
     fn step_challenge() -> Weight;
     /// Closing, with as many cases that nobody decided, and convictions, as there can be.
@@ -74,6 +79,12 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
             .saturating_add(D::get().reads_writes(8, 4))
             .saturating_add(Weight::from_parts(1_202_033, 0).saturating_mul(u64::from(u)))
     }
+    fn open_shard(p: u32, u: u32) -> Weight {
+        Weight::from_parts(80_000_000, 0)
+            .saturating_add(D::get().reads_writes(5, 2))
+            .saturating_add(Weight::from_parts(2_000_000, 0).saturating_mul(u64::from(p)))
+            .saturating_add(Weight::from_parts(1_202_033, 0).saturating_mul(u64::from(u)))
+    }
     fn top_up() -> Weight {
         Weight::from_parts(65_457_000, 0).saturating_add(D::get().reads_writes(3, 2))
     }
@@ -100,6 +111,9 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
             .saturating_add(D::get().reads_writes(4, 2))
             .saturating_add(Weight::from_parts(10_521_691, 0).saturating_mul(u64::from(m)))
             .saturating_add(D::get().reads_writes(2, 0).saturating_mul(u64::from(m)))
+    }
+    fn step_miss_shard() -> Weight {
+        Weight::from_parts(200_000_000, 0).saturating_add(D::get().reads_writes(20, 20))
     }
     fn step_challenge() -> Weight {
         Weight::from_parts(22_280_000, 0).saturating_add(D::get().reads_writes(4, 1))
@@ -132,6 +146,9 @@ impl WeightInfo for () {
     fn publish(u: u32) -> Weight {
         Measured::<ParityDbWeight>::publish(u)
     }
+    fn open_shard(p: u32, u: u32) -> Weight {
+        Measured::<ParityDbWeight>::open_shard(p, u)
+    }
     fn top_up() -> Weight {
         Measured::<ParityDbWeight>::top_up()
     }
@@ -152,6 +169,9 @@ impl WeightInfo for () {
     }
     fn step_fix(m: u32) -> Weight {
         Measured::<ParityDbWeight>::step_fix(m)
+    }
+    fn step_miss_shard() -> Weight {
+        Measured::<ParityDbWeight>::step_miss_shard()
     }
     fn step_challenge() -> Weight {
         Measured::<ParityDbWeight>::step_challenge()

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{MAX_TRAINERS, MAX_VALIDATORS, PERBILL, Uris, time::MINUTES_PER_DAY};
 use core::fmt;
+use sp_core::H256;
 use sp_runtime::Perbill;
 
 /// Most submission rounds of a task; also the bound of its other durations in days.
@@ -35,6 +36,10 @@ pub enum SpecFault {
     DataBytes,
     /// No mirror, or an empty one.
     DataUris,
+    /// Shards of no bytes.
+    ShardBytes,
+    /// Nothing is sealed.
+    ShardRoot,
     /// No model is allowed.
     NoArchitectures,
     /// This one can't be measured by the metric.
@@ -95,6 +100,8 @@ impl fmt::Display for SpecFault {
             Self::Baseline => write!(f, "baseline: from 0 to 1"),
             Self::DataBytes => write!(f, "data: the file is empty"),
             Self::DataUris => write!(f, "data.uris: at least one, none of them empty"),
+            Self::ShardBytes => write!(f, "data.max_bytes: above 0"),
+            Self::ShardRoot => write!(f, "data.root: the root that `arena dataset seal` printed"),
             Self::NoArchitectures => write!(f, "model.architectures: name at least one"),
             Self::Architecture(architecture, metric) => write!(
                 f,
@@ -141,9 +148,16 @@ impl TaskSpec {
         };
         ensure(worst_fits, SpecFault::Worst)?;
         ensure(is_perbill(self.baseline), SpecFault::Baseline)?;
-        let DataSource::Public(data) = &self.data;
-        ensure(data.bytes > 0, SpecFault::DataBytes)?;
-        ensure(are_mirrors(&data.uris), SpecFault::DataUris)?;
+        match &self.data {
+            DataSource::Public(data) => {
+                ensure(data.bytes > 0, SpecFault::DataBytes)?;
+                ensure(are_mirrors(&data.uris), SpecFault::DataUris)?;
+            }
+            DataSource::Sealed(data) => {
+                ensure(data.max_bytes > 0, SpecFault::ShardBytes)?;
+                ensure(data.root != H256::zero(), SpecFault::ShardRoot)?;
+            }
+        }
         self.model.check(self.metric)?;
         self.rewards.check()?;
         let days = 1..=MAX_ROUNDS;

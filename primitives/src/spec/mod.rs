@@ -13,7 +13,7 @@ use crate::{PERBILL, Uris};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
-use sp_core::ConstU32;
+use sp_core::{ConstU32, H256};
 use sp_runtime::{BoundedVec, Perbill};
 
 /// How trainers of a round share their pool (protocol section 6).
@@ -142,7 +142,8 @@ pub struct RewardParams {
     pub max_leverage: u32,
 }
 
-/// Public evaluation data: one content-addressed file, a random subset of it per round.
+/// Evaluation data that everybody can fetch: one content-addressed file, and how much of it
+/// counts. A task's public data, a random subset per round; or a round's shard, once it is open.
 #[derive(
     Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
@@ -157,11 +158,27 @@ pub struct PublicData {
     pub samples: u32,
 }
 
+/// Evaluation data that nobody but the creator knows before a round's models are fixed.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct SealedData {
+    /// [Root](crate::shard::shards_root) over the shards of all rounds, final validation's last.
+    pub root: H256,
+    /// Most bytes of a shard.
+    pub max_bytes: u64,
+    /// Samples of its shard per round; 0 takes all.
+    pub samples: u32,
+}
+
 /// Where evaluation data comes from.
 #[derive(
     Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub enum DataSource {
+    /// A shard per round, opened by the creator when the round's models are fixed.
+    #[codec(index = 0)]
+    Sealed(SealedData),
     /// For development, and for data that did not exist before the seed.
     #[codec(index = 1)]
     Public(PublicData),
@@ -220,6 +237,14 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
+    /// The root of its shards, if its data is sealed.
+    pub fn sealed(&self) -> Option<&SealedData> {
+        match &self.data {
+            DataSource::Sealed(sealed) => Some(sealed),
+            DataSource::Public(_) => None,
+        }
+    }
+
     /// The score of a raw value: Perbill, higher is better, rounded down, clamped to the range.
     pub fn score(&self, raw: u64) -> Perbill {
         let (gained, range) = match self.metric {

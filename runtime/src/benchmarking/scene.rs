@@ -5,7 +5,7 @@ use crate::*;
 use arena_primitives::{
     Aggregation, Architecture, DataSource, MAX_VALIDATORS, Metric, MinerFault, ModelBounds,
     ModelResult, ModelStatus, NumericProfile, PublicData, RankRule, RewardParams, Role, Round,
-    RoundInfo, RoundResult, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
+    RoundInfo, RoundResult, SealedData, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
     hash::{Domain, hash},
     time::Schedule,
     traits::{Counted, DelegatedStake, Due, Rounds, Stakes, TaskRewards},
@@ -249,6 +249,17 @@ impl scoring::benchmarking::BenchmarkHelper for Neighbours {
 impl tasks::benchmarking::BenchmarkHelper for Neighbours {
     fn spec(mirrors: Uris) -> TaskSpec {
         spec(mirrors, 0)
+    }
+
+    fn sealed_spec(root: H256) -> TaskSpec {
+        TaskSpec {
+            data: DataSource::Sealed(SealedData {
+                root,
+                max_bytes: 1_000_000,
+                samples: 10,
+            }),
+            ..spec(Uris::new(), 0)
+        }
     }
 
     fn fund(who: &AccountId) {

@@ -131,6 +131,7 @@ impl pallet_arena_tasks::Config for Runtime {
     type ServiceKeys = ArenaStaking;
     type Clock = ArenaStaking;
     type Rewards = ArenaRewards;
+    type Slashed = fees::ToTreasury;
     type Results = ArenaScoring;
     type Cases = ArenaChallenges;
     type ProposalDeposit = dynamic_params::tasks::ProposalDeposit;

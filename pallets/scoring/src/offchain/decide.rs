@@ -3,7 +3,7 @@
 use crate::{raw_is_possible, scores_commitment};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use arena_primitives::{
-    AccountId, BlockNumber, DataSource, InfraFault, MAX_BITS_PER_BYTE, Metric, Round, ScoreEntries,
+    AccountId, BlockNumber, InfraFault, MAX_BITS_PER_BYTE, Metric, PublicData, Round, ScoreEntries,
     ScoreEntry, ScoreOutcome, TaskId, TaskSpec, Uris,
     hash::{Domain, hash},
     job::{
@@ -84,6 +84,8 @@ pub struct Duty {
     pub operator: AccountId,
     /// What was voted on.
     pub spec: TaskSpec,
+    /// What the round is scored on; `None` while its shard isn't open.
+    pub data: Option<PublicData>,
     /// Seed of the subset of samples; `None` before it is known.
     pub seed: Option<H256>,
     /// The drawn models, in the round's order.
@@ -124,6 +126,7 @@ impl Duty {
     pub fn wants_scores(&self, now: BlockNumber) -> bool {
         self.schedule.phase(now) == RoundPhase::Commit
             && self.seed.is_some()
+            && self.data.is_some()
             && !self.drawn.is_empty()
             && self.committed.is_none()
             && self.valid_record().is_none()
@@ -132,10 +135,9 @@ impl Duty {
     /// The job of each drawn model, in their order. Equal each time they are made, so that their
     /// ids are.
     pub fn jobs(&self) -> Vec<JobRequest> {
-        let Some(seed) = self.seed else {
+        let (Some(seed), Some(data)) = (self.seed, &self.data) else {
             return Vec::new();
         };
-        let DataSource::Public(data) = &self.spec.data;
         let count = u32::try_from(self.drawn.len()).unwrap_or(u32::MAX);
         let deadline_seconds = self.spec.model.max_seconds.saturating_mul(count).max(60);
         let model = &self.spec.model;
@@ -270,7 +272,10 @@ pub fn decide(now: BlockNumber, duty: &Duty, nonce: H256) -> Vec<Action> {
 }
 
 fn decide_commit(now: BlockNumber, duty: &Duty, nonce: H256) -> Vec<Action> {
-    if duty.committed.is_some() || duty.drawn.is_empty() || duty.seed.is_none() {
+    // Without data there is nothing to say: the chain takes no commitment, and blames nobody but
+    // the task's creator.
+    let ready = duty.seed.is_some() && duty.data.is_some();
+    if duty.committed.is_some() || duty.drawn.is_empty() || !ready {
         return Vec::new();
     }
     if let Some(record) = duty.valid_record() {

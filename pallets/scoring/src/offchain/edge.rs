@@ -225,6 +225,7 @@ fn duty<T: Config>(next: BlockNumber, info: RoundInfo, operator: &AccountId) -> 
         schedule,
         operator: operator.clone(),
         spec: T::Rounds::spec(task)?,
+        data: T::Rounds::data(task, round),
         seed,
         drawn,
         committed: Commits::<T>::get(row),

@@ -10,7 +10,8 @@ mod rules;
 
 use crate::{
     Config, Event, ModelRow, Pallet, Revealed, Reveals, RoundResults, Seeds, Settlement, Stage,
-    ValidatorRow, WeightInfo, units::step_validator,
+    ValidatorRow, WeightInfo,
+    units::{draw_weight, step_validator},
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_math::{
@@ -178,7 +179,7 @@ impl<T: Config> Work<T> {
             Stage::Pots { next } if next < models => {
                 T::WeightInfo::step_pot(validators).saturating_add(reveals)
             }
-            Stage::Draw => T::WeightInfo::step_draw(models),
+            Stage::Draw => draw_weight::<T>(models),
             Stage::Trainers { next } if next < models => T::WeightInfo::step_trainer(),
             Stage::Validators { next } if next < validators => step_validator::<T>(models),
             Stage::Finish => T::WeightInfo::step_finish(models, validators),
@@ -315,7 +316,16 @@ impl<T: Config> Work<T> {
         }
     }
 
+    /// A round whose shard was never opened: nobody could score.
+    fn lacks_data(&self) -> bool {
+        let sealed = self.spec.sealed().is_some();
+        sealed && T::Rounds::data(self.state.task, self.state.round).is_none()
+    }
+
     fn unpaid(&self, ranked: usize) -> Option<Unpaid> {
+        if self.lacks_data() {
+            return Some(Unpaid::NoData);
+        }
         if self.panel.total() == 0 {
             return Some(Unpaid::NoValidators);
         }

@@ -3,7 +3,7 @@
 use super::{Work, count};
 use crate::{Commits, Config, Event, Misses, ModelRow, Pallet, Reveals, Settlement, draws::Chance};
 use arena_primitives::{
-    Balance, Venue,
+    Balance, Unpaid, Venue,
     traits::{Counted, Stakes, TaskRewards},
 };
 use frame_support::traits::Get;
@@ -90,7 +90,11 @@ impl<T: Config> Work<T> {
     }
 
     /// Who was drawn and didn't commit has a miss; the last of too many in a row takes its seat.
+    /// Nobody could commit where the data was missing.
     fn note_absence(&self, counted: &Counted) {
+        if self.state.unpaid == Some(Unpaid::NoData) {
+            return;
+        }
         let (task, round) = (self.state.task, self.state.round);
         let Some((seed, total)) = Pallet::<T>::seed_and_total(task, round) else {
             return;

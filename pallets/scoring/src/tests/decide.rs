@@ -16,6 +16,7 @@ pub(super) fn duty() -> Duty {
         schedule: SCHEDULE,
         operator: account(21),
         spec: spec(),
+        data: Some(data()),
         seed: Some(H256::repeat_byte(3)),
         drawn,
         committed: None,

@@ -18,6 +18,8 @@ pub(super) struct State {
     /// Of the outputs of the seed phase so far.
     acc: [u64; TASKS],
     pub(super) seeds: [Option<H256>; TASKS],
+    /// Whether what rounds are scored on is known.
+    pub(super) data: [bool; TASKS],
     pub(super) rows: [[Row; TASKS]; NODES],
     pub(super) nonces: [u32; NODES],
 }
@@ -66,6 +68,9 @@ pub(super) enum Fate {
 
 pub(super) struct Chain {
     pub(super) schedules: Vec<Schedule>,
+    /// Of tasks with sealed data the chance in percent that a block which may open their shard
+    /// does.
+    opens: Vec<Option<u64>>,
     pub(super) blocks: Vec<Block>,
     pub(super) best: usize,
     /// All that was ever sent: what a block holds is no longer valid on its branch.
@@ -80,16 +85,23 @@ pub(super) fn drawn(node: usize, task: usize, seed: &H256) -> Vec<H256> {
 }
 
 impl Chain {
-    pub(super) fn new(schedules: Vec<Schedule>, number: u32) -> Self {
+    pub(super) fn new(schedules: Vec<Schedule>, number: u32, dice: &mut Dice) -> Self {
+        let sealed = |_: &Schedule| dice.chance(30).then(|| dice.below(4) * dice.below(40));
+        let opens: Vec<Option<u64>> = schedules.iter().map(sealed).collect();
+        let mut state = State::default();
+        for (known, opens) in state.data.iter_mut().zip(&opens) {
+            *known = opens.is_none();
+        }
         let genesis = Block {
             parent: 0,
             number,
             built: 0,
             takes: false,
-            state: State::default(),
+            state,
         };
         Chain {
             schedules,
+            opens,
             blocks: vec![genesis],
             best: 0,
             pool: Vec::new(),
@@ -132,6 +144,11 @@ impl Chain {
         let number = self.blocks[parent].number + 1;
         let mut state = self.blocks[parent].state.clone();
         for (task, schedule) in self.schedules.iter().enumerate() {
+            if let Some(opens) = self.opens[task]
+                && schedule.takes_shard(number)
+            {
+                state.data[task] |= dice.chance(opens);
+            }
             let acc = &mut state.acc[task];
             match schedule.phase(number) {
                 RoundPhase::Seed => *acc = Dice(*acc ^ dice.word()).word(),
@@ -190,7 +207,7 @@ impl Chain {
     fn is_due(&self, state: &State, node: usize, task: usize, call: &Call, number: u32) -> bool {
         let (row, seed) = (state.rows[node][task], state.seeds[task]);
         match (call, self.phase(task, number)) {
-            (Call::Commit(..), RoundPhase::Commit) => row.committed.is_none(),
+            (Call::Commit(..), RoundPhase::Commit) => row.committed.is_none() && state.data[task],
             (Call::Reveal(commitment, roots), RoundPhase::Reveal) => {
                 !row.revealed
                     && row.committed == Some(*commitment)

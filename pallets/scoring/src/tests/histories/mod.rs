@@ -48,7 +48,7 @@ impl History {
     fn new(mut dice: Dice) -> Self {
         let tasks = 1 + dice.below(TASKS as u64);
         let schedules = (0..tasks).map(|_| schedule(&mut dice)).collect();
-        let chain = Chain::new(schedules, 30);
+        let chain = Chain::new(schedules, 30, &mut dice);
         let nodes = if dice.chance(70) { 1 } else { NODES };
         let nodes = (0..nodes).map(|id| Node::new(id, &chain, &mut dice));
         History {
@@ -238,6 +238,11 @@ impl History {
     fn absence(&self, node: &Node, task: usize) -> Ending {
         let (runs, elsewhere) = self.runs(node, task, RoundPhase::Commit);
         let names = runs.iter().map(|seen| match seen.what {
+            What::NoData => {
+                let known = self.chain.blocks[seen.block].state.data[task];
+                assert!(!known, "{seen:?} did nothing with the data there is");
+                Ending::NoData
+            }
             What::NoExecutor => Ending::NoExecutor,
             What::Open => Ending::StillScoring,
             What::Sent(fate) => self.not_included(seen, fate)[0],
@@ -258,7 +263,7 @@ impl History {
                 Ending::RecordLost
             }
             What::Sent(fate) => self.not_included(seen, fate)[1],
-            What::Nothing | What::NoExecutor | What::Open | What::Crashed => {
+            What::Nothing | What::NoData | What::NoExecutor | What::Open | What::Crashed => {
                 panic!("{seen:?} did nothing")
             }
         });

@@ -13,6 +13,8 @@ use std::{cmp::Reverse, collections::BTreeSet};
 pub(super) enum What {
     /// Done already, or not drawn.
     Nothing,
+    /// Nothing to score on.
+    NoData,
     /// Nothing to score with.
     NoExecutor,
     /// A model without outcome, with time left.
@@ -145,8 +147,9 @@ impl Node {
         let next = chain.best().number + 1;
         let row = state.rows[self.id][task];
         let (duty, ids) = &mut self.duties[task];
-        if duty.seed != state.seeds[task] {
+        if duty.seed != state.seeds[task] || duty.data.is_some() != state.data[task] {
             duty.seed = state.seeds[task];
+            duty.data = state.data[task].then(data);
             let roots = duty.seed.map(|seed| drawn(self.id, task, &seed));
             let model = |manifest_root| Drawn {
                 manifest_root,
@@ -210,12 +213,17 @@ impl Node {
             assert!(actions.is_empty(), "{actions:?}");
             return What::Nothing;
         }
+        if duty.data.is_none() {
+            assert!(actions.is_empty(), "{actions:?}");
+            return What::NoData;
+        }
         if let Some(record) = &duty.record {
             assert_eq!(actions, [Action::Commit(record.clone())]);
             return What::Nothing;
         }
         let Some(views) = &duty.jobs else {
             assert!(actions.is_empty(), "{actions:?}");
+            assert!(!self.has_executor, "an executor was not asked");
             return What::NoExecutor;
         };
         let window = duty.schedule.reveal - duty.schedule.commit;

@@ -113,6 +113,8 @@ listed! {
         NeverRan,
         /// All that did were on a branch that was left.
         RanElsewhere,
+        /// The round's shard was not open.
+        NoData,
         /// There was no executor.
         NoExecutor,
         /// Models were without outcome, and no run came late in the window.
