@@ -30,6 +30,10 @@ use subxt::{
         with = "::subxt::utils::Static<::arena_primitives::TaskSpec>"
     ),
     substitute_type(
+        path = "arena_primitives::shard::Shard",
+        with = "::subxt::utils::Static<::arena_primitives::Shard>"
+    ),
+    substitute_type(
         path = "sp_arithmetic::per_things::Perbill",
         with = "::subxt::utils::Static<::sp_runtime::Perbill>"
     )

@@ -26,7 +26,7 @@ pub(crate) fn bad_input(text: impl Into<String>) -> Error {
 
 /// The name and meaning of a duty's refusal.
 pub(crate) fn duty_refusal(code: u8) -> Option<(DutyRefusal, &'static str)> {
-    const ALL: [(DutyRefusal, &str); 7] = [
+    const ALL: [(DutyRefusal, &str); 8] = [
         (
             DutyRefusal::NotAServiceKey,
             "the signer is nobody's service key; register it first",
@@ -51,6 +51,10 @@ pub(crate) fn duty_refusal(code: u8) -> Option<(DutyRefusal, &'static str)> {
         (
             DutyRefusal::BadContent,
             "the content is malformed; check URIs and sizes",
+        ),
+        (
+            DutyRefusal::NoData,
+            "the round's evaluation data is not open",
         ),
     ];
     ALL.into_iter().find(|(refusal, _)| *refusal as u8 == code)

@@ -7,7 +7,8 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Hash, Role, Round, StakeSnapshot, TaskId, Uris, Venue,
+    AccountId, Balance, BlockNumber, Hash, PublicData, Role, Round, StakeSnapshot, TaskId, Uris,
+    Venue,
     hash::{Domain, hash},
 };
 use codec::Decode;
@@ -227,6 +228,12 @@ pub(crate) async fn mirrors(at: &At, task: TaskId, root: Hash) -> Result<Vec<Str
             .map(|uri| String::from_utf8_lossy(uri).into_owned())
             .collect()
     }))
+}
+
+/// The evaluation data of a round of a task with sealed data; `None` before it is open and after
+/// settlement.
+pub(crate) async fn shard(at: &At, task: TaskId, round: Round) -> Result<Option<PublicData>> {
+    fetch(at, api::storage().arena_tasks().shards(), (task, round)).await
 }
 
 /// The making of a round's seed.

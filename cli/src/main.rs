@@ -6,15 +6,18 @@
 mod amount;
 mod args;
 mod chain;
+mod check;
 mod fail;
 mod govern;
 mod history;
 mod keys;
 mod ledger;
 mod names;
+mod open;
 mod out;
 mod report;
 mod scores;
+mod seal;
 mod spec;
 mod stake;
 mod state;
@@ -73,6 +76,20 @@ async fn run(cli: Cli, out: Out) -> Result<()> {
             resume,
         } => train::train(out, &config, &folder, resume),
         Command::Dataset(DatasetCommand::Hash { file }) => train::hash(out, &file),
+        Command::Dataset(DatasetCommand::Seal(args)) => seal::seal(out, args),
+        Command::Check(args) => check::check(out, &cli.url, args).await,
+        Command::Dataset(DatasetCommand::Open(args)) => {
+            let chain = Chain::connect(&cli.url).await?;
+            let key = keys::keypair(&args.service.service_suri)?;
+            let plan = open::Plan {
+                task: args.task,
+                seal: args.seal,
+                publish: args.publish,
+                bases: args.uri,
+                once: args.once,
+            };
+            open::open(out, &cli.url, chain, key, plan).await
+        }
         command => {
             let chain = Chain::connect(&cli.url).await?;
             match command {

@@ -24,6 +24,10 @@ struct RoundSeed {
     sample_seed: String,
     /// How many; 0 takes all.
     samples: u32,
+    /// BLAKE3 of the file that they were drawn from.
+    blake3: String,
+    /// Where it can be fetched.
+    uris: Vec<String>,
 }
 
 /// Shows the seed of a round's evaluation samples. Settlement removes it from the state, so that
@@ -39,10 +43,25 @@ pub(crate) async fn round_seed(out: Out, chain: &Chain, id: TaskId, round: Round
         .await?
         .and_then(|state| state.of_samples(id, round))
         .ok_or_else(|| unknown(id, round, number(&at)))?;
-    let DataSource::Public(data) = &spec.data;
+    let data = match spec.data {
+        DataSource::Public(data) => Some(data),
+        DataSource::Sealed(_) => ledger::shard(&at, id, round).await?,
+    };
+    let data = data.ok_or_else(|| {
+        bad_input(format!(
+            "the shard of round {round} of task {id} was not open at block {}: nothing was scored",
+            number(&at)
+        ))
+    })?;
     let view = RoundSeed {
         sample_seed: hex::encode(seed),
         samples: data.samples,
+        blake3: hex::encode(data.blake3),
+        uris: data
+            .uris
+            .iter()
+            .map(|uri| String::from_utf8_lossy(uri).into_owned())
+            .collect(),
     };
     out.show(&view, |view| {
         let samples = match view.samples {
@@ -52,6 +71,8 @@ pub(crate) async fn round_seed(out: Out, chain: &Chain, id: TaskId, round: Round
         out::pairs([
             ("seed of the samples", view.sample_seed.clone()),
             ("samples", samples),
+            ("data, blake3", view.blake3.clone()),
+            ("data, mirrors", view.uris.join("\n")),
         ])
     })
 }
@@ -202,11 +223,18 @@ mod tests {
         let seed = RoundSeed {
             sample_seed: "ab".repeat(32),
             samples: 7,
+            blake3: "cd".repeat(32),
+            uris: vec!["https://example.org/x".into()],
         };
         let json = serde_json::to_value(seed).unwrap();
         assert_eq!(
             json,
-            serde_json::json!({"sample_seed": "ab".repeat(32), "samples": 7})
+            serde_json::json!({
+                "sample_seed": "ab".repeat(32),
+                "samples": 7,
+                "blake3": "cd".repeat(32),
+                "uris": ["https://example.org/x"],
+            })
         );
         let alice = AccountId::from([1; 32]);
         let json = serde_json::to_value(sum(vec![(Deed::Commit, 3, alice.clone())])).unwrap();

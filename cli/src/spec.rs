@@ -1,10 +1,10 @@
 //! Task specs as JSON: what people write, and what the chain votes on.
 
-use crate::amount::Nano;
+use crate::{amount::Nano, seal::Seal};
 use anyhow::{Context, Result, bail, ensure};
 use arena_primitives::{
     Aggregation, Architecture, DataSource, Metric, ModelBounds, NumericProfile, PERBILL,
-    PublicData, RankRule, RewardParams, TaskSpec, Uris, WeightCap,
+    PublicData, RankRule, RewardParams, SealedData, TaskSpec, Uris, WeightCap,
 };
 use serde::{Deserialize, Serialize};
 use sp_runtime::{BoundedVec, Perbill};
@@ -46,7 +46,8 @@ pub(crate) struct SpecJson {
     pub(crate) baseline: Nano,
 }
 
-/// Evaluation data: by content, or as a file that is here.
+/// Evaluation data: public, by content or as a file that is here; or sealed, by its root or as a
+/// seal file that is here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum DataJson {
@@ -54,6 +55,32 @@ pub(crate) enum DataJson {
     Known(KnownData),
     /// A file, whose hash and size are computed.
     File(FileData),
+    /// By the root over its shards.
+    Sealed(SealedJson),
+    /// The file that `arena dataset seal` wrote.
+    Seal(SealPath),
+}
+
+/// Sealed data by its root.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SealedJson {
+    /// Root over the shards, 64 hex digits.
+    pub(crate) root: String,
+    /// Most bytes of a shard.
+    pub(crate) max_bytes: u64,
+    /// Samples of its shard per round; 0 takes all.
+    pub(crate) samples: u32,
+}
+
+/// Sealed data as a seal file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SealPath {
+    /// Path, relative to the spec's directory.
+    pub(crate) seal: PathBuf,
+    /// Samples of its shard per round; 0 takes all.
+    pub(crate) samples: u32,
 }
 
 /// Data by content.
@@ -159,7 +186,7 @@ impl SpecJson {
             metric: self.metric,
             worst: self.worst.0,
             profile: self.profile,
-            data: DataSource::Public(self.data.into_public(folder)?),
+            data: self.data.into_source(folder, self.rounds)?,
             model: ModelBounds {
                 architectures: BoundedVec::try_from(model.architectures)
                     .map_err(|_| anyhow::anyhow!("model.architectures: more than 8"))?,
@@ -183,7 +210,6 @@ impl SpecJson {
 
     /// The JSON form of a spec.
     pub(crate) fn from_spec(spec: &TaskSpec) -> Self {
-        let DataSource::Public(data) = &spec.data;
         let rewards = &spec.rewards;
         let nano = |part: Perbill| Nano(part.deconstruct().into());
         SpecJson {
@@ -192,16 +218,7 @@ impl SpecJson {
             metric: spec.metric,
             worst: Nano(spec.worst),
             profile: spec.profile,
-            data: DataJson::Known(KnownData {
-                blake3: hex::encode(data.blake3),
-                bytes: data.bytes,
-                uris: data
-                    .uris
-                    .iter()
-                    .map(|u| String::from_utf8_lossy(u).into_owned())
-                    .collect(),
-                samples: data.samples,
-            }),
+            data: DataJson::from_source(&spec.data),
             model: ModelJson {
                 architectures: spec.model.architectures.to_vec(),
                 max_parameters: spec.model.max_parameters,
@@ -253,26 +270,60 @@ impl RewardsJson {
 }
 
 impl DataJson {
-    fn into_public(self, folder: &Path) -> Result<PublicData> {
-        let known = match self {
-            DataJson::Known(known) => known,
+    /// What the chain votes on; files are looked for in `folder`, a seal must be for a task of
+    /// `rounds`.
+    fn into_source(self, folder: &Path, rounds: u32) -> Result<DataSource> {
+        Ok(match self {
+            DataJson::Known(known) => DataSource::Public(PublicData {
+                blake3: digest("data.blake3", &known.blake3)?,
+                bytes: known.bytes,
+                uris: uris("data.uris", &known.uris)?,
+                samples: known.samples,
+            }),
             DataJson::File(data) => {
                 let (blake3, bytes) = hash_file(&folder.join(&data.file))?;
-                let FileData { uris, samples, .. } = data;
-                KnownData {
-                    blake3: hex::encode(blake3),
+                DataSource::Public(PublicData {
+                    blake3,
                     bytes,
-                    uris,
-                    samples,
-                }
+                    uris: uris("data.uris", &data.uris)?,
+                    samples: data.samples,
+                })
             }
-        };
-        Ok(PublicData {
-            blake3: digest("data.blake3", &known.blake3)?,
-            bytes: known.bytes,
-            uris: uris("data.uris", &known.uris)?,
-            samples: known.samples,
+            DataJson::Sealed(data) => DataSource::Sealed(SealedData {
+                root: digest("data.root", &data.root)?.into(),
+                max_bytes: data.max_bytes,
+                samples: data.samples,
+            }),
+            DataJson::Seal(data) => {
+                let seal = Seal::read(&folder.join(&data.seal))?;
+                seal.check_rounds(rounds).context("data.seal")?;
+                DataSource::Sealed(SealedData {
+                    root: seal.root(),
+                    max_bytes: seal.max_bytes(),
+                    samples: data.samples,
+                })
+            }
         })
+    }
+
+    fn from_source(data: &DataSource) -> Self {
+        match data {
+            DataSource::Public(data) => DataJson::Known(KnownData {
+                blake3: hex::encode(data.blake3),
+                bytes: data.bytes,
+                uris: data
+                    .uris
+                    .iter()
+                    .map(|u| String::from_utf8_lossy(u).into_owned())
+                    .collect(),
+                samples: data.samples,
+            }),
+            DataSource::Sealed(data) => DataJson::Sealed(SealedJson {
+                root: hex::encode(data.root),
+                max_bytes: data.max_bytes,
+                samples: data.samples,
+            }),
+        }
     }
 }
 
@@ -337,17 +388,24 @@ fn fraction(field: &str, part: Nano) -> Result<Perbill> {
 /// What the chain would refuse, as far as it can be told without its clock.
 pub(crate) fn check(spec: &TaskSpec) -> Result<()> {
     spec.check()?;
-    let DataSource::Public(data) = &spec.data;
-    ensure!(
-        data.blake3 != [0; 32],
-        "data: still the template's; name your own file"
-    );
+    if let DataSource::Public(data) = &spec.data {
+        ensure!(
+            data.blake3 != [0; 32],
+            "data: still the template's; name your own file"
+        );
+    }
     Ok(())
 }
 
 /// What the chain takes, and its voters should think twice about.
 pub(crate) fn warnings(spec: &TaskSpec) -> Vec<&'static str> {
     let mut warnings = Vec::new();
+    if spec.sealed().is_none() {
+        warnings.push(
+            "data: public, so that whoever knows the file can train on it; \
+             `arena dataset seal` seals a shard for each round",
+        );
+    }
     if matches!(spec.rewards.cap, WeightCap::Percentile(_)) {
         warnings.push(
             "rewards.cap: accounts that hold little move a percentile, so that stake which is \

@@ -67,7 +67,9 @@ fn file_data_should_be_hashed_relative_to_the_spec() {
     let path = folder.path().join("spec.json");
     fs::write(&path, serde_json::to_vec(&json).unwrap()).unwrap();
     let spec = SpecJson::read(&path).unwrap();
-    let DataSource::Public(data) = spec.data;
+    let DataSource::Public(data) = spec.data else {
+        panic!("a file is public data");
+    };
     assert_eq!((data.bytes, data.samples), (3, 3));
     assert_eq!(data.blake3, *blake3::hash(b"abc").as_bytes());
 }

@@ -95,27 +95,29 @@ impl Submission {
         }
     }
 
-    /// Writes the file, readable by its owner alone: all of it or nothing, and on disk when this
-    /// returns.
+    /// Writes the file, readable by its owner alone.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let failed = || format!("can't write the state file {}", path.display());
-        // Made with mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-        serde_json::to_writer_pretty(&mut file, self).with_context(failed)?;
-        file.write_all(b"\n").with_context(failed)?;
-        file.as_file().sync_all().with_context(failed)?;
-        file.persist(path)
-            .map_err(|e| e.error)
-            .with_context(failed)?;
-        // The rename itself.
-        fs::File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .with_context(failed)
+        write_private(path, self)
+            .with_context(|| format!("can't write the state file {}", path.display()))
     }
+}
+
+/// Writes JSON to a file that its owner alone can read: all of it or nothing, and on disk when
+/// this returns.
+pub(crate) fn write_private(path: &Path, value: &impl Serialize) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Made with mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer_pretty(&mut file, value)?;
+    file.write_all(b"\n")?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    // The rename itself.
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
 }
 
 /// The file of a submission unless another one is named: in the working directory, since

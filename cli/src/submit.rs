@@ -347,7 +347,7 @@ pub(crate) async fn publish(out: Out, service: &Sender<'_>, path: &Path) -> Resu
 mod tests {
     use super::*;
     use arena_primitives::{
-        Metric, TaskPhase,
+        Metric, ShardState, TaskPhase,
         time::{RoundPhase, Schedule, Windows},
     };
 
@@ -375,6 +375,7 @@ mod tests {
                 round: 1,
                 schedule,
                 phase: RoundPhase::Gap,
+                shard: ShardState::NotSealed,
             }],
             phase_ends: None,
         };

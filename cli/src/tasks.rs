@@ -10,7 +10,9 @@ use crate::{
     views,
 };
 use anyhow::{Result, anyhow};
-use arena_primitives::{AccountId, ModelStatus, Round, TaskId, TaskSpec, time::MINUTES_PER_DAY};
+use arena_primitives::{
+    AccountId, ModelStatus, Round, ShardState, TaskId, TaskSpec, time::MINUTES_PER_DAY,
+};
 use serde::Serialize;
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -102,7 +104,8 @@ pub(crate) fn head(task: &views::Task) -> String {
 /// The live rounds of a task at a block.
 pub(crate) fn live(task: &views::Task, block: u32) -> String {
     let header = [
-        "round", "phase", "opens", "closes", "publish", "seed", "commit", "reveal", "settle",
+        "round", "phase", "data", "opens", "closes", "publish", "seed", "commit", "reveal",
+        "settle",
     ];
     let mut table = out::table(header);
     for live in &task.live {
@@ -110,6 +113,7 @@ pub(crate) fn live(task: &views::Task, block: u32) -> String {
         table.add_row([
             live.round.to_string(),
             format!("{:?}", s.phase(block)).to_lowercase(),
+            shard(live),
             s.opens.to_string(),
             s.closes.to_string(),
             s.publish.to_string(),
@@ -120,6 +124,16 @@ pub(crate) fn live(task: &views::Task, block: u32) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// Where a round's evaluation data stands, for people.
+fn shard(live: &views::LiveRound) -> String {
+    match live.shard {
+        ShardState::NotSealed => "public".into(),
+        ShardState::Awaited => format!("sealed; due before {}", live.schedule.shard_due()),
+        ShardState::Open => "open".into(),
+        ShardState::Missed => "missed: pays nothing".into(),
+    }
 }
 
 /// A trainer's sums over settled rounds.

@@ -107,6 +107,8 @@ struct Inputs {
     validator_stakes: Vec<u128>,
     revealed: Vec<bool>,
     listed: Vec<Vec<Option<Listed>>>,
+    /// Whether there was data to score on.
+    has_data: bool,
 }
 
 async fn round_of(chain: &Chain, spec: &TaskSpec, stored: &views::Result) -> Result<RoundVerified> {
@@ -171,6 +173,7 @@ async fn inputs(at: &At, spec: &TaskSpec, stored: &views::Result) -> Result<Inpu
         validator_stakes,
         revealed,
         listed,
+        has_data: spec.sealed().is_none() || ledger::shard(at, task, round).await?.is_some(),
     })
 }
 
@@ -364,6 +367,9 @@ fn perbill(q64: u128) -> Option<u32> {
 }
 
 fn unpaid(spec: &TaskSpec, inputs: &Inputs, output: &RoundOutput) -> Option<Unpaid> {
+    if !inputs.has_data {
+        return Some(Unpaid::NoData);
+    }
     if inputs.validator_stakes.iter().all(|stake| *stake == 0) {
         return Some(Unpaid::NoValidators);
     }
@@ -400,6 +406,7 @@ mod tests {
                 row(900_000_000, 710_000_000),
                 vec![None, None],
             ],
+            has_data: true,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use crate::amount::Amount;
 use arena_primitives::{
-    AccountId, BlockNumber, Hash, Metric, ModelStatus, Role, Round, TaskId, TaskPhase, Unpaid,
-    Venue,
+    AccountId, BlockNumber, Hash, Metric, ModelStatus, Role, Round, ShardState, TaskId, TaskPhase,
+    Unpaid, Venue,
     time::{RoundPhase, Schedule},
 };
 use codec::Decode;
@@ -47,6 +47,8 @@ pub(crate) struct LiveRound {
     pub(crate) schedule: Schedule,
     /// Where it stands.
     pub(crate) phase: RoundPhase,
+    /// Its evaluation data.
+    pub(crate) shard: ShardState,
 }
 
 /// What one model earned in one round.

@@ -4,6 +4,7 @@ use crate::cli::{Arena, text};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -82,11 +83,13 @@ pub struct Spec {
     pub rounds: u32,
     /// Samples per round; 0 takes all.
     pub samples: u32,
+    /// Whether the data is sealed, a shard for each round.
+    pub sealed: bool,
 }
 
 impl Spec {
-    /// The template of `arena`, with this task's own fields.
-    pub fn json(&self, arena: &Arena, data: &Path) -> Result<Value> {
+    /// The template of `arena`, with this task's own fields; data is sealed into `sealed`.
+    fn json(&self, arena: &Arena, data: &Path, sealed: &Path) -> Result<Value> {
         let kind = self.kind.template();
         let template = format!(
             "spec template --preset {} --kind {kind}",
@@ -94,13 +97,25 @@ impl Spec {
         );
         let mut spec = arena.run(template)?;
         let file = std::path::absolute(self.kind.eval_data(data))?;
-        let mirror = format!("file://{}", file.display());
         set(&mut spec, "/name", json!(self.name))?;
-        set(
-            &mut spec,
-            "/data",
-            json!({"file": file, "uris": [mirror], "samples": self.samples}),
-        )?;
+        let data_of_spec = if self.sealed {
+            let args = ["dataset", "seal", "--split"].map(OsStr::new);
+            let rounds = self.rounds.to_string();
+            let args = args.into_iter().chain([
+                file.as_os_str(),
+                OsStr::new("--rounds"),
+                OsStr::new(&rounds),
+                OsStr::new("--out"),
+                sealed.as_os_str(),
+            ]);
+            let args = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+            arena.run_args(args, Duration::from_secs(30))?;
+            json!({"seal": sealed.join("seal.json"), "samples": self.samples})
+        } else {
+            let mirror = format!("file://{}", file.display());
+            json!({"file": file, "uris": [mirror], "samples": self.samples})
+        };
+        set(&mut spec, "/data", data_of_spec)?;
         set(&mut spec, "/rounds", json!(self.rounds))?;
         set(&mut spec, "/model/context", json!(self.kind.context()))?;
         if self.kind == Kind::Language {
@@ -117,9 +132,15 @@ impl Spec {
         Ok(spec)
     }
 
+    /// Where [`Spec::write`] seals the data of the spec at `path`.
+    pub fn sealed_dir(path: &Path) -> PathBuf {
+        path.with_extension("sealed")
+    }
+
     /// Writes the spec for `arena propose --spec`.
     pub fn write(&self, arena: &Arena, data: &Path, path: &Path) -> Result<()> {
-        let json = serde_json::to_vec_pretty(&self.json(arena, data)?)?;
+        let json = self.json(arena, data, &Self::sealed_dir(path))?;
+        let json = serde_json::to_vec_pretty(&json)?;
         fs::write(path, json).with_context(|| format!("can't write {}", path.display()))
     }
 }

@@ -1,4 +1,5 @@
-//! One task on real nodes and executors, from proposal to payout, followed over RPC.
+//! One task with sealed data on real nodes and executors, from proposal to payout, followed over
+//! RPC.
 
 mod common;
 
@@ -12,8 +13,15 @@ use std::time::Duration;
 
 #[test]
 fn task_should_go_from_proposal_to_payout() {
-    let stage = Stage::set(plan(Kind::Digits, 100, ["digits/mlp", "digits/mlp-short"]));
+    let mut plan = plan(Kind::Digits, 100, ["digits/mlp", "digits/mlp-short"]);
+    plan.spec.sealed = true;
+    let stage = Stage::set(plan);
+    let served = stage.dir.path().join("served");
+    let mut opener = stage.open_shards(&served);
     stage.journey().follow().unwrap();
+    // Both shards were opened, none before its time; then the opener ended by itself.
+    opener.succeed(Duration::from_secs(30)).unwrap();
+    assert_eq!(std::fs::read_dir(&served).unwrap().count(), 2);
 
     let rpc = stage.cluster.rpc().unwrap();
     let (plans, tasks) = ([stage.plan.clone()], [stage.task]);

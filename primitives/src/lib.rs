@@ -34,7 +34,7 @@ pub mod types;
 
 pub use duty::*;
 pub use round::*;
-pub use shard::{MAX_SHARD_PROOF, Shard, ShardProof};
+pub use shard::{MAX_SHARD_PROOF, Shard, ShardProof, ShardState};
 pub use spec::*;
 pub use types::*;
 

@@ -2,7 +2,8 @@
 
 pub use crate::job::{InfraFault, MinerFault};
 use crate::{
-    AccountId, Balance, BlockNumber, MAX_TRAINERS, MAX_VALIDATORS, Round, TaskId, time::Schedule,
+    AccountId, Balance, BlockNumber, MAX_TRAINERS, MAX_VALIDATORS, Round, TaskId,
+    shard::ShardState, time::Schedule,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -87,6 +88,8 @@ pub struct RoundInfo {
     pub schedule: Schedule,
     /// True for final validation.
     pub is_final: bool,
+    /// Its evaluation data. A round that awaits its shard can't be settled.
+    pub shard: ShardState,
 }
 
 /// How a model fared in a round.

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use binary_merkle_tree::{merkle_proof, merkle_root, verify_proof};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
 use sp_core::{ConstU32, H256};
 use sp_runtime::{BoundedVec, traits::BlakeTwo256};
 
@@ -37,6 +38,37 @@ impl Shard {
     fn leaf(&self, round: Round) -> Vec<u8> {
         preimage(Domain::Shard, &(round, self))
     }
+}
+
+/// Where the evaluation data of a round stands.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ShardState {
+    /// The task's data is public, or the round has no models.
+    #[codec(index = 0)]
+    NotSealed,
+    /// The creator is to open it.
+    #[codec(index = 1)]
+    Awaited,
+    /// Everybody can fetch it.
+    #[codec(index = 2)]
+    Open,
+    /// It was not opened in time: the round pays nothing.
+    #[codec(index = 3)]
+    Missed,
 }
 
 /// How many shards a task of `x0` submission rounds has: one more, for final validation.

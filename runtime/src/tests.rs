@@ -6,3 +6,4 @@ mod journey;
 mod proposals;
 mod random;
 mod sanity;
+mod sealed;

@@ -36,6 +36,7 @@ pub(crate) fn task(id: TaskId) -> Option<TaskView> {
             round: live.round,
             schedule: live.schedule,
             phase: live.schedule.phase(now),
+            shard: live.shard,
         })
         .collect();
     Some(TaskView {

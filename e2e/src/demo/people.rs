@@ -84,10 +84,16 @@ pub fn service_key(suri: &str) -> String {
     format!("{suri}//service")
 }
 
-/// Registers every operator's service key; a validator's goes into a node of its own.
+/// Registers the service key of every operator, and of creators of sealed data; a validator's goes into a node of its own.
 pub fn set_service_keys(cluster: &Cluster, plans: &[Plan]) -> Result<()> {
-    let operators: BTreeSet<_> = plans.iter().flat_map(Plan::operators).collect();
-    let actions = operators.into_iter().map(|suri| {
+    let sealed = plans.iter().filter(|plan| plan.spec.sealed);
+    let creators = sealed.map(|plan| plan.creator);
+    let who: BTreeSet<_> = plans
+        .iter()
+        .flat_map(Plan::operators)
+        .chain(creators)
+        .collect();
+    let actions = who.into_iter().map(|suri| {
         let mut args = format!("service-key set --key-suri {}", service_key(suri));
         if let Some(index) = VALIDATORS
             .iter()
@@ -105,6 +111,11 @@ pub fn set_service_keys(cluster: &Cluster, plans: &[Plan]) -> Result<()> {
     Ok(())
 }
 
+/// Where the spec of the plan with this number is written.
+pub fn spec_path(cluster: &Cluster, index: usize) -> std::path::PathBuf {
+    cluster.base.join(format!("spec-{index}.json"))
+}
+
 /// Proposes the task of each plan and votes for it; the tasks' numbers once they are approved.
 pub fn propose_and_vote(
     cluster: &Cluster,
@@ -114,7 +125,7 @@ pub fn propose_and_vote(
 ) -> Result<Vec<u32>> {
     let mut proposals = Vec::new();
     for (index, plan) in plans.iter().enumerate() {
-        let path = cluster.base.join(format!("spec-{index}.json"));
+        let path = spec_path(cluster, index);
         plan.spec.write(&cluster.arena, data, &path)?;
         let args = format!("propose --max-share {max_share} --spec {}", path.display());
         proposals.push(Action::new(plan.creator, args));

@@ -107,6 +107,7 @@ pub fn digits() -> Plan {
             preset: Preset::Ours,
             rounds: 3,
             samples: 200,
+            sealed: false,
         },
         creator: "//Alice",
         trainers: vec![
@@ -144,6 +145,7 @@ pub fn language() -> Plan {
             preset: Preset::Paper,
             rounds: 3,
             samples: 30,
+            sealed: false,
         },
         creator: "//Bob",
         trainers: vec![

@@ -9,11 +9,12 @@ use arena_e2e::{
         people::{self, Addresses},
         plan::{Delegation, Model, Plan, Trainer, VALIDATORS},
     },
+    process::Process,
     progress::Progress,
     spec::{Kind, Preset, Spec},
     train,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A chain with one approved task, everybody staked.
@@ -45,6 +46,7 @@ pub(crate) fn plan(kind: Kind, samples: u32, models: [&'static str; 2]) -> Plan 
             preset: Preset::Ours,
             rounds: 1,
             samples,
+            sealed: false,
         },
         creator: "//Alice",
         trainers: trainers
@@ -97,6 +99,27 @@ impl Stage {
 
     pub(crate) fn journey(&self) -> Journey<'_> {
         Journey::new(&self.plan, self.task, &self.cluster, &self.progress).unwrap()
+    }
+
+    /// Starts what opens the task's shards, and puts them into a directory.
+    pub(crate) fn open_shards(&self, served: &Path) -> Process {
+        let spec = people::spec_path(&self.cluster, 0);
+        let seal = Spec::sealed_dir(&spec).join("seal.json");
+        let args = [
+            "dataset".into(),
+            "open".into(),
+            "--task".into(),
+            self.task.to_string(),
+            "--seal".into(),
+            seal.display().to_string(),
+            "--publish".into(),
+            served.display().to_string(),
+            "--uri".into(),
+            format!("file://{}", served.display()),
+            "--service-suri".into(),
+            people::service_key(self.plan.creator),
+        ];
+        self.cluster.arena.background(args.to_vec()).unwrap()
     }
 
     /// The report on the task from finalized state.

@@ -4,7 +4,7 @@ use crate as pallet_scoring;
 use arena_primitives::{
     AccountId, Architecture, Balance, BlockNumber, DataSource, Metric, ModelBounds, NumericProfile,
     PublicData, RankRule, RewardParams, Role, Round, RoundInfo, RoundModel, RoundModels,
-    SealedData, StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
+    SealedData, ShardState, StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
     time::{Schedule, Windows},
     traits::{BlockVrf, Clock, Counted, Due, Rounds, ServiceKeys, Stakes, TaskRewards},
 };
@@ -143,6 +143,7 @@ pub(crate) struct Neighbours {
     pub(crate) spec: Option<TaskSpec>,
     /// What a sealed task's rounds are scored on.
     pub(crate) shard: Option<PublicData>,
+    pub(crate) shard_state: Option<ShardState>,
     pub(crate) trainers: BTreeMap<AccountId, Balance>,
     pub(crate) validators: BTreeMap<AccountId, Balance>,
     pub(crate) keys: BTreeMap<AccountId, AccountId>,
@@ -304,6 +305,7 @@ pub(crate) fn info() -> RoundInfo {
         round: 1,
         schedule: SCHEDULE,
         is_final: false,
+        shard: with(|n| n.shard_state).unwrap_or(ShardState::NotSealed),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     units::{begin_weight, complete_weight},
 };
 use arena_primitives::{
-    BlockNumber, MAX_ACTIVE_TASKS, Role, Round, RoundInfo, TaskId, Venue,
+    BlockNumber, MAX_ACTIVE_TASKS, Role, Round, RoundInfo, ShardState, TaskId, Venue,
     traits::{BlockVrf, Rounds, Stakes},
 };
 use frame_support::{
@@ -92,7 +92,12 @@ impl<T: Config> Pallet<T> {
     /// Settles one round after the other, each as far as the weight goes; the next block
     /// continues where this one stopped.
     fn settle_due(closed: &[RoundInfo], now: BlockNumber, meter: &mut WeightMeter) {
-        let mut due = closed.iter().filter(|info| now >= info.schedule.settle);
+        // A missing shard is tasks' to judge first.
+        let judged = |info: &&RoundInfo| info.shard != ShardState::Awaited;
+        let mut due = closed
+            .iter()
+            .filter(|info| now >= info.schedule.settle)
+            .filter(judged);
         loop {
             if meter.try_consume(T::WeightInfo::step_resume()).is_err() {
                 return;

@@ -18,6 +18,7 @@ fn info(task: TaskId, live: &LiveRound, is_final: bool) -> RoundInfo {
         round: live.round,
         schedule: live.schedule,
         is_final,
+        shard: live.shard,
     }
 }
 

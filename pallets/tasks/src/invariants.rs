@@ -1,11 +1,11 @@
 //! What always holds. Run after every test and by `try_state`.
 
 use crate::{
-    Active, Bonds, Config, Fixed, HoldReason, Models, NextTaskId, Proposals, Roots, ShardState,
-    Shards, Specs, Submissions, TaskState, Tasks,
+    Active, Bonds, Config, Fixed, HoldReason, Models, NextTaskId, Proposals, Roots, Shards, Specs,
+    Submissions, TaskState, Tasks,
 };
 use alloc::collections::{btree_map::BTreeMap, btree_set::BTreeSet};
-use arena_primitives::{AccountId, Balance, Round, TaskId};
+use arena_primitives::{AccountId, Balance, Round, ShardState, TaskId};
 use frame_support::{ensure, traits::fungible::InspectHold};
 use sp_runtime::TryRuntimeError;
 

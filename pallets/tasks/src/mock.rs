@@ -3,8 +3,9 @@
 use crate as pallet_tasks;
 use arena_primitives::{
     AccountId, Architecture, Balance, BlockNumber, DataSource, Metric, ModelBounds, NumericProfile,
-    PublicData, RankRule, RewardParams, Role, Round, RoundResult, StakeSnapshot, TaskId, TaskSpec,
-    Uri, Uris, Venue, WeightCap,
+    PublicData, RankRule, RewardParams, Role, Round, RoundResult, SealedData, Shard, StakeSnapshot,
+    TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
+    shard::{shard_count, shards_root},
     time::Windows,
     traits::{Cases, Clock, Counted, Due, Results, ServiceKeys, Stakes, TaskRewards},
 };
@@ -311,6 +312,29 @@ pub(crate) fn spec() -> TaskSpec {
     }
 }
 
+/// The shards of a task of so many submission rounds.
+pub(crate) fn shards(rounds: u32) -> Vec<Shard> {
+    let shard = |n: u32| Shard {
+        blake3: [n as u8; 32],
+        bytes: 100 + u64::from(n),
+        salt: H256::from_low_u64_be(n.into()),
+    };
+    (1..=shard_count(rounds)).map(shard).collect()
+}
+
+/// The same with its data sealed.
+pub(crate) fn sealed(spec: TaskSpec) -> TaskSpec {
+    let data = SealedData {
+        root: shards_root(&shards(spec.rounds)),
+        max_bytes: 200,
+        samples: 50,
+    };
+    TaskSpec {
+        data: DataSource::Sealed(data),
+        ..spec
+    }
+}
+
 pub(crate) const CREATOR: u8 = 1;
 pub(crate) const ANN: u8 = 11;
 pub(crate) const BOB: u8 = 12;
@@ -348,7 +372,11 @@ pub(crate) fn go_to(n: BlockNumber) {
 
 /// An approved task with Ann and Bob as trainers and a validator, all counted from round 1.
 pub(crate) fn task() -> TaskId {
-    let spec = spec();
+    approve(spec())
+}
+
+/// The same of another spec.
+pub(crate) fn approve(spec: TaskSpec) -> TaskId {
     let hash = Tasks::spec_hash(&account(CREATOR), &spec);
     Tasks::propose(RuntimeOrigin::signed(account(CREATOR)), spec).unwrap();
     let id = pallet_tasks::NextTaskId::<Test>::get();

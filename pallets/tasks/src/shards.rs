@@ -1,12 +1,12 @@
 //! Sealed evaluation data: opening a round's shard, and the bond of a creator that doesn't.
 
 use crate::{
-    Bonds, Config, EndReason, Error, Event, HoldReason, LiveRound, Pallet, ShardState, Shards,
-    Specs, Task, Tasks,
+    Bonds, Config, EndReason, Error, Event, HoldReason, LiveRound, Pallet, Shards, Specs, Task,
+    Tasks,
 };
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, DutyTag, PublicData, Round, Shard, ShardProof, TaskId,
-    TaskSpec, Uris, are_mirrors,
+    AccountId, Balance, BlockNumber, DutyTag, PublicData, Round, Shard, ShardProof, ShardState,
+    TaskId, TaskSpec, Uris, are_mirrors,
     shard::{is_sealed, shard_count},
     time::MINUTES_PER_DAY,
     traits::{ServiceKeys, TaskRewards},

@@ -1,7 +1,7 @@
 //! Records, and the life of a task with its legal moves.
 
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Round, TaskPhase, TaskSpec, Uris,
+    AccountId, Balance, BlockNumber, Round, ShardState, TaskPhase, TaskSpec, Uris,
     time::{RoundPhase, Schedule},
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -26,23 +26,6 @@ pub struct Proposal {
     pub deposit: Balance,
     /// The last block in which it can be approved.
     pub expires: BlockNumber,
-}
-
-/// Where the evaluation data of a round stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
-pub enum ShardState {
-    /// The task's data is public, or the round has no models.
-    #[codec(index = 0)]
-    NotSealed,
-    /// The creator is to open it.
-    #[codec(index = 1)]
-    Awaited,
-    /// Everybody can fetch it.
-    #[codec(index = 2)]
-    Open,
-    /// It was not opened in time: the round pays nothing.
-    #[codec(index = 3)]
-    Missed,
 }
 
 /// A round that is not settled yet.

@@ -7,8 +7,8 @@ extern crate alloc;
 
 use alloc::{string::String, vec::Vec};
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Hash, Metric, ModelStatus, Role, Round, TaskId, TaskPhase,
-    TimeParameters, Unpaid, Venue,
+    AccountId, Balance, BlockNumber, Hash, Metric, ModelStatus, Role, Round, ShardState, TaskId,
+    TaskPhase, TimeParameters, Unpaid, Venue,
     time::{RoundPhase, Schedule},
 };
 use codec::{Decode, Encode};
@@ -83,6 +83,8 @@ pub struct RoundView {
     pub schedule: Schedule,
     /// Where it stands now.
     pub phase: RoundPhase,
+    /// Its evaluation data.
+    pub shard: ShardState,
 }
 
 /// What one model earned in one round.

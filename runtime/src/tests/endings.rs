@@ -113,7 +113,7 @@ fn with_task<R>(test: impl FnOnce(TaskId) -> R) -> R {
 }
 
 /// Takes what can be taken: rewards, stake, and what unbonds.
-fn leave(task: TaskId) {
+pub(super) fn leave(task: TaskId) {
     let venue = Venue::Task(task);
     assert!(
         ArenaTasks::phase(task)
@@ -160,7 +160,7 @@ fn leave(task: TaskId) {
     check_invariants();
 }
 
-fn assert_only_results_are_left(task: TaskId) {
+pub(super) fn assert_only_results_are_left(task: TaskId) {
     let kept = [
         // Which task there was, and what it was for.
         "ArenaTasks::Tasks",

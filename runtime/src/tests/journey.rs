@@ -25,7 +25,7 @@ pub(super) fn account(key: Key) -> AccountId {
     key.to_account_id()
 }
 
-fn service(key: Key) -> sr25519::Pair {
+pub(super) fn service(key: Key) -> sr25519::Pair {
     sr25519::Pair::from_string(&format!("{}//service", key.to_seed()), None).expect("derives")
 }
 
@@ -33,7 +33,7 @@ pub(super) fn service_account(key: Key) -> AccountId {
     service(key).public().into()
 }
 
-fn uris() -> Uris {
+pub(super) fn uris() -> Uris {
     vec![Uri::try_from(b"file:///models".to_vec()).expect("short")]
         .try_into()
         .expect("one")
@@ -124,7 +124,7 @@ pub(super) fn call(who: &AccountId, call: impl Into<RuntimeCall>) -> sp_runtime:
 }
 
 /// Sends a duty as the pool would let it through.
-fn duty(key: Key, what: impl Into<RuntimeCall>) {
+pub(super) fn duty(key: Key, what: impl Into<RuntimeCall>) {
     let what = what.into();
     let signer = service_account(key);
     assert!(matches!(what.check_duty(&signer), Some(Ok(_))), "{what:?}");
@@ -136,7 +136,10 @@ fn duty(key: Key, what: impl Into<RuntimeCall>) {
 }
 
 pub(super) fn approve_task() -> TaskId {
-    let spec = spec();
+    approve(spec())
+}
+
+pub(super) fn approve(spec: TaskSpec) -> TaskId {
     let spec_hash = ArenaTasks::spec_hash(&account(CREATOR), &spec);
     assert_ok!(call(
         &account(CREATOR),

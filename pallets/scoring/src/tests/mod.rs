@@ -16,7 +16,7 @@ use arena_math::{
 };
 use arena_primitives::{
     DutyRefusal, InfraFault, MinerFault, ModelStatus, ScoreEntries, ScoreEntry, ScoreOutcome,
-    Unpaid, Venue,
+    ShardState, Unpaid, Venue,
     job::{Evaluated, Fault, JobStatus, Outcome},
     traits::Results,
 };
@@ -33,6 +33,7 @@ mod edge;
 mod histories;
 mod pages;
 mod random;
+mod sealed;
 mod settle;
 
 const NONCE: H256 = H256::repeat_byte(7);

@@ -18,6 +18,7 @@ mod life;
 mod models;
 mod proposals;
 mod random;
+mod shards;
 
 fn signed(n: u8) -> RuntimeOrigin {
     RuntimeOrigin::signed(account(n))

@@ -53,10 +53,37 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
         ),
         (
             |s| {
-                let arena_primitives::DataSource::Public(data) = &mut s.data;
-                data.uris = Default::default();
+                if let arena_primitives::DataSource::Public(data) = &mut s.data {
+                    data.uris = Default::default();
+                }
             },
             Error::BadData,
+        ),
+        (
+            |s| {
+                *s = sealed(s.clone());
+                if let arena_primitives::DataSource::Sealed(data) = &mut s.data {
+                    data.max_bytes = 0;
+                }
+            },
+            Error::BadSeal,
+        ),
+        (
+            |s| {
+                *s = sealed(s.clone());
+                if let arena_primitives::DataSource::Sealed(data) = &mut s.data {
+                    data.root = H256::zero();
+                }
+            },
+            Error::BadSeal,
+        ),
+        (
+            // What fits the whole commit window, but not what a late shard leaves of it.
+            |s| {
+                s.model.max_seconds = 8 * 4_320;
+                *s = sealed(s.clone());
+            },
+            Error::EvaluationTooLong,
         ),
         (
             |s| s.model.architectures = Default::default(),

@@ -8,7 +8,7 @@ mod book;
 mod time;
 
 use super::*;
-use arena_primitives::{AccountId, Round, Uris};
+use arena_primitives::{AccountId, Round, Shard, ShardProof, Uris, shard::shard_proof};
 use book::{Book, Committed, Proposed, Tally, now};
 use sp_core::storage::StateVersion;
 use sp_runtime::DispatchResult;
@@ -68,12 +68,13 @@ struct World {
 }
 
 /// What must be refused in a run, now and then.
-const REFUSALS: [&str; 20] = [
+const REFUSALS: [&str; 28] = [
     "AlreadyProposed",
     "AlreadyPublished",
     "Bad origin",
     "BadDuration",
     "BadUris",
+    "BondNotCovered",
     "Enrolment",
     "Funds are unavailable",
     "NoOpenRound",
@@ -81,15 +82,30 @@ const REFUSALS: [&str; 20] = [
     "NoSuchProposal",
     "NoSuchTask",
     "NotATrainer",
+    "NotALiveRound",
     "NotAServiceKey",
     "NotDrawing",
     "NotPublishing",
+    "NotSealed",
+    "NotTheCreator",
     "NotTheProposer",
     "NothingDue",
     "RootOwned",
+    "ShardSize",
+    "ShardTooEarly",
+    "ShardTooLate",
     "TaskOver",
     "WrongCommitment",
+    "WrongShard",
 ];
+
+/// The shard of a round, or the nearest, of a task of so many, with its proof.
+fn sealed_part(rounds: u32, round: Round) -> (Shard, ShardProof) {
+    let all = crate::mock::shards(rounds);
+    let round = round.clamp(1, rounds + 1);
+    let proof = shard_proof(&all, round).expect("has such a round");
+    (all[round as usize - 1].clone(), proof)
+}
 
 fn state_root() -> Vec<u8> {
     sp_io::storage::root(StateVersion::V1)
@@ -164,6 +180,9 @@ impl World {
         spec.rounds = self.random.below(3) as u32 + 1;
         spec.round_minutes = [1_440, 2_000][self.random.below(2) as usize];
         spec.final_days = 1 + self.random.below(2) as u32;
+        if self.random.below(2) == 0 {
+            spec = sealed(spec);
+        }
         let bad = self.random.below(12) == 0;
         if bad {
             spec.rounds = 0;
@@ -229,7 +248,11 @@ impl World {
         let crowded = self.book.alive().len() >= ALIVE;
         let spec_hash = self.proposal(crowded);
         let known = self.book.proposals.get(&spec_hash);
-        let in_time = known.is_some_and(|p| now() <= p.expires);
+        let in_time = known.is_some_and(|p| {
+            let free = self.book.free[&p.proposer] + p.deposit;
+            let bond = book::Line::whole_bond(&p.spec);
+            now() <= p.expires && (bond == 0 || free > bond)
+        });
         let (origin, able) = self.governance();
         let id = crate::NextTaskId::<Test>::get();
         let done = self.sent(in_time && able, || {
@@ -383,6 +406,60 @@ impl World {
         (free && opens && self.is_trainer(id, who, None)).then_some(round)
     }
 
+    /// Rounds whose shard can be opened now.
+    fn openable(&self) -> Vec<(TaskId, Round)> {
+        let alive = self.book.tasks.iter().flat_map(|(id, line)| {
+            let rounds = line.rounds.keys();
+            let opens = rounds.filter(|round| line.opens(**round, now()));
+            opens.map(move |round| (*id, *round))
+        });
+        alive.collect()
+    }
+
+    /// Opens a shard that is due, most times.
+    fn open_shard(&mut self) -> bool {
+        let due = self.random.of(&self.openable());
+        let (mut id, mut round) = due.unwrap_or((self.task(), 1));
+        let line = self.book.tasks.get(&id);
+        let (mut who, rounds) = line.map_or((1, 1), |line| (line.creator, line.last()));
+        let mut mirrors = uris();
+        let (mut shard, mut proof) = sealed_part(rounds, round);
+        match self.random.below(20) {
+            0 => who = self.random.in_range(CREATORS),
+            1 => shard.salt = root(7),
+            2 => proof = sealed_part(rounds, round + 1).1,
+            3 => mirrors = Uris::default(),
+            4 => id = self.task(),
+            5 => round += 1,
+            6 => shard.bytes = 0,
+            _ => {}
+        }
+        let able = self.book.tasks.get(&id).is_some_and(|line| {
+            let fits = sealed_part(line.last(), round) == (shard.clone(), proof.clone());
+            line.creator == who && line.opens(round, now()) && fits && !mirrors.is_empty()
+        });
+        let call = crate::Call::open_shard {
+            task: id,
+            round,
+            shard: shard.clone(),
+            proof: proof.clone(),
+            uris: mirrors.clone(),
+        };
+        let signer = key(&account(who));
+        let due = || Tasks::check_duty(&signer, &call).expect("a duty").is_ok();
+        assert_eq!(due(), able, "the pool would err");
+        let origin = RuntimeOrigin::signed(signer.clone());
+        let done = self.sent(able, || {
+            Tasks::open_shard(origin, id, round, shard, proof, mirrors)
+        });
+        assert!(!done || !due(), "due twice");
+        if done {
+            let line = self.book.tasks.get_mut(&id).expect("a task");
+            line.shards.insert(round, true);
+        }
+        done
+    }
+
     fn top_up(&mut self) -> bool {
         let id = self.task();
         let line = self.book.tasks.get(&id);
@@ -410,9 +487,14 @@ impl World {
             38 if self.random.below(2) == 0 => ("cancel", self.cancel()),
             39..=41 => ("poke", self.poke()),
             42..=46 => ("settle", self.settle()),
+            47 => ("open_shard", self.open_shard()),
             // Publish windows are short.
             _ if self.random.below(4) > 0 && !self.publishable_now().is_empty() => {
                 ("publish", self.publish())
+            }
+            // Some creators forget theirs.
+            _ if self.random.below(8) == 0 && !self.openable().is_empty() => {
+                ("open_shard", self.open_shard())
             }
             _ => ("block", self.block()),
         };
@@ -431,7 +513,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Kinds of calls; the others are what hooks and events tell of.
-const KINDS: usize = 11;
+const KINDS: usize = 12;
 
 #[test]
 fn random_calls_should_do_what_a_second_book_says() {
@@ -466,9 +548,9 @@ fn random_calls_should_do_what_a_second_book_says() {
     ];
     let steps = steps
         .into_iter()
-        .chain(["close", "displace", "release", "prune"]);
+        .chain(["close", "displace", "miss", "prune", "release", "unbonded"]);
     let hooks = steps.map(|step| tally.remove(step)).filter(Option::is_some);
-    assert_eq!((hooks.count(), tally.len()), (9, KINDS));
+    assert_eq!((hooks.count(), tally.len()), (11, KINDS));
     let (done, called) = tally
         .values()
         .fold((0, 0), |sum, (done, called)| (sum.0 + done, sum.1 + called));

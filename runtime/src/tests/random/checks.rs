@@ -189,6 +189,11 @@ fn booked() -> Held {
             proposal.deposit,
         );
     }
+    for (task, bond) in tasks::Bonds::<Runtime>::iter() {
+        let creator = tasks::Tasks::<Runtime>::get(task).map(|row| row.creator);
+        let creator = creator.expect("a bond is of a task");
+        book(creator, tasks::HoldReason::ShardBond.into(), bond);
+    }
     for case in challenges::OpenCases::<Runtime>::iter_values() {
         book(
             case.challenger,

@@ -32,6 +32,7 @@ impl World {
             round,
             schedule,
             is_final: false,
+            shard: ShardState::NotSealed,
         };
         let few = self.random.below(10) == 0;
         let trainers = TRAINING

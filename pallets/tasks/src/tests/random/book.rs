@@ -34,9 +34,22 @@ pub(super) struct Line {
     best: Vec<u8>,
     /// What draws for it.
     draws: Balance,
+    /// What is held of its creator for its shards.
+    pub(super) bond: Balance,
+    /// Shards that are open, and (`false`) that were missed.
+    pub(super) shards: BTreeMap<Round, bool>,
 }
 
 impl Line {
+    /// It missed a shard, has more to come, and no bond for them.
+    fn is_unbonded(&self) -> bool {
+        let missed = self
+            .shards
+            .iter()
+            .any(|(round, open)| !open && *round <= self.last());
+        missed && self.bond == 0
+    }
+
     pub(super) fn opened(&self) -> Round {
         self.rounds.keys().next_back().copied().unwrap_or(0)
     }
@@ -68,6 +81,28 @@ impl Line {
                 && in_window(schedule)
         })?;
         (!self.over && !self.is_final()).then_some(*round)
+    }
+
+    /// The most that a round of it can draw, as the mock says.
+    pub(super) fn whole_bond(spec: &TaskSpec) -> Balance {
+        if spec.sealed().is_none() {
+            return 0;
+        }
+        spec.round_minutes.max(spec.final_days * 1_440).into()
+    }
+
+    /// Whether the shard of a round can be opened.
+    pub(super) fn opens(&self, round: Round, now: BlockNumber) -> bool {
+        let window = |s: &Schedule| s.seed..s.commit + (s.reveal - s.commit) / 4;
+        self.spec.sealed().is_some()
+            && !self.over
+            && round > 0
+            && !self.settled.contains(&round)
+            && !self.shards.contains_key(&round)
+            && self
+                .rounds
+                .get(&round)
+                .is_some_and(|s| window(s).contains(&now))
     }
 
     /// Whether a bounty would have a use.
@@ -146,6 +181,8 @@ impl Book {
     }
 
     pub(super) fn approve(&mut self, id: TaskId, proposal: Proposed) {
+        let bond = Line::whole_bond(&proposal.spec);
+        *self.free.entry(proposal.proposer).or_default() -= bond;
         let line = Line {
             creator: proposal.proposer,
             spec: proposal.spec,
@@ -154,6 +191,8 @@ impl Book {
             over: false,
             best: Vec::new(),
             draws: 0,
+            bond,
+            shards: BTreeMap::new(),
         };
         assert!(self.tasks.insert(id, line).is_none(), "a number twice");
     }
@@ -206,6 +245,8 @@ impl Book {
     fn end(&mut self, id: TaskId) {
         let line = self.tasks.get_mut(&id).expect("a task");
         assert!(!core::mem::replace(&mut line.over, true), "over twice");
+        let bond = core::mem::take(&mut line.bond);
+        *self.free.entry(line.creator).or_default() += bond;
         self.commitments.retain(|(task, _, _), _| *task != id);
         self.published.retain(|(task, _), _| *task != id);
         self.models.retain(|(task, _), _| *task != id);
@@ -238,7 +279,16 @@ impl Book {
                     assert_eq!(result.winners.len(), winners.len());
                     self.end(task);
                 }
-                Event::Ended { task, .. } => self.end(task),
+                Event::Ended { task, reason } => {
+                    let unbonded = reason == EndReason::Unbonded;
+                    assert_eq!(unbonded, self.tasks[&task].is_unbonded());
+                    self.end(task);
+                }
+                Event::ShardMissed {
+                    task,
+                    round,
+                    slashed,
+                } => self.missed(task, round, slashed),
                 _ => {}
             }
         }
@@ -285,6 +335,24 @@ impl Book {
             .insert(round, Schedule::new(now(), length, &WINDOWS));
         line.draws = counted;
         self.count(kind, true);
+    }
+
+    /// A shard was not opened in its window: the bond is gone, and held again where another
+    /// shard is to come and the creator has it.
+    fn missed(&mut self, id: TaskId, round: Round, slashed: Balance) {
+        self.count("miss", true);
+        let line = self.tasks.get_mut(&id).expect("a task");
+        let schedule = &line.rounds[&round];
+        assert!(now() >= schedule.commit + (schedule.reveal - schedule.commit) / 4);
+        assert_eq!(line.shards.insert(round, false), None, "opened or missed");
+        assert_eq!(slashed, core::mem::take(&mut line.bond));
+        let free = self.free.get_mut(&line.creator).expect("a creator");
+        if round <= line.last() && *free > slashed {
+            line.bond = slashed;
+            *free -= slashed;
+        } else if round <= line.last() {
+            self.count("unbonded", true);
+        }
     }
 
     /// Models are fixed once, after their window, as they stand.
@@ -346,16 +414,30 @@ impl Book {
         let expected = expected.map(|(key, rows)| (*key, rows.first().copied()));
         assert_eq!(BTreeMap::from_iter(roots), BTreeMap::from_iter(expected));
         self.standing_models_are_right();
+        self.shards_are_right();
         for (id, line) in &self.tasks {
             assert!(line.is_drawing() || line.draws == 0, "task {id} draws");
         }
+    }
+
+    fn shards_are_right(&self) {
+        let there = crate::Shards::<Test>::iter_keys().filter(|(id, _)| !self.tasks[id].over);
+        let expected = self.tasks.iter().filter(|(_, line)| !line.over);
+        let expected = expected.flat_map(|(id, line)| {
+            let open = line.shards.iter().filter(|(_, open)| **open);
+            let alive = open.filter(|(round, _)| !line.settled.contains(round));
+            alive.map(move |(round, _)| (*id, *round))
+        });
+        assert_eq!(BTreeSet::from_iter(there), BTreeSet::from_iter(expected));
     }
 
     fn deposits_are_right(&self) {
         assert_eq!(Proposals::<Test>::iter().count(), self.proposals.len());
         for (n, free) in &self.free {
             let of_them = self.proposals.values().filter(|p| p.proposer == *n);
-            let held: Balance = of_them.map(|p| p.deposit).sum();
+            let deposits: Balance = of_them.map(|p| p.deposit).sum();
+            let theirs = self.tasks.values().filter(|line| line.creator == *n);
+            let held = deposits + theirs.map(|line| line.bond).sum::<Balance>();
             assert_eq!(Balances::free_balance(account(*n)), *free);
             assert_eq!(Balances::total_balance_on_hold(&account(*n)), held);
         }

@@ -1,6 +1,7 @@
 //! Blocks, and what waits for them: hooks, pokes, settlements, people who come and go.
 
 use super::*;
+use arena_primitives::ShardState;
 use frame_support::{traits::Hooks, weights::Weight};
 
 impl World {
@@ -25,7 +26,8 @@ impl World {
     pub(super) fn settle(&mut self) -> bool {
         // Of each task the oldest: scoring settles in the order of what is due.
         let mut due = Tasks::closed_rounds();
-        due.retain(|info| now() >= info.schedule.settle);
+        let judged = |shard| shard != ShardState::Awaited;
+        due.retain(|info| now() >= info.schedule.settle && judged(info.shard));
         due.dedup_by_key(|info| info.task);
         let Some(info) = self.random.of(&due) else {
             let (id, round) = (self.task(), 7);

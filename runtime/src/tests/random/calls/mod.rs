@@ -102,6 +102,7 @@ pub(super) static KINDS: &[Kind] = &kinds! {
     6 tasks.approve
     14 tasks.submit
     30 tasks.publish
+    12 tasks.open_shard
     2 tasks.top_up
     0 tasks.cancel
     3 tasks.poke

@@ -3,7 +3,7 @@
 use super::{By, Sent, spare};
 use crate::{
     configs::arena::AllVenues,
-    tests::random::world::{AUTHORS, Memo, PEOPLE, TRAINERS, VALIDATORS, World, now},
+    tests::random::world::{AUTHORS, CREATORS, Memo, PEOPLE, TRAINERS, VALIDATORS, World, now},
     *,
 };
 use arena_primitives::{
@@ -107,7 +107,12 @@ pub(super) fn set_commission(world: &mut World) -> Option<Sent> {
 
 pub(super) fn set_service_key(world: &mut World) -> Option<Sent> {
     let without = |who: &AccountId| ArenaStaking::key_of(who).is_none();
-    let operators = TRAINERS.start..VALIDATORS.end;
+    // Creators open shards.
+    let operators = if world.dice.chance(30) {
+        CREATORS
+    } else {
+        TRAINERS.start..VALIDATORS.end
+    };
     let operator = match world.one_who(operators.clone(), without) {
         Some(operator) => operator,
         None if world.dice.chance(10) => world.one(operators),

@@ -7,10 +7,12 @@ use crate::{
 };
 use arena_primitives::{
     Aggregation, Architecture, DataSource, Metric, ModelBounds, NumericProfile, PublicData,
-    RankRule, RewardParams, Role, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
+    RankRule, RewardParams, Role, SealedData, Shard, ShardState, TaskPhase, TaskSpec, Uri, Uris,
+    Venue, WeightCap,
     hash::{Domain, hash},
+    shard::{shard_count, shard_proof, shards_root},
     time::RoundPhase,
-    traits::{Rounds, Stakes, TaskStates},
+    traits::{Rounds, ServiceKeys, Stakes, TaskStates},
 };
 use pallet_arena_tasks::{Active, Call, Models, Proposals, Roots, Submissions};
 use sp_core::H256;
@@ -57,8 +59,35 @@ fn rewards(world: &mut World) -> RewardParams {
     }
 }
 
+/// The shards of every sealed task of so many submission rounds.
+fn shards(rounds: u32) -> Vec<Shard> {
+    let shard = |n: u32| Shard {
+        blake3: [n as u8; 32],
+        bytes: 1_000,
+        salt: H256::from_low_u64_be(n.into()),
+    };
+    (1..=shard_count(rounds)).map(shard).collect()
+}
+
+fn data(world: &mut World, rounds: u32) -> DataSource {
+    if world.dice.chance(40) {
+        return DataSource::Sealed(SealedData {
+            root: shards_root(&shards(rounds)),
+            max_bytes: 1_000,
+            samples: 10,
+        });
+    }
+    DataSource::Public(PublicData {
+        blake3: [7; 32],
+        bytes: 1_000,
+        uris: uris(),
+        samples: 10,
+    })
+}
+
 fn spec(world: &mut World) -> TaskSpec {
     world.specs += 1;
+    let rounds = 1 + world.dice.below(3) as u32;
     let accuracy = world.dice.chance(50);
     let name = format!("task {}", world.specs).into_bytes();
     TaskSpec {
@@ -71,12 +100,7 @@ fn spec(world: &mut World) -> TaskSpec {
         },
         worst: if accuracy { 100_000_000 } else { 8_000_000_000 },
         profile: NumericProfile::F32,
-        data: DataSource::Public(PublicData {
-            blake3: [7; 32],
-            bytes: 1_000,
-            uris: uris(),
-            samples: 10,
-        }),
+        data: data(world, rounds),
         model: ModelBounds {
             architectures: vec![if accuracy {
                 Architecture::Mlp
@@ -91,7 +115,7 @@ fn spec(world: &mut World) -> TaskSpec {
             context: 128,
             tokenizer: None,
         },
-        rounds: 1 + world.dice.below(3) as u32,
+        rounds,
         round_minutes: 1_440 + world.dice.below(300) as u32,
         final_days: 1,
         challenge_days: world.dice.below(3) as u32,
@@ -228,6 +252,36 @@ pub(super) fn publish(world: &mut World) -> Option<Sent> {
         nonce,
     };
     Some(Sent::signed(key, call))
+}
+
+pub(super) fn open_shard(world: &mut World) -> Option<Sent> {
+    let opens = |live: &&pallet_arena_tasks::LiveRound| {
+        live.shard == ShardState::Awaited && live.schedule.takes_shard(now())
+    };
+    let task = world.task(|_, task| {
+        ArenaStaking::key_of(&task.creator).is_some() && task.live().iter().any(|l| opens(&l))
+    })?;
+    let row = task_of(task)?;
+    let rounds = ArenaTasks::spec(task)?.rounds;
+    let live = row.live().iter().find(opens).or(row.live().last())?;
+    let all = shards(rounds);
+    let mut shard = all.get(live.round.checked_sub(1)? as usize)?.clone();
+    if world.dice.slips() {
+        shard.salt = world.dice.hash();
+    }
+    let mirrors = if world.dice.slips() {
+        Uris::default()
+    } else {
+        uris()
+    };
+    let call = Call::open_shard {
+        task,
+        round: live.round,
+        shard,
+        proof: shard_proof(&all, live.round)?,
+        uris: mirrors,
+    };
+    Some(Sent::signed(service_key(world, &row.creator)?, call))
 }
 
 pub(super) fn top_up(world: &mut World) -> Option<Sent> {

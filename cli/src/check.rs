@@ -1,0 +1,243 @@
+//! What a task would say of a model, told before anything is staked.
+
+use crate::{
+    amount::{Nano, percent},
+    args::CheckArgs,
+    chain::{Chain, results, task},
+    fail::bad_input,
+    out::{self, Out},
+    spec::{self, SpecJson},
+    tasks,
+};
+use anyhow::{Result, anyhow};
+use arena_models::{EvalOptions, Fault, Limits, SampleLoss, Sink};
+use arena_primitives::{Architecture, DataSource, Metric, ModelBounds, TaskSpec};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// Padded tokens of one forward pass.
+const BATCH_TOKENS: usize = 1024;
+
+/// What was found.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Checked {
+    architecture: String,
+    parameters: u64,
+    bytes: u64,
+    /// In the metric's unit × 10⁹.
+    raw: u64,
+    /// In Perbill.
+    score: u32,
+    /// Must be above it to earn, in Perbill.
+    baseline: u32,
+    samples: u32,
+    seconds: f64,
+    max_seconds: u32,
+    /// Whether the data is what the task's rounds draw from.
+    own_data: bool,
+    /// The place that the score would have had in the last settled round, and of how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<(usize, usize)>,
+    #[serde(skip)]
+    metric: Metric,
+}
+
+/// Checks a model against a spec file, or a task of the chain.
+pub(crate) async fn check(out: Out, url: &str, args: CheckArgs) -> Result<()> {
+    let (spec, others) = match (&args.spec, args.task) {
+        (Some(path), _) => (SpecJson::read(path)?, Vec::new()),
+        (None, Some(id)) => of_task(&Chain::connect(url).await?, id).await?,
+        (None, None) => return Err(bad_input("name a task or a spec")),
+    };
+    let (data, own_data) = data_of(&spec, args.data.as_deref())?;
+    let mut found = evaluate(&spec, &args.model, &data, own_data)?;
+    found.place = place(found.score, &others);
+    out.show(&found, human)
+}
+
+/// A task's spec, and the scores of its last settled round.
+async fn of_task(chain: &Chain, id: u32) -> Result<(TaskSpec, Vec<u32>)> {
+    let at = chain.finalized().await?;
+    let view = task(&at, id).await?;
+    let last = results(&at, &view).await?.pop();
+    let scores = last.map(|result| result.models.into_iter().filter_map(|model| model.score));
+    let scores = scores.into_iter().flatten().collect();
+    Ok((tasks::spec(&at, id).await?, scores))
+}
+
+/// The file to evaluate on, and whether it is the task's own.
+fn data_of(spec: &TaskSpec, given: Option<&Path>) -> Result<(PathBuf, bool)> {
+    let DataSource::Public(public) = &spec.data else {
+        let given = given.ok_or_else(|| {
+            bad_input("the task's data is sealed: name data of your own with --data")
+        })?;
+        return Ok((given.to_path_buf(), false));
+    };
+    let local = public.uris.iter().find_map(|uri| {
+        let text = std::str::from_utf8(uri).ok()?;
+        Some(PathBuf::from(text.strip_prefix("file://")?))
+    });
+    let path = given.map(Path::to_path_buf).or(local).ok_or_else(|| {
+        let uris: Vec<_> = public
+            .uris
+            .iter()
+            .map(|uri| String::from_utf8_lossy(uri).into_owned())
+            .collect();
+        bad_input(format!(
+            "fetch the task's data from {} and name it with --data",
+            uris.join(" or ")
+        ))
+    })?;
+    let (blake3, _) = spec::hash_file(&path)?;
+    Ok((path, blake3 == public.blake3))
+}
+
+fn limits(bounds: &ModelBounds) -> Limits {
+    let architecture = |wire: &Architecture| match wire {
+        Architecture::Mlp => arena_models::Architecture::Mlp,
+        Architecture::Cnn => arena_models::Architecture::Cnn,
+        Architecture::Llama => arena_models::Architecture::Llama,
+    };
+    Limits {
+        architectures: bounds.architectures.iter().map(architecture).collect(),
+        max_parameters: bounds.max_parameters,
+        max_bytes: bounds.max_bytes,
+        context: usize::try_from(bounds.context).unwrap_or(usize::MAX),
+        tokenizer: bounds.tokenizer,
+    }
+}
+
+/// All samples, since nobody knows which ones a round will draw.
+fn evaluate(spec: &TaskSpec, model: &Path, data: &Path, own_data: bool) -> Result<Checked> {
+    if !data.is_file() {
+        return Err(bad_input(format!("{} is not a file", data.display())));
+    }
+    let limits = limits(&spec.model);
+    let info = arena_models::inspect(model, &limits).map_err(refused)?;
+    let metric = match spec.metric {
+        Metric::Accuracy => arena_models::Metric::Accuracy,
+        Metric::BitsPerByte => arena_models::Metric::BitsPerByte,
+    };
+    let options = EvalOptions {
+        metric,
+        samples: 0,
+        seed: [0; 32],
+        context: limits.context,
+        batch_tokens: BATCH_TOKENS,
+        limits,
+    };
+    let mut shown = Shown(out::bar(0, "{bar:30} {pos}/{len} samples [{eta} left]"));
+    let started = Instant::now();
+    let scored = arena_models::evaluate(model, data, &options, &mut shown);
+    shown.0.finish_and_clear();
+    let scored = scored.map_err(refused)?;
+    Ok(Checked {
+        architecture: info.architecture.to_string(),
+        parameters: info.parameters,
+        bytes: info.bytes,
+        raw: scored.raw,
+        score: spec.score(scored.raw).deconstruct(),
+        baseline: spec.baseline.deconstruct(),
+        samples: scored.samples,
+        seconds: started.elapsed().as_secs_f64(),
+        max_seconds: spec.model.max_seconds,
+        own_data,
+        place: None,
+        metric: spec.metric,
+    })
+}
+
+/// A refusal that says what validators would reveal.
+fn refused(error: arena_models::ModelError) -> anyhow::Error {
+    match error.fault {
+        fault if fault.is_models() => {
+            anyhow!("every validator would reveal this model as invalid: {error}")
+        }
+        Fault::Data => bad_input(format!("--data: {error}")),
+        _ => anyhow!("{error}"),
+    }
+}
+
+/// The place of a score among others, and how many there are with it. `None` without others.
+fn place(score: u32, others: &[u32]) -> Option<(usize, usize)> {
+    let better = others.iter().filter(|other| **other > score).count();
+    (!others.is_empty()).then(|| (better.saturating_add(1), others.len().saturating_add(1)))
+}
+
+fn human(found: &Checked) -> String {
+    let raw = match found.metric {
+        Metric::Accuracy => format!(
+            "accuracy {}",
+            percent(u32::try_from(found.raw).unwrap_or(u32::MAX))
+        ),
+        Metric::BitsPerByte => format!("{} bits per byte", Nano(found.raw)),
+    };
+    let verdict = if found.score > found.baseline {
+        "above the baseline"
+    } else {
+        "NOT above the baseline: it would earn nothing"
+    };
+    let data = if found.own_data {
+        "the task's; a round draws from it"
+    } else {
+        "not the task's: the score there may differ"
+    };
+    let place = found.place.map_or_else(
+        || "no round is settled".into(),
+        |(place, of)| format!("{place} of {of} by the last settled round"),
+    );
+    out::pairs([
+        ("model", found.architecture.clone()),
+        ("parameters", found.parameters.to_string()),
+        ("bytes", found.bytes.to_string()),
+        ("measured", format!("{raw} over {} samples", found.samples)),
+        (
+            "score",
+            format!(
+                "{}, {verdict} of {}",
+                percent(found.score),
+                percent(found.baseline)
+            ),
+        ),
+        ("place", place),
+        (
+            "time",
+            format!(
+                "{:.1} s here; a validator stops after {} s",
+                found.seconds, found.max_seconds
+            ),
+        ),
+        ("data", data.into()),
+    ])
+}
+
+struct Shown(ProgressBar);
+
+impl Sink for Shown {
+    fn start(&mut self, total: usize) -> Vec<SampleLoss> {
+        self.0.set_length(total as u64);
+        Vec::new()
+    }
+
+    fn sample(&mut self, _: &SampleLoss) {
+        self.0.inc(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn place_should_count_those_that_are_better() {
+        assert_eq!(place(5, &[]), None);
+        assert_eq!(place(5, &[9, 5, 1]), Some((2, 4)));
+        assert_eq!(place(9, &[9, 5, 1]), Some((1, 4)));
+        assert_eq!(place(0, &[9, 5, 1]), Some((4, 4)));
+    }
+}

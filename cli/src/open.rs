@@ -1,0 +1,407 @@
+//! Opening the shards of sealed evaluation data, each when its round's models are fixed.
+
+use crate::{
+    chain::{At, Chain, api, number, task},
+    fail::bad_input,
+    keys,
+    out::Out,
+    seal::Seal,
+    spec, tasks,
+    tx::Sender,
+    views,
+};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use arena_primitives::{Round, Shard, ShardState, TaskId, TaskPhase, shard::shard_count};
+use serde::Serialize;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use subxt_signer::sr25519::Keypair;
+
+/// Longest pause before a node that went away is asked again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What `dataset open` was told.
+pub(crate) struct Plan {
+    /// The task.
+    pub(crate) task: TaskId,
+    /// The seal file; its shards lie beside it.
+    pub(crate) seal: PathBuf,
+    /// Where shards are put when they are opened.
+    pub(crate) publish: PathBuf,
+    /// Under which URIs that directory is served.
+    pub(crate) bases: Vec<String>,
+    /// Opens what is due now and ends.
+    pub(crate) once: bool,
+}
+
+/// What was done.
+#[derive(Debug, Default, Serialize)]
+struct Done {
+    task: TaskId,
+    opened: BTreeSet<Round>,
+    missed: BTreeSet<Round>,
+}
+
+/// Opens a task's shards on time until its last round is over. A node that goes away is asked
+/// again; nothing is kept between runs, so that any number of them may follow each other.
+pub(crate) async fn open(
+    out: Out,
+    url: &str,
+    chain: Chain,
+    key: Keypair,
+    plan: Plan,
+) -> Result<()> {
+    let opener = Opener::new(out, &chain, &key, plan).await?;
+    let mut done = Done {
+        task: opener.plan.task,
+        ..Done::default()
+    };
+    let (mut chain, mut pause) = (Some(chain), Duration::from_secs(1));
+    loop {
+        let followed = match chain.take() {
+            Some(chain) => opener.follow(&chain, &key, &mut done, &mut pause).await,
+            None => {
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                match Chain::connect(url).await {
+                    Ok(again) => {
+                        chain = Some(again);
+                        continue;
+                    }
+                    Err(why) => Err(why),
+                }
+            }
+        };
+        match followed {
+            Ok(()) => break,
+            Err(why) if opener.plan.once => return Err(why),
+            Err(why) => out.note(format!("{why:#}; going on as soon as the node answers")),
+        }
+    }
+    out.show(&done, human)
+}
+
+fn human(done: &Done) -> String {
+    let list = |rounds: &BTreeSet<Round>| {
+        let all: Vec<String> = rounds.iter().map(Round::to_string).collect();
+        if all.is_empty() {
+            "none".into()
+        } else {
+            all.join(", ")
+        }
+    };
+    format!(
+        "task {}: opened in this run: {}; missed: {}",
+        done.task,
+        list(&done.opened),
+        list(&done.missed)
+    )
+}
+
+struct Opener {
+    out: Out,
+    plan: Plan,
+    seal: Seal,
+    /// Where the seal's paths begin.
+    folder: PathBuf,
+}
+
+impl Opener {
+    /// Checks all that can be wrong before the first shard is due.
+    async fn new(out: Out, chain: &Chain, key: &Keypair, plan: Plan) -> Result<Self> {
+        let seal = Seal::read(&plan.seal).map_err(|why| bad_input(format!("{why:#}")))?;
+        let at = chain.best().await?;
+        let view = task(&at, plan.task).await?;
+        let spec = tasks::spec(&at, plan.task).await?;
+        let Some(sealed) = spec.sealed() else {
+            return Err(bad_input(format!(
+                "the data of task {} is public: there is nothing to open",
+                plan.task
+            )));
+        };
+        if sealed.root != seal.root() {
+            return Err(bad_input(format!(
+                "{} has the root {:?}, task {} was voted on with {:?}",
+                plan.seal.display(),
+                seal.root(),
+                plan.task,
+                sealed.root
+            )));
+        }
+        seal.check_rounds(spec.rounds)
+            .map_err(|why| bad_input(format!("{why:#}")))?;
+        check_key(&at, &view, key).await?;
+        let folder = plan.seal.parent().unwrap_or(Path::new(".")).to_path_buf();
+        let opener = Opener {
+            out,
+            plan,
+            seal,
+            folder,
+        };
+        let first = view.last_settled.unwrap_or(0).saturating_add(1);
+        for round in first..=shard_count(spec.rounds) {
+            opener.file(round)?;
+            let (shard, ..) = opener.seal.shard_of(round)?;
+            spec::uris("--uri", &opener.uris(&shard))
+                .map_err(|why| bad_input(format!("{why:#}")))?;
+        }
+        let publish = &opener.plan.publish;
+        fs::create_dir_all(publish)
+            .with_context(|| format!("can't make the directory {}", publish.display()))?;
+        Ok(opener)
+    }
+
+    /// The file of a round's shard, with the content that was sealed.
+    fn file(&self, round: Round) -> Result<PathBuf> {
+        let (shard, _, file) = self.seal.shard_of(round)?;
+        let path = self.folder.join(file);
+        let (blake3, bytes) = spec::hash_file(&path)?;
+        ensure!(
+            (blake3, bytes) == (shard.blake3, shard.bytes),
+            "{} is not what was sealed for round {round}; restore it from a copy",
+            path.display()
+        );
+        Ok(path)
+    }
+
+    fn uris(&self, shard: &Shard) -> Vec<String> {
+        let name = public_name(shard);
+        let bases = self.plan.bases.iter();
+        bases
+            .map(|base| format!("{}/{name}", base.trim_end_matches('/')))
+            .collect()
+    }
+
+    /// Opens what is due at each best block until the last round is over.
+    async fn follow(
+        &self,
+        chain: &Chain,
+        key: &Keypair,
+        done: &mut Done,
+        pause: &mut Duration,
+    ) -> Result<()> {
+        let service = Sender {
+            chain,
+            signer: key.clone(),
+            finalized: false,
+        };
+        let mut blocks = chain.best_blocks().await?;
+        while let Some(block) = blocks.next().await {
+            let at = block
+                .context("lost the stream of best blocks")?
+                .at()
+                .await
+                .context("can't read a best block")?;
+            let view = task(&at, self.plan.task).await?;
+            let finalized = number(&chain.finalized().await?);
+            *pause = Duration::from_secs(1);
+            for live in &view.live {
+                if live.shard == ShardState::Missed && done.missed.insert(live.round) {
+                    self.out.note(format!(
+                        "✗ round {}: its shard was not opened in time, and the bond is taken",
+                        live.round
+                    ));
+                }
+            }
+            for round in due(&view, finalized, number(&at)) {
+                match self.open_one(&service, round).await {
+                    Ok(()) => {
+                        done.opened.insert(round);
+                    }
+                    Err(why) => {
+                        let now = number(&at);
+                        self.out.note(format!(
+                            "block {now}: round {round} is not open yet: {why:#}"
+                        ));
+                    }
+                }
+            }
+            if self.plan.once || is_over(&view) {
+                return Ok(());
+            }
+        }
+        bail!("the node stopped telling of best blocks")
+    }
+
+    async fn open_one(&self, service: &Sender<'_>, round: Round) -> Result<()> {
+        let (shard, proof, _) = self.seal.shard_of(round)?;
+        publish(
+            &self.file(round)?,
+            &self.plan.publish.join(public_name(&shard)),
+        )?;
+        let uris = self.uris(&shard);
+        let mirrors = spec::uris("--uri", &uris)?;
+        let call = {
+            use api::runtime_types::bounded_collections::bounded_vec::BoundedVec;
+            let mirrors = mirrors.into_iter();
+            api::transactions().arena_tasks().open_shard(
+                self.plan.task,
+                round,
+                shard.into(),
+                BoundedVec(
+                    proof
+                        .iter()
+                        .map(|hash| subxt::utils::H256(hash.0))
+                        .collect(),
+                ),
+                BoundedVec(mirrors.map(|uri| BoundedVec(uri.into_inner())).collect()),
+            )
+        };
+        let included = service.send(&call).await?;
+        self.out.note(format!(
+            "✓ block {}: the shard of round {round} is open: {}",
+            included.receipt.block,
+            uris.join(", ")
+        ));
+        Ok(())
+    }
+}
+
+/// The creator's service key signs; everybody else is told so before the first shard is due.
+async fn check_key(at: &At, view: &views::Task, key: &Keypair) -> Result<()> {
+    let account = crate::tx::account(key);
+    match keys::service_key(at, &view.creator).await? {
+        Some(known) if known == account => Ok(()),
+        Some(known) => Err(bad_input(format!(
+            "the service key of {}, who created the task, is {known}, not {account}",
+            view.creator
+        ))),
+        None => Err(bad_input(format!(
+            "{}, who created the task, has no service key; `arena service-key set` registers one",
+            view.creator
+        ))),
+    }
+}
+
+/// Rounds whose shard the next block can take, once the block that fixed their models is final:
+/// on another fork a model could still be published by who has seen the shard.
+fn due(view: &views::Task, finalized: u32, now: u32) -> Vec<Round> {
+    let next = now.saturating_add(1);
+    let fits = |live: &&views::LiveRound| {
+        live.shard == ShardState::Awaited
+            && live.schedule.takes_shard(next)
+            && finalized.saturating_add(1) >= live.schedule.seed
+    };
+    view.live
+        .iter()
+        .filter(fits)
+        .map(|live| live.round)
+        .collect()
+}
+
+/// Whether no shard is to come.
+fn is_over(view: &views::Task) -> bool {
+    let judged =
+        |live: &views::LiveRound| matches!(live.shard, ShardState::Open | ShardState::Missed);
+    match view.phase {
+        TaskPhase::Submission => false,
+        TaskPhase::FinalValidation => view.live.iter().all(judged),
+        TaskPhase::Challenge | TaskPhase::Closed | TaskPhase::Cancelled => true,
+    }
+}
+
+/// How a shard is called where everybody finds it.
+fn public_name(shard: &Shard) -> String {
+    hex::encode(shard.blake3)
+}
+
+/// Puts a file where it is served: all of it or nothing.
+fn publish(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        return Ok(());
+    }
+    let failed = || format!("can't put the shard at {}", to.display());
+    let folder = to.parent().ok_or_else(|| anyhow!("no directory"))?;
+    let copy = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    fs::copy(from, copy.path()).with_context(failed)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // A temporary file is its owner's alone; an open shard is for everybody.
+        let all = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(copy.path(), all).with_context(failed)?;
+    }
+    copy.as_file().sync_all().with_context(failed)?;
+    copy.persist(to).map_err(|e| e.error).with_context(failed)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arena_primitives::{
+        AccountId, Hash, Metric,
+        time::{RoundPhase, Schedule, Windows},
+    };
+
+    fn view(shard: ShardState, phase: TaskPhase) -> views::Task {
+        let windows = Windows {
+            gap: 2,
+            publish: 3,
+            seed: 2,
+            commit: 8,
+            reveal: 4,
+        };
+        let schedule = Schedule::new(10, 20, &windows);
+        assert_eq!((schedule.seed, schedule.shard_due()), (35, 39));
+        views::Task {
+            id: 0,
+            name: String::new(),
+            creator: AccountId::from([0; 32]),
+            spec_hash: Hash::zero(),
+            metric: Metric::Accuracy,
+            phase,
+            open_round: Some(2),
+            last_settled: None,
+            rounds: 3,
+            live: vec![views::LiveRound {
+                round: 1,
+                schedule,
+                phase: RoundPhase::Seed,
+                shard,
+            }],
+            phase_ends: None,
+        }
+    }
+
+    #[test]
+    fn a_shard_should_be_due_in_its_window_once_its_models_are_final() {
+        let awaited = view(ShardState::Awaited, TaskPhase::Submission);
+        let in_window = |finalized| -> Vec<u32> {
+            (0..60)
+                .filter(|now| due(&awaited, finalized, *now) == [1])
+                .collect()
+        };
+        assert_eq!(in_window(34), [34, 35, 36, 37]);
+        assert_eq!(in_window(33), [] as [u32; 0]);
+        for other in [ShardState::Open, ShardState::Missed, ShardState::NotSealed] {
+            assert!(due(&view(other, TaskPhase::Submission), 99, 36).is_empty());
+        }
+    }
+
+    #[test]
+    fn the_end_should_be_the_last_shard() {
+        let over = |shard, phase| is_over(&view(shard, phase));
+        assert!(!over(ShardState::Missed, TaskPhase::Submission));
+        assert!(!over(ShardState::Awaited, TaskPhase::FinalValidation));
+        assert!(over(ShardState::Open, TaskPhase::FinalValidation));
+        assert!(over(ShardState::Missed, TaskPhase::FinalValidation));
+        assert!(over(ShardState::Open, TaskPhase::Cancelled));
+    }
+
+    #[test]
+    fn publish_should_copy_whole_files_that_all_can_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&from, "shard").unwrap();
+        publish(&from, &to).unwrap();
+        publish(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "shard");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(publish(&from, Path::new("/nonexistent/x")).is_err());
+    }
+}
