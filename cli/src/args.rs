@@ -6,7 +6,7 @@ use crate::{
     template::{Kind, Preset},
 };
 use arena_primitives::{AccountId, Role, Round, TaskId, TaskPhase, Venue};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Command line of AIArena for creators, trainers, validators, delegators and voters.
@@ -387,13 +387,13 @@ pub(crate) struct OpenArgs {
 
 /// What a model is checked against.
 #[derive(Debug, Args)]
-#[group(id = "against", required = true, multiple = false, args = ["task", "spec"])]
+#[command(group(ArgGroup::new("against").required(true).multiple(false)))]
 pub(crate) struct CheckArgs {
     /// A task of the chain.
-    #[arg(long)]
+    #[arg(long, group = "against")]
     pub(crate) task: Option<TaskId>,
     /// A spec file; no node is asked.
-    #[arg(long)]
+    #[arg(long, group = "against")]
     pub(crate) spec: Option<PathBuf>,
     /// Directory of the model.
     #[arg(long)]
@@ -405,13 +405,13 @@ pub(crate) struct CheckArgs {
 
 /// What is sealed.
 #[derive(Debug, Args)]
-#[group(id = "data", required = true, multiple = false, args = ["shard", "split"])]
+#[command(group(ArgGroup::new("data").required(true).multiple(false)))]
 pub(crate) struct SealArgs {
     /// The shards: of round 1, round 2, …, and last of final validation.
-    #[arg(long, num_args = 2..)]
+    #[arg(long, num_args = 2.., group = "data")]
     pub(crate) shard: Vec<PathBuf>,
     /// A JSONL file whose lines are dealt at random to all shards.
-    #[arg(long, requires = "rounds")]
+    #[arg(long, requires = "rounds", group = "data")]
     pub(crate) split: Option<PathBuf>,
     /// Submission rounds of the task; there is one shard more.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(arena_primitives::MAX_ROUNDS)))]
@@ -476,8 +476,12 @@ pub(crate) struct SubmitArgs {
     #[command(flatten)]
     pub(crate) service: Service,
     /// Stays, and publishes when the window opens.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "node")]
     pub(crate) watch: bool,
+    /// Leaves it to the node at this address, which has the service key in its keystore
+    /// (`service-key set --insert`), to publish when the window opens.
+    #[arg(long)]
+    pub(crate) node: Option<String>,
     /// Where the state is kept [default: submission-taskN-ROOT.json].
     #[arg(long)]
     pub(crate) state: Option<PathBuf>,
@@ -531,6 +535,14 @@ mod tests {
         for line in [
             "key inspect --suri //Alice",
             "dataset hash data/text/tokenizer.json",
+            "dataset seal --split e.jsonl --rounds 3 --out sealed",
+            "dataset seal --shard a b c --out sealed",
+            "dataset open --task 0 --seal sealed/seal.json --publish served --uri file:///served \
+             --service-suri //A//service --once",
+            "check --task 0 --model m --data e.jsonl",
+            "check --spec s.json --model m",
+            "submit --task 0 --model m --uri file:///m --suri //A --service-suri //A//service \
+             --node ws://127.0.0.1:1",
             "spec template --preset paper --kind language",
             "service-key set --key-suri //A//service --insert ws://127.0.0.1:1 --suri //A",
             "propose --max-share 50 --spec s.json --suri //A",
@@ -552,6 +564,18 @@ mod tests {
             let parsed = Cli::try_parse_from(words.into_iter().chain(line.split_whitespace()));
             assert!(parsed.is_ok_and(|cli| cli.json), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_sealed_or_checked_should_be_named_once() {
+        let refused = |line: &str| Cli::try_parse_from(line.split(' ')).is_err();
+        assert!(refused("arena dataset seal --out x"));
+        assert!(refused("arena dataset seal --split e --out x"));
+        assert!(refused(
+            "arena dataset seal --split e --rounds 2 --shard a b --out x"
+        ));
+        assert!(refused("arena check --model m"));
+        assert!(refused("arena check --task 1 --spec s --model m"));
     }
 
     #[test]

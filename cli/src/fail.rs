@@ -144,7 +144,7 @@ mod tests {
             duty_refusal(3).map(|(refusal, _)| refusal),
             Some(DutyRefusal::WrongPhase)
         );
-        assert!(duty_refusal(0).is_none() && duty_refusal(8).is_none());
+        assert!(duty_refusal(0).is_none() && duty_refusal(9).is_none());
         let told = pool_message("Invalid Transaction: Custom error: 5").to_string();
         assert!(told.contains("AlreadyDone"), "{told}");
         let told = invalid(&TransactionInvalid::Custom(99)).to_string();

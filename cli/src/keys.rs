@@ -126,12 +126,17 @@ pub(crate) async fn set(
     })
 }
 
-async fn insert_key(url: &str, suri: &str, key: &Keypair) -> Result<()> {
+/// A node of one's own, by the address of its RPC.
+pub(crate) async fn own_node(url: &str) -> Result<RpcClient> {
     // A node serves both on one port.
     let socket = url.replacen("http", "ws", usize::from(url.starts_with("http")));
-    let client = RpcClient::from_insecure_url(&socket)
+    RpcClient::from_insecure_url(&socket)
         .await
-        .with_context(|| format!("can't reach the node at {url}"))?;
+        .with_context(|| format!("can't reach the node at {url}"))
+}
+
+async fn insert_key(url: &str, suri: &str, key: &Keypair) -> Result<()> {
+    let client = own_node(url).await?;
     let key_type = String::from_utf8_lossy(&KEY_TYPE.0).into_owned();
     crate::chain::Legacy::new(client)
         .author_insert_key(key_type, suri.to_string(), key.public_key().0.to_vec())

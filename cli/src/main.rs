@@ -126,6 +126,7 @@ async fn submit(out: Out, chain: &Chain, args: SubmitArgs) -> Result<()> {
         uris: args.uri,
         state: args.state,
         watch: args.watch,
+        node: args.node,
     };
     submit::submit(out, &operator, &service, plan).await
 }

@@ -142,30 +142,27 @@ impl Opener {
             seal,
             folder,
         };
+        // What is wrong with a later shard must not keep this one closed: it is told, and can be
+        // mended until the shard is due.
         let first = view.last_settled.unwrap_or(0).saturating_add(1);
         for round in first..=shard_count(spec.rounds) {
-            opener.file(round)?;
-            let (shard, ..) = opener.seal.shard_of(round)?;
-            spec::uris("--uri", &opener.uris(&shard))
-                .map_err(|why| bad_input(format!("{why:#}")))?;
+            let (shard, _, file) = opener.seal.shard_of(round)?;
+            let path = opener.folder.join(file);
+            let there = fs::metadata(&path).is_ok_and(|found| found.len() == shard.bytes);
+            if !there {
+                out.note(format!(
+                    "✗ round {round}: {} is not there with {} bytes; restore it before it is due",
+                    path.display(),
+                    shard.bytes
+                ));
+            }
         }
+        let (shard, ..) = opener.seal.shard_of(1)?;
+        spec::uris("--uri", &opener.uris(&shard)).map_err(|why| bad_input(format!("{why:#}")))?;
         let publish = &opener.plan.publish;
         fs::create_dir_all(publish)
             .with_context(|| format!("can't make the directory {}", publish.display()))?;
         Ok(opener)
-    }
-
-    /// The file of a round's shard, with the content that was sealed.
-    fn file(&self, round: Round) -> Result<PathBuf> {
-        let (shard, _, file) = self.seal.shard_of(round)?;
-        let path = self.folder.join(file);
-        let (blake3, bytes) = spec::hash_file(&path)?;
-        ensure!(
-            (blake3, bytes) == (shard.blake3, shard.bytes),
-            "{} is not what was sealed for round {round}; restore it from a copy",
-            path.display()
-        );
-        Ok(path)
     }
 
     fn uris(&self, shard: &Shard) -> Vec<String> {
@@ -187,7 +184,8 @@ impl Opener {
         let service = Sender {
             chain,
             signer: key.clone(),
-            finalized: false,
+            // Who runs this once looks no second time.
+            finalized: self.plan.once,
         };
         let mut blocks = chain.best_blocks().await?;
         while let Some(block) = blocks.next().await {
@@ -197,7 +195,8 @@ impl Opener {
                 .await
                 .context("can't read a best block")?;
             let view = task(&at, self.plan.task).await?;
-            let finalized = number(&chain.finalized().await?);
+            let last = chain.finalized().await?;
+            let finalized = number(&last);
             *pause = Duration::from_secs(1);
             for live in &view.live {
                 if live.shard == ShardState::Missed && done.missed.insert(live.round) {
@@ -207,20 +206,28 @@ impl Opener {
                     ));
                 }
             }
-            for round in due(&view, finalized, number(&at)) {
+            for (round, is_final) in due(&view, finalized, number(&at)) {
+                let now = number(&at);
+                if !is_final {
+                    self.out.note(format!(
+                        "✗ block {now}: finality stands at {finalized}, before the models of \
+                         round {round} were fixed; it is opened all the same, or the bond is lost"
+                    ));
+                }
                 match self.open_one(&service, round).await {
                     Ok(()) => {
                         done.opened.insert(round);
                     }
+                    Err(why) if self.plan.once => return Err(why),
                     Err(why) => {
-                        let now = number(&at);
                         self.out.note(format!(
                             "block {now}: round {round} is not open yet: {why:#}"
                         ));
                     }
                 }
             }
-            if self.plan.once || is_over(&view) {
+            // Until it is final: a fork may drop what opened a shard, which is then sent again.
+            if self.plan.once || is_over(&task(&last, self.plan.task).await?) {
                 return Ok(());
             }
         }
@@ -228,11 +235,9 @@ impl Opener {
     }
 
     async fn open_one(&self, service: &Sender<'_>, round: Round) -> Result<()> {
-        let (shard, proof, _) = self.seal.shard_of(round)?;
-        publish(
-            &self.file(round)?,
-            &self.plan.publish.join(public_name(&shard)),
-        )?;
+        let (shard, proof, file) = self.seal.shard_of(round)?;
+        let served = self.plan.publish.join(public_name(&shard));
+        publish(&self.folder.join(file), &served, &shard)?;
         let uris = self.uris(&shard);
         let mirrors = spec::uris("--uri", &uris)?;
         let call = {
@@ -277,20 +282,21 @@ async fn check_key(at: &At, view: &views::Task, key: &Keypair) -> Result<()> {
     }
 }
 
-/// Rounds whose shard the next block can take, once the block that fixed their models is final:
-/// on another fork a model could still be published by who has seen the shard.
-fn due(view: &views::Task, finalized: u32, now: u32) -> Vec<Round> {
+/// In so many last blocks of the window a shard is opened whether its models are final or not.
+const LAST_BLOCKS: u32 = 2;
+
+/// Rounds whose shard the next block can take, once the block that fixed their models is final: on
+/// another fork a model could still be published by who has seen the shard. In the window's last
+/// blocks without that, which is told with it: finality may stand still for long.
+fn due(view: &views::Task, finalized: u32, now: u32) -> Vec<(Round, bool)> {
     let next = now.saturating_add(1);
-    let fits = |live: &&views::LiveRound| {
-        live.shard == ShardState::Awaited
-            && live.schedule.takes_shard(next)
-            && finalized.saturating_add(1) >= live.schedule.seed
+    let fits = |live: &views::LiveRound| {
+        let takes = live.shard == ShardState::Awaited && live.schedule.takes_shard(next);
+        let is_final = finalized.saturating_add(1) >= live.schedule.seed;
+        let is_last = next.saturating_add(LAST_BLOCKS) >= live.schedule.shard_due();
+        (takes && (is_final || is_last)).then_some((live.round, is_final))
     };
-    view.live
-        .iter()
-        .filter(fits)
-        .map(|live| live.round)
-        .collect()
+    view.live.iter().filter_map(fits).collect()
 }
 
 /// Whether no shard is to come.
@@ -309,15 +315,23 @@ fn public_name(shard: &Shard) -> String {
     hex::encode(shard.blake3)
 }
 
-/// Puts a file where it is served: all of it or nothing.
-fn publish(from: &Path, to: &Path) -> Result<()> {
-    if to.exists() {
+/// Puts a file with this content where it is served: all of it or nothing. What is there already
+/// with another content, cut off for instance, is replaced.
+fn publish(from: &Path, to: &Path, shard: &Shard) -> Result<()> {
+    let sealed = (shard.blake3, shard.bytes);
+    if to.exists() && spec::hash_file(to)? == sealed {
         return Ok(());
     }
     let failed = || format!("can't put the shard at {}", to.display());
     let folder = to.parent().ok_or_else(|| anyhow!("no directory"))?;
     let copy = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    fs::copy(from, copy.path()).with_context(failed)?;
+    fs::copy(from, copy.path())
+        .with_context(|| format!("can't copy {} to {}", from.display(), folder.display()))?;
+    ensure!(
+        spec::hash_file(copy.path())? == sealed,
+        "{} is not what was sealed; restore it from a copy",
+        from.display()
+    );
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -371,13 +385,15 @@ mod tests {
     #[test]
     fn a_shard_should_be_due_in_its_window_once_its_models_are_final() {
         let awaited = view(ShardState::Awaited, TaskPhase::Submission);
-        let in_window = |finalized| -> Vec<u32> {
-            (0..60)
-                .filter(|now| due(&awaited, finalized, *now) == [1])
-                .collect()
+        let in_window = |finalized, is_final| -> Vec<u32> {
+            let opens = |now: &u32| due(&awaited, finalized, *now) == [(1, is_final)];
+            (0..60).filter(opens).collect()
         };
-        assert_eq!(in_window(34), [34, 35, 36, 37]);
-        assert_eq!(in_window(33), [] as [u32; 0]);
+        assert_eq!(in_window(34, true), [34, 35, 36, 37]);
+        assert!(in_window(34, false).is_empty());
+        // Finality stands still: the last two blocks of the window, before block 39.
+        assert_eq!(in_window(33, false), [36, 37]);
+        assert!(in_window(33, true).is_empty());
         for other in [ShardState::Open, ShardState::Missed, ShardState::NotSealed] {
             assert!(due(&view(other, TaskPhase::Submission), 99, 36).is_empty());
         }
@@ -394,14 +410,26 @@ mod tests {
     }
 
     #[test]
-    fn publish_should_copy_whole_files_that_all_can_read() {
+    fn publish_should_copy_what_was_sealed_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        let shard = Shard {
+            blake3: *blake3::hash(b"shard").as_bytes(),
+            bytes: 5,
+            salt: Hash::zero(),
+        };
+        fs::write(&from, "other").unwrap();
+        let refused = publish(&from, &to, &shard).unwrap_err();
+        assert!(refused.to_string().contains("restore"), "{refused:#}");
+        assert!(!to.exists());
         fs::write(&from, "shard").unwrap();
-        publish(&from, &to).unwrap();
-        publish(&from, &to).unwrap();
-        assert_eq!(fs::read_to_string(&to).unwrap(), "shard");
+        // What an earlier run left cut off.
+        fs::write(&to, "sha").unwrap();
+        for _ in 0..2 {
+            publish(&from, &to, &shard).unwrap();
+            assert_eq!(fs::read_to_string(&to).unwrap(), "shard");
+        }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-        assert!(publish(&from, Path::new("/nonexistent/x")).is_err());
+        assert!(publish(&from, Path::new("/nonexistent/x"), &shard).is_err());
     }
 }

@@ -15,6 +15,7 @@ use arena_primitives::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -158,6 +159,23 @@ impl Seal {
     }
 }
 
+/// What becomes a shard.
+struct Content {
+    bytes: Vec<u8>,
+    /// Of its file's name, for people.
+    ending: String,
+}
+
+impl Content {
+    fn read(path: &Path) -> Result<Self> {
+        let ending = path.extension().unwrap_or_default();
+        Ok(Content {
+            bytes: fs::read(path).with_context(|| format!("can't read {}", path.display()))?,
+            ending: ending.to_string_lossy().into_owned(),
+        })
+    }
+}
+
 /// What was sealed.
 #[derive(Serialize)]
 struct SealedView {
@@ -178,11 +196,11 @@ struct SealedFileView {
 /// Seals shards into a new directory.
 pub(crate) fn seal(out: Out, args: SealArgs) -> Result<()> {
     let contents = match &args.split {
-        Some(file) => deal(file, shard_count(args.rounds.unwrap_or(0)))?,
+        Some(file) => deal(out, file, shard_count(args.rounds.unwrap_or(0)))?,
         None => args
             .shard
             .iter()
-            .map(|file| fs::read(file).with_context(|| format!("can't read {}", file.display())))
+            .map(|file| Content::read(file))
             .collect::<Result<_>>()?,
     };
     let most = shard_count(MAX_ROUNDS) as usize;
@@ -247,8 +265,8 @@ fn human(view: &SealedView) -> String {
 }
 
 /// Two equal shards, by their rounds.
-fn twins(contents: &[Vec<u8>]) -> Option<(usize, usize)> {
-    let hashes: Vec<_> = contents.iter().map(|bytes| blake3::hash(bytes)).collect();
+fn twins(contents: &[Content]) -> Option<(usize, usize)> {
+    let hashes: Vec<_> = contents.iter().map(|c| blake3::hash(&c.bytes)).collect();
     hashes.iter().enumerate().find_map(|(a, hash)| {
         let b = hashes.iter().skip(a + 1).position(|other| other == hash)?;
         Some((a + 1, a + b + 2))
@@ -256,12 +274,13 @@ fn twins(contents: &[Vec<u8>]) -> Option<(usize, usize)> {
 }
 
 /// Deals the lines of a JSONL file at random, each to one of `count` shards that differ by one
-/// line at most.
-fn deal(path: &Path, count: u32) -> Result<Vec<Vec<u8>>> {
+/// line at most. Of lines that are equal one is dealt: opening its shard would open the others'.
+fn deal(out: Out, path: &Path, count: u32) -> Result<Vec<Content>> {
     let bytes = fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
-    let lines: Vec<&[u8]> = bytes
+    let mut lines: Vec<&[u8]> = bytes
         .split(|byte| *byte == b'\n')
-        .filter(|line| !line.trim_ascii().is_empty())
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
         .collect();
     for (n, line) in (1..).zip(&lines) {
         serde_json::from_slice::<serde::de::IgnoredAny>(line).map_err(|why| {
@@ -272,17 +291,30 @@ fn deal(path: &Path, count: u32) -> Result<Vec<Vec<u8>>> {
             ))
         })?;
     }
+    let (all, mut seen) = (lines.len(), BTreeSet::new());
+    lines.retain(|line| seen.insert(*line));
+    if lines.len() < all {
+        out.note(format!(
+            "{} of {all} samples are repeated and left out",
+            all - lines.len()
+        ));
+    }
     let count = count as usize;
     if lines.len() < count {
         return Err(bad_input(format!(
-            "{} has {} samples, fewer than the {count} shards",
+            "{} has {} different samples, fewer than the {count} shards",
             path.display(),
             lines.len()
         )));
     }
     let mut key = [0; 32];
     keys::random(&mut key)?;
-    Ok(dealt(&lines, count, &key))
+    let shards = dealt(&lines, count, &key).into_iter();
+    let content = |bytes| Content {
+        bytes,
+        ending: "jsonl".into(),
+    };
+    Ok(shards.map(content).collect())
 }
 
 /// In the order of a keyed hash of their places, which nobody can tell without the key.
@@ -299,29 +331,28 @@ fn dealt(lines: &[&[u8]], count: usize, key: &[u8; 32]) -> Vec<Vec<u8>> {
     shards
 }
 
-/// Writes the shards and, last, what opens them. Never over another seal, whose salts would be
-/// lost with it.
-fn write(folder: &Path, contents: &[Vec<u8>]) -> Result<Seal> {
-    if folder.join(FILE_NAME).exists() {
+/// Writes the shards and, last, what opens them, into a directory of their own: never over another
+/// seal, whose salts would be lost with it, or over anything else.
+fn write(folder: &Path, contents: &[Content]) -> Result<Seal> {
+    let failed = || format!("can't write into {}", folder.display());
+    if fs::read_dir(folder).is_ok_and(|mut there| there.next().is_some()) {
         return Err(bad_input(format!(
-            "{} holds a seal already; name another directory",
+            "{} is not empty; name a new directory",
             folder.display()
         )));
     }
-    let failed = || format!("can't write into {}", folder.display());
-    fs::create_dir_all(folder).with_context(failed)?;
+    let mut make = fs::DirBuilder::new();
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).with_context(failed)?;
-    }
+    std::os::unix::fs::DirBuilderExt::mode(&mut make, 0o700);
+    make.recursive(true).create(folder).with_context(failed)?;
     let mut shards = Vec::with_capacity(contents.len());
-    for (round, bytes) in (1u32..).zip(contents) {
-        let name = PathBuf::from(format!("round-{round}{}", ending(bytes)));
+    for (round, content) in (1u32..).zip(contents) {
+        let mut name = PathBuf::from(format!("round-{round}"));
+        name.set_extension(&content.ending);
         let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-        file.write_all(bytes).with_context(failed)?;
+        file.write_all(&content.bytes).with_context(failed)?;
         file.as_file().sync_all().with_context(failed)?;
-        file.persist(folder.join(&name))
+        file.persist_noclobber(folder.join(&name))
             .map_err(|e| e.error)
             .with_context(failed)?;
         shards.push(SealedFile::new(folder, name)?);
@@ -329,14 +360,6 @@ fn write(folder: &Path, contents: &[Vec<u8>]) -> Result<Seal> {
     let seal = Seal::new(shards)?;
     write_private(&folder.join(FILE_NAME), &seal).with_context(failed)?;
     Ok(seal)
-}
-
-/// For people: programs tell the two apart by their first bytes.
-fn ending(bytes: &[u8]) -> &'static str {
-    match bytes.first() {
-        Some(b'{') => ".jsonl",
-        _ => ".safetensors",
-    }
 }
 
 #[cfg(test)]

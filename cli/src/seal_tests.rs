@@ -52,6 +52,22 @@ fn each_round_should_have_its_own_lines_and_a_proof_that_the_chain_takes() {
 }
 
 #[test]
+fn equal_lines_should_be_dealt_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.jsonl");
+    fs::write(&path, "{\"a\":1}\n {\"a\":1}\n{\"a\":2}\n{\"a\":1}\n").unwrap();
+    let mut with = args(folder.path());
+    with.split = Some(path);
+    with.rounds = Some(1);
+    seal(Out { json: true }, with).unwrap();
+    let sealed = folder.path().join("sealed");
+    let text = |n: u32| fs::read_to_string(sealed.join(format!("round-{n}.jsonl"))).unwrap();
+    let mut both = [text(1), text(2)];
+    both.sort();
+    assert_eq!(both, ["{\"a\":1}\n", "{\"a\":2}\n"]);
+}
+
+#[test]
 fn lines_should_be_dealt_by_the_key() {
     let all: Vec<Vec<u8>> = (0..100u8).map(|n| vec![n]).collect();
     let lines: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
@@ -96,7 +112,7 @@ fn bad_data_should_be_refused_and_nothing_overwritten() {
 
     split(folder.path(), 9, 2).unwrap();
     let before = fs::read(folder.path().join("sealed").join(FILE_NAME)).unwrap();
-    refused(split(folder.path(), 9, 2), "holds a seal already");
+    refused(split(folder.path(), 9, 2), "is not empty");
     let after = fs::read(folder.path().join("sealed").join(FILE_NAME)).unwrap();
     assert_eq!(before, after);
 }

@@ -119,13 +119,65 @@ fn bad_values_should_be_refused_with_the_name_of_the_field() {
 }
 
 #[test]
-fn a_percentile_should_come_with_a_warning() {
+fn a_percentile_and_public_data_should_come_with_a_warning() {
     let mut json = template(Preset::Default, Kind::Digits);
-    assert!(warnings(&json.clone().into_spec(here()).unwrap()).is_empty());
+    let fields = |json: &SpecJson| -> Vec<&str> {
+        let spec = json.clone().into_spec(here()).unwrap();
+        check(&spec).unwrap();
+        let warnings = warnings(&spec).into_iter();
+        warnings.map(|w| w.split(':').next().unwrap()).collect()
+    };
+    let public = FileData {
+        file: "Cargo.toml".into(),
+        uris: vec!["https://example.org/x".into()],
+        samples: 0,
+    };
+    json.data = DataJson::File(public);
+    assert_eq!(fields(&json), ["data"]);
     json.rewards.cap = WeightCap::Percentile(88);
-    let spec = json.into_spec(here()).unwrap();
-    check(&spec).unwrap();
-    assert!(warnings(&spec)[0].contains("rewards.cap"));
+    assert_eq!(fields(&json), ["data", "rewards.cap"]);
+    json.data = DataJson::Sealed(SealedJson {
+        root: "7".repeat(64),
+        max_bytes: 1,
+        samples: 0,
+    });
+    assert_eq!(fields(&json), ["rewards.cap"]);
+}
+
+#[test]
+fn sealed_data_should_be_read_from_its_seal_and_fit_the_rounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let shards: Vec<_> = ["a", "bb", "ccc"]
+        .map(|text| {
+            let path = folder.path().join(text);
+            fs::write(&path, text).unwrap();
+            path
+        })
+        .into();
+    let args = crate::args::SealArgs {
+        shard: shards,
+        split: None,
+        rounds: Some(2),
+        out: folder.path().join("sealed"),
+    };
+    crate::seal::seal(crate::out::Out { json: true }, args).unwrap();
+    let mut json = template(Preset::Default, Kind::Digits);
+    json.data = DataJson::Seal(SealPath {
+        seal: "sealed/seal.json".into(),
+        samples: 5,
+    });
+    json.rounds = 3;
+    let refused = json.clone().into_spec(folder.path()).unwrap_err();
+    assert!(
+        format!("{refused:#}").contains("needs 4 shards"),
+        "{refused:#}"
+    );
+    json.rounds = 2;
+    let spec = json.into_spec(folder.path()).unwrap();
+    let sealed = spec.sealed().expect("is sealed");
+    assert_eq!((sealed.max_bytes, sealed.samples), (3, 5));
+    let again = SpecJson::from_spec(&spec);
+    assert_eq!(again.into_spec(folder.path()).unwrap(), spec);
 }
 
 #[test]

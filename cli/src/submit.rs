@@ -12,13 +12,17 @@ use crate::{
 };
 use anyhow::{Context, Result, anyhow, bail};
 use arena_models::{Manifest, manifest};
-use arena_primitives::{AccountId, Hash, TaskId};
+use arena_primitives::{AccountId, Hash, Publication, TaskId};
+use codec::Encode;
 use serde::Serialize;
 use std::{
     fs,
     path::{Path, PathBuf},
 };
-use subxt::utils::H256;
+use subxt::{
+    rpcs::{RpcClient, rpc_params},
+    utils::H256,
+};
 
 /// What `submit` was told.
 pub(crate) struct Plan {
@@ -32,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) state: Option<PathBuf>,
     /// Publish when the window opens.
     pub(crate) watch: bool,
+    /// A node that publishes then, with the service key in its keystore.
+    pub(crate) node: Option<String>,
 }
 
 /// What a submission did so far.
@@ -44,6 +50,9 @@ struct Submitted {
     commitment: Hash,
     state_file: PathBuf,
     published: bool,
+    /// The node that will publish it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
     /// Of the commitment; absent if it was on chain already.
     #[serde(skip_serializing_if = "Option::is_none")]
     submission: Option<Receipt>,
@@ -67,7 +76,21 @@ pub(crate) async fn submit(
     let mut state = prepare(out, &path, plan.task, operator, root, plan.uris)?;
     // Before anything is sent: a crash must not lose the nonce.
     state.write(&path)?;
+    // Before the commitment, so that none is made that nobody publishes.
+    let node = match &plan.node {
+        Some(url) => Some(keys::own_node(url).await?),
+        None => None,
+    };
     let receipt = commit(out, sender, &mut state, &path).await?;
+    if let Some(node) = node {
+        hand_over(&node, &state).await.with_context(|| {
+            format!(
+                "the model is committed to, but its node doesn't know how to publish it; run the \
+                 same command again, or arena publish --state {}",
+                path.display()
+            )
+        })?;
+    }
     let published = plan.watch && {
         watch(out, sender.chain, service, &state).await?;
         true
@@ -79,9 +102,28 @@ pub(crate) async fn submit(
         commitment: state.commitment(),
         state_file: path,
         published,
+        node: plan.node,
         submission: receipt,
     };
     out.show(&view, human)
+}
+
+/// Leaves a node what it needs to publish: its offchain worker does so in the round's window.
+async fn hand_over(node: &RpcClient, state: &Submission) -> Result<()> {
+    let round = state
+        .round
+        .ok_or_else(|| anyhow!("the submission has no round"))?;
+    let publication = Publication {
+        manifest_root: state.manifest_root,
+        uris: spec::uris("uris of the state file", &state.uris)?,
+        nonce: state.nonce,
+    };
+    let key = Publication::storage_key(state.task, round, &state.operator);
+    let hex = |bytes: &[u8]| format!("0x{}", hex::encode(bytes));
+    let params = rpc_params!["PERSISTENT", hex(&key), hex(&publication.encode())];
+    node.request::<()>("offchain_localStorageSet", params)
+        .await
+        .context("the node keeps nothing; allow it with --rpc-methods unsafe on loopback")
 }
 
 /// The state of the same submission if the file has it, else a new one.
@@ -128,6 +170,8 @@ fn human(view: &Submitted) -> String {
         .unwrap_or_default();
     let next = if view.published {
         "✓ published".to_string()
+    } else if let Some(node) = &view.node {
+        format!("the node at {node} publishes it in the round's window")
     } else {
         format!(
             "publish in the round's window: arena publish --state {}",

@@ -62,7 +62,7 @@ fn publish_models(stage: &Stage) {
         .iter()
         .map(|trainer| {
             let model = directory(&stage.cluster.base, trainer.models[0].1);
-            submit(&stage.cluster, stage.task, trainer.suri, &model, 1).unwrap()
+            submit(&stage.cluster, stage.task, trainer, &model, 1).unwrap()
         })
         .collect();
     for mut submission in submissions {

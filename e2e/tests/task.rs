@@ -4,18 +4,22 @@
 mod common;
 
 use arena_e2e::{
+    cli,
     demo::{checks, people, report::Report},
     poll,
     spec::Kind,
+    train::{break_model, model_dir},
 };
 use common::{Stage, plan};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 #[test]
 fn task_should_go_from_proposal_to_payout() {
     let mut plan = plan(Kind::Digits, 100, ["digits/mlp", "digits/mlp-short"]);
     plan.spec.sealed = true;
+    plan.trainers[0].by_node = true;
     let stage = Stage::set(plan);
+    check_says_what_a_model_is_worth(&stage);
     let served = stage.dir.path().join("served");
     let mut opener = stage.open_shards(&served);
     stage.journey().follow().unwrap();
@@ -48,4 +52,31 @@ fn task_should_go_from_proposal_to_payout() {
     let report: Report = serde_json::from_value(stage.report()).unwrap();
     let failures = checks::failures(&report, &plans, &tasks, &stage.addresses);
     assert!(failures.is_empty(), "{failures:#?}\n{report:#?}");
+}
+
+/// Before anything is submitted: a model's score on the data, and why a broken one has none.
+fn check_says_what_a_model_is_worth(stage: &Stage) {
+    let data = Kind::Digits.eval_data(&common::data());
+    let check = |model: &Path| {
+        let args = [
+            "check",
+            "--task",
+            &stage.task.to_string(),
+            "--model",
+            &model.display().to_string(),
+            "--data",
+            &data.display().to_string(),
+        ];
+        let args = args.map(Into::into).into();
+        stage.cluster.arena.run_args(args, Duration::from_secs(60))
+    };
+    let good = model_dir(&stage.cluster.base, "digits/mlp");
+    let found = check(&good).unwrap();
+    let score = cli::number(&found, "score").unwrap();
+    assert!(score > 500_000_000, "{found}");
+    assert_eq!(found["ownData"], false, "the task's data is sealed");
+    let broken = stage.dir.path().join("broken");
+    break_model(&good, &broken).unwrap();
+    let error = format!("{:#}", check(&broken).unwrap_err());
+    assert!(error.contains("invalid"), "{error}");
 }

@@ -1,8 +1,43 @@
 //! Duties: the feeless calls of service keys.
 
-use crate::{AccountId, Round, TaskId};
+use crate::{
+    AccountId, Hash, Round, TaskId, Uris,
+    hash::{Domain, hash},
+};
+use alloc::vec::Vec;
 use codec::{Decode, Encode};
 use scale_info::TypeInfo;
+
+/// Prefix of [`Publication::storage_key`].
+pub const PUBLICATION_PREFIX: &[u8] = b"arena::publish";
+
+/// What a trainer's node keeps of a committed model, to publish it in its round's window.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Publication {
+    /// The model.
+    pub manifest_root: Hash,
+    /// Where it can be fetched.
+    pub uris: Uris,
+    /// What hides it until it is published.
+    pub nonce: Hash,
+}
+
+impl Publication {
+    /// Where it lies in the node's persistent local storage, as SCALE.
+    pub fn storage_key(task: TaskId, round: Round, trainer: &AccountId) -> Vec<u8> {
+        let mut key = PUBLICATION_PREFIX.to_vec();
+        (task, round, trainer).encode_to(&mut key);
+        key
+    }
+
+    /// What `trainer` committed to: `H(operator ‖ manifest_root ‖ nonce)`.
+    pub fn commitment(&self, trainer: &AccountId) -> Hash {
+        hash(
+            Domain::Submission,
+            &(trainer, self.manifest_root, self.nonce),
+        )
+    }
+}
 
 /// Identifies one due of an operator: the pool keeps one transaction for each.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -194,8 +194,8 @@ pub struct Due {
 pub trait TaskRewards {
     /// A task begins; it may draw at most `max_share` of the emission.
     fn open(task: TaskId, max_share: Perbill);
-    /// The most that a task of this share can draw of the emission for a round of `minutes`.
-    fn largest_draw(max_share: Perbill, minutes: u32) -> Balance;
+    /// The most that a task of this share can draw of the emission of so many blocks.
+    fn largest_draw(max_share: Perbill, blocks: BlockNumber) -> Balance;
     /// The stake that draws for the task from now on; 0 stops it.
     fn set_counted(task: TaskId, counted: Balance);
     /// Ends the period for which the task may draw, and returns what it may draw for a round that
@@ -235,12 +235,20 @@ pub trait Rounds {
     fn models(task: TaskId, round: Round) -> RoundModels;
     /// What the round is scored on; `None` while its shard isn't open.
     fn data(task: TaskId, round: Round) -> Option<PublicData>;
+    /// What a trainer committed to in a round and hasn't published.
+    fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<H256>;
     /// Mirrors of a model.
     fn uris(task: TaskId, manifest_root: &H256) -> Option<Uris>;
     /// How many rounds, this one included, are still to be paid.
     fn rounds_left(task: TaskId, round: Round) -> u32;
     /// The round was paid; its rows can go and the next phase may begin.
     fn settled(task: TaskId, round: Round);
+}
+
+/// The call that makes a model public. Implemented by tasks, sent by scoring's offchain worker.
+pub trait Publishing<Call> {
+    /// Publishes in the round of `task` whose window is open.
+    fn publish(task: TaskId, publication: Publication) -> Call;
 }
 
 /// Settlement results. Implemented by scoring, used by tasks and challenges.

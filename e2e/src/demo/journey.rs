@@ -2,7 +2,7 @@
 
 use super::{
     people::service_key,
-    plan::{Model, Plan},
+    plan::{Model, Plan, Trainer},
 };
 use crate::{
     cluster::Cluster,
@@ -143,7 +143,7 @@ impl<'a> Journey<'a> {
         for trainer in &self.plan.trainers {
             for (_, model) in trainer.models.iter().filter(|(of, _)| *of == round) {
                 let dir = directory(&self.cluster.base, *model);
-                let process = submit(self.cluster, self.task, trainer.suri, &dir, round)?;
+                let process = submit(self.cluster, self.task, trainer, &dir, round)?;
                 started.push(process);
             }
         }
@@ -158,15 +158,21 @@ impl<'a> Journey<'a> {
 pub fn submit(
     cluster: &Cluster,
     task: u32,
-    suri: &str,
+    trainer: &Trainer,
     model: &Path,
     round: u32,
 ) -> Result<Process> {
+    let suri = trainer.suri;
     let name = suri.trim_start_matches('/');
     let state = cluster
         .base
         .join(format!("submission-{task}-{name}-{round}.json"));
-    let args = [
+    let publishes = if trainer.by_node {
+        vec!["--node".into(), cluster.first()?.url()]
+    } else {
+        vec!["--watch".into()]
+    };
+    let mut args = vec![
         "submit".into(),
         "--task".into(),
         task.to_string(),
@@ -178,13 +184,13 @@ pub fn submit(
         suri.into(),
         "--service-suri".into(),
         service_key(suri),
-        "--watch".into(),
         "--state".into(),
         state.display().to_string(),
     ];
+    args.extend(publishes);
     cluster
         .arena
-        .background(args.into())
+        .background(args)
         .with_context(|| format!("submission of {suri}"))
 }
 

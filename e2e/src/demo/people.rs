@@ -84,7 +84,8 @@ pub fn service_key(suri: &str) -> String {
     format!("{suri}//service")
 }
 
-/// Registers the service key of every operator, and of creators of sealed data; a validator's goes into a node of its own.
+/// Registers the service key of every operator, and of creators of sealed data; a validator's goes into a node of its own, and
+/// that of a trainer whose node publishes into the first.
 pub fn set_service_keys(cluster: &Cluster, plans: &[Plan]) -> Result<()> {
     let sealed = plans.iter().filter(|plan| plan.spec.sealed);
     let creators = sealed.map(|plan| plan.creator);
@@ -95,15 +96,12 @@ pub fn set_service_keys(cluster: &Cluster, plans: &[Plan]) -> Result<()> {
         .collect();
     let actions = who.into_iter().map(|suri| {
         let mut args = format!("service-key set --key-suri {}", service_key(suri));
-        if let Some(index) = VALIDATORS
-            .iter()
-            .position(|validator| validator.suri == suri)
-        {
+        let validator = VALIDATORS.iter().position(|other| other.suri == suri);
+        let mut trainers = plans.iter().flat_map(|plan| &plan.trainers);
+        let by_node = trainers.any(|trainer| trainer.suri == suri && trainer.by_node);
+        if let Some(index) = validator.or(by_node.then_some(0)) {
             let node = cluster.nodes.get(index % cluster.nodes.len().max(1));
-            args += &format!(
-                " --insert {}",
-                node.context("no node for a validator")?.url()
-            );
+            args += &format!(" --insert {}", node.context("no node for a key")?.url());
         }
         Ok(Action::new(suri, args))
     });

@@ -11,6 +11,8 @@ pub struct Trainer {
     pub stake: u32,
     /// Which model it submits in which round.
     pub models: Vec<(u32, Model)>,
+    /// Its node publishes them, not the command line.
+    pub by_node: bool,
 }
 
 /// Where a model comes from.
@@ -85,6 +87,7 @@ fn trainer(suri: &'static str, stake: u32, models: &[(u32, Model)]) -> Trainer {
         suri,
         stake,
         models: models.to_vec(),
+        by_node: false,
     }
 }
 

@@ -54,6 +54,7 @@ pub(crate) fn plan(kind: Kind, samples: u32, models: [&'static str; 2]) -> Plan 
                 suri,
                 stake: 20,
                 models: vec![(1, Model::Trained(model))],
+                by_node: false,
             })
             .collect(),
         validators: VALIDATORS.to_vec(),

@@ -138,7 +138,7 @@ impl TaskRewards for Table {
     fn due(_: TaskId, _: u32) -> Due {
         Due::default()
     }
-    fn largest_draw(_: Perbill, _: u32) -> Balance {
+    fn largest_draw(_: Perbill, _: BlockNumber) -> Balance {
         0
     }
     fn draw(_: TaskId, _: Due) -> Balance {

@@ -3,10 +3,8 @@
 
 use crate::*;
 use arena_primitives::{
-    AccountId, Balance, Round, TaskId, Venue,
-    traits::{
-        Burned, Clock as _, Counted, DelegatorRewards, Due, PayoutState, TaskRewards, Venues as _,
-    },
+    AccountId, Balance, BlockNumber, Round, TaskId, Venue,
+    traits::{Burned, Counted, DelegatorRewards, Due, PayoutState, TaskRewards, Venues as _},
 };
 use core::marker::PhantomData;
 use frame_support::{
@@ -36,8 +34,8 @@ impl<T: Config> TaskRewards for Pallet<T> {
         Tasks::<T>::mutate(task, |row| row.get_or_insert(fresh).max_share = max_share);
     }
 
-    fn largest_draw(max_share: Perbill, minutes: u32) -> Balance {
-        let (_, emitted) = Self::emission(T::Clock::blocks(minutes));
+    fn largest_draw(max_share: Perbill, blocks: BlockNumber) -> Balance {
+        let (_, emitted) = Self::emission(blocks);
         max_share.mul_ceil(emitted)
     }
 

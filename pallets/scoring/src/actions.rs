@@ -6,7 +6,7 @@ use crate::{
 use alloc::vec::Vec;
 use arena_primitives::{
     AccountId, BlockNumber, DutyRefusal, DutyTag, MAX_TRAINERS, Role, Round, RoundInfo,
-    ScoreEntries, ScoreOutcome, TaskId, Venue,
+    ScoreEntries, ScoreOutcome, ShardState, TaskId, Venue,
     time::RoundPhase,
     traits::{DutyCheck, Rounds, ServiceKeys, Stakes},
 };
@@ -49,7 +49,8 @@ impl<T: Config> Pallet<T> {
             Error::<T>::NotCommitting
         );
         ensure!(Self::seed(task, round).is_some(), Error::<T>::NoSeed);
-        ensure!(T::Rounds::data(task, round).is_some(), Error::<T>::NoData);
+        let open = !matches!(info.shard, ShardState::Awaited | ShardState::Missed);
+        ensure!(open, Error::<T>::NoData);
         let done = Commits::<T>::contains_key((task, round, &operator));
         ensure!(!done, Error::<T>::AlreadyCommitted);
         Ok(operator)

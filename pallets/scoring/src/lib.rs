@@ -45,11 +45,11 @@ pub mod pallet {
     use super::*;
     use arena_primitives::{
         AccountId, Balance, BlockNumber, Round, RoundResult, ScoreEntries, TaskId, Unpaid,
-        traits::{BlockVrf, Clock, Rounds, ServiceKeys, Stakes, TaskRewards},
+        traits::{BlockVrf, Clock, Publishing, Rounds, ServiceKeys, Stakes, TaskRewards},
     };
     use frame_support::pallet_prelude::*;
     use frame_system::{
-        offchain::{AppCrypto, CreateSignedTransaction},
+        offchain::{AppCrypto, CreateSignedTransaction, CreateTransactionBase},
         pallet_prelude::*,
     };
     use sp_core::H256;
@@ -69,6 +69,8 @@ pub mod pallet {
     {
         /// Service keys, as the offchain worker signs with them: [`crypto::ServiceKey`].
         type AuthorityId: AppCrypto<Self::Public, Self::Signature>;
+        /// The call with which the offchain worker publishes models.
+        type Publishing: Publishing<<Self as CreateTransactionBase<Call<Self>>>::RuntimeCall>;
         /// Live rounds and their models.
         type Rounds: Rounds;
         /// Positions.
@@ -298,11 +300,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Commits to the scores of a round. Signed by the validator's service key.
         #[pallet::call_index(0)]
-        #[pallet::weight((
-            // A round's shard is one row more than what was measured.
-            T::WeightInfo::commit_scores().saturating_add(T::DbWeight::get().reads(1)),
-            DispatchClass::Operational
-        ))]
+        #[pallet::weight((T::WeightInfo::commit_scores(), DispatchClass::Operational))]
         pub fn commit_scores(
             origin: OriginFor<T>,
             task: TaskId,

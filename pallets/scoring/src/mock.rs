@@ -3,11 +3,13 @@
 use crate as pallet_scoring;
 use arena_primitives::{
     AccountId, Architecture, Balance, BlockNumber, DataSource, Metric, ModelBounds, NumericProfile,
-    PublicData, RankRule, RewardParams, Role, Round, RoundInfo, RoundModel, RoundModels,
-    SealedData, ShardState, StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
+    PublicData, Publication, RankRule, RewardParams, Role, Round, RoundInfo, RoundModel,
+    RoundModels, SealedData, ShardState, StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue,
+    WeightCap,
     time::{Schedule, Windows},
-    traits::{BlockVrf, Clock, Counted, Due, Rounds, ServiceKeys, Stakes, TaskRewards},
+    traits::{BlockVrf, Clock, Counted, Due, Publishing, Rounds, ServiceKeys, Stakes, TaskRewards},
 };
+use codec::Encode;
 use frame_support::{
     derive_impl, ensure, parameter_types,
     traits::{ConstU32, Hooks},
@@ -107,6 +109,7 @@ even! {
 
 impl pallet_scoring::Config for Test {
     type AuthorityId = pallet_scoring::crypto::ServiceKey;
+    type Publishing = Table;
     type Rounds = Table;
     type Stakes = Table;
     type ServiceKeys = Table;
@@ -141,6 +144,8 @@ pub(crate) struct Neighbours {
     /// Other live rounds, with their models.
     pub(crate) rounds: BTreeMap<(TaskId, Round), (RoundInfo, RoundModels)>,
     pub(crate) spec: Option<TaskSpec>,
+    /// To models that aren't published.
+    pub(crate) commitments: BTreeMap<(TaskId, Round, AccountId), H256>,
     /// What a sealed task's rounds are scored on.
     pub(crate) shard: Option<PublicData>,
     pub(crate) shard_state: Option<ShardState>,
@@ -267,7 +272,7 @@ impl TaskRewards for Table {
             bounty: 0,
         }
     }
-    fn largest_draw(_: Perbill, _: u32) -> Balance {
+    fn largest_draw(_: Perbill, _: BlockNumber) -> Balance {
         REWARD
     }
     fn draw(_: TaskId, due: Due) -> Balance {
@@ -309,6 +314,14 @@ pub(crate) fn info() -> RoundInfo {
     }
 }
 
+/// A remark of task and publication stands for the call.
+impl Publishing<RuntimeCall> for Table {
+    fn publish(task: TaskId, publication: Publication) -> RuntimeCall {
+        let remark = (task, publication).encode();
+        frame_system::Call::remark { remark }.into()
+    }
+}
+
 impl Rounds for Table {
     fn closed_rounds() -> Vec<RoundInfo> {
         let now = System::block_number();
@@ -330,6 +343,10 @@ impl Rounds for Table {
             DataSource::Public(data) => Some(data),
             DataSource::Sealed(_) => n.shard.clone(),
         })
+    }
+    fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<H256> {
+        let row = (task, round, trainer.clone());
+        with(|n| n.commitments.get(&row).copied())
     }
     fn models(task: TaskId, round: Round) -> RoundModels {
         if let Some((_, models)) = with(|n| n.rounds.get(&(task, round)).cloned()) {

@@ -2,7 +2,7 @@
 
 use crate::{Config, PRUNE_ROWS, WeightInfo};
 use arena_primitives::{MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS, ROSTER_PER_SEAT};
-use frame_support::{traits::Get, weights::Weight};
+use frame_support::weights::Weight;
 
 type Info<T> = <T as Config>::WeightInfo;
 
@@ -17,11 +17,6 @@ pub(crate) fn begin_weight<T: Config>() -> Weight {
     let seats = MAX_TRAINERS.saturating_add(MAX_VALIDATORS);
     let more = seats.saturating_mul(ROSTER_PER_SEAT.saturating_sub(1));
     Info::<T>::step_begin().saturating_add(Info::<T>::step_complete(more))
-}
-
-/// Deciding what a round of `models` draws. Sealed data is two rows more than what was measured.
-pub(crate) fn draw_weight<T: Config>(models: u32) -> Weight {
-    Info::<T>::step_draw(models).saturating_add(T::DbWeight::get().reads(2))
 }
 
 /// Paying or judging a validator of a round of `models`: it was there, or slept through its
@@ -46,7 +41,7 @@ pub(crate) fn units<T: Config>(trainers: u32, validators: u32) -> [(&'static str
             "a consensus",
             reveals.saturating_add(Info::<T>::step_score(validators)),
         ),
-        ("a draw", draw_weight::<T>(trainers)),
+        ("a draw", Info::<T>::step_draw(trainers)),
         (
             "a pot",
             reveals.saturating_add(Info::<T>::step_pot(validators)),

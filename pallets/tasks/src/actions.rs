@@ -370,7 +370,7 @@ fn refusal<T>(error: Error<T>) -> DutyRefusal {
             DutyRefusal::WrongPhase
         }
         Error::NotATrainer | Error::NotTheCreator => DutyRefusal::NotInRole,
-        Error::AlreadyPublished | Error::ShardOpen => DutyRefusal::AlreadyDone,
+        Error::AlreadyPublished | Error::ShardOpen | Error::NoModels => DutyRefusal::AlreadyDone,
         Error::NoSubmission | Error::WrongCommitment | Error::RootOwned | Error::WrongShard => {
             DutyRefusal::Mismatch
         }

@@ -125,16 +125,18 @@ fn shards(count: u32) -> Vec<Shard> {
     (0..count).map(shard).collect()
 }
 
-/// A task whose data is sealed, in round 1, and its shards.
-fn sealed<T: Config>() -> (TaskId, Vec<Shard>, Schedule) {
+/// A task whose data is sealed, with a model in round 1, and that round's windows.
+fn sealed<T: Config>() -> (TaskId, Schedule) {
     go::<T>(1);
     let rounds = Helper::<T>::sealed_spec(H256::zero()).rounds;
     let shards = shards(shard_count(rounds));
     let spec = Helper::<T>::sealed_spec(shards_root(&shards));
     let (_, spec_hash) = propose_as_creator::<T>(spec);
     let task = approve_as_creator::<T>(spec_hash);
+    let trainers = Helper::<T>::enrol(task, 1, 1);
     let schedule = next_round::<T>(task);
-    (task, shards, schedule)
+    publish_all::<T>(task, &trainers);
+    (task, schedule)
 }
 
 fn newest<T: Config>(task: TaskId) -> Schedule {
@@ -302,7 +304,7 @@ mod benchmarks {
     /// `open_shard` with a proof of `p` hashes and `u` mirrors.
     #[benchmark]
     fn open_shard(p: Linear<1, MAX_SHARD_PROOF>, u: Linear<1, MAX_URIS>) {
-        let (task, _, schedule) = sealed::<T>();
+        let (task, schedule) = sealed::<T>();
         // As many rounds as a proof of this length is for.
         let shards = shards(1 << p.min(8) | u32::from(p > 8));
         Specs::<T>::mutate(task, |spec| {
@@ -443,7 +445,7 @@ mod benchmarks {
     /// ends.
     #[benchmark]
     fn step_miss_shard() {
-        let (task, _, schedule) = sealed::<T>();
+        let (task, schedule) = sealed::<T>();
         let creator = creator_of::<T>(task);
         let free =
             T::Currency::reducible_balance(&creator, Preservation::Preserve, Fortitude::Polite);
@@ -463,10 +465,10 @@ mod benchmarks {
         assert_eq!(row.phase(), TaskPhase::Cancelled);
     }
 
-    /// Starting the challenge phase.
+    /// Starting the challenge phase, and returning the bond of the last shard.
     #[benchmark]
     fn step_challenge() {
-        let task = approved::<T>();
+        let (task, _) = sealed::<T>();
         let schedule = newest::<T>(task);
         Tasks::<T>::mutate(task, |row| {
             if let Some(row) = row {

@@ -1,14 +1,14 @@
 //! What other pallets ask of tasks.
 
 use crate::{
-    Active, Config, Fixed, LiveRound, Models, Pallet, Roots, Shards, Specs, Submissions, TaskState,
-    Tasks,
+    Active, Call, Config, Fixed, LiveRound, Models, Pallet, Roots, Shards, Specs, Submissions,
+    TaskState, Tasks,
 };
 use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, BlockNumber, MAX_TRAINERS, PublicData, Role, Round, RoundInfo, RoundModels, TaskId,
-    TaskPhase, TaskSpec, Uris, Venue,
-    traits::{Rounds, TaskRewards, TaskStates, VenueRefusal, Venues},
+    AccountId, BlockNumber, MAX_TRAINERS, PublicData, Publication, Role, Round, RoundInfo,
+    RoundModels, TaskId, TaskPhase, TaskSpec, Uris, Venue,
+    traits::{Publishing, Rounds, TaskRewards, TaskStates, VenueRefusal, Venues},
 };
 use sp_core::H256;
 
@@ -110,6 +110,10 @@ impl<T: Config> Rounds for Pallet<T> {
         Self::data_of(task, round)
     }
 
+    fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<H256> {
+        Submissions::<T>::get((task, round, trainer)).map(|row| row.commitment)
+    }
+
     fn uris(task: TaskId, manifest_root: &H256) -> Option<Uris> {
         Roots::<T>::get(task, manifest_root).map(|owner| owner.uris)
     }
@@ -136,6 +140,23 @@ impl<T: Config> Rounds for Pallet<T> {
         // Commitments that were never published. Seats bound them but for displaced trainers,
         // whose rows then stay until the task is over.
         let _ = Submissions::<T>::clear_prefix((id, round), MAX_TRAINERS, None);
+    }
+}
+
+impl<T: Config, C: From<Call<T>>> Publishing<C> for Pallet<T> {
+    fn publish(task: TaskId, publication: Publication) -> C {
+        let Publication {
+            manifest_root,
+            uris,
+            nonce,
+        } = publication;
+        let call = Call::publish {
+            task,
+            manifest_root,
+            uris,
+            nonce,
+        };
+        call.into()
     }
 }
 

@@ -87,29 +87,32 @@ pub fn deposits_are_held<T: Config>() -> Result<(), TryRuntimeError> {
     Ok(())
 }
 
-/// What is held of a creator for its shards is the sum of its tasks' bonds; a task that is over,
-/// or whose data is public, has none, and one that awaits a shard has.
+/// What is held of a creator for its shards is the sum of its tasks' bonds. Exactly tasks whose
+/// data is sealed have one, until final validation is settled or its shard was missed.
 pub fn bonds_are_held_while_shards_are_to_come<T: Config>() -> Result<(), TryRuntimeError> {
     let mut sums = BTreeMap::<AccountId, Balance>::new();
-    for (id, bond) in Bonds::<T>::iter() {
-        let task = Tasks::<T>::get(id).ok_or("a bond is of no task")?;
-        ensure!(!task.is_over(), "a task that is over has a bond");
-        let sealed = Specs::<T>::get(id).is_some_and(|spec| spec.sealed().is_some());
-        ensure!(sealed, "a task whose data is public has a bond");
+    for (id, task) in Tasks::<T>::iter() {
+        let spec = Specs::<T>::get(id).ok_or("a task has no spec")?;
+        let last_is_missed = matches!(
+            &task.state,
+            TaskState::FinalValidation { round } if round.shard == ShardState::Missed
+        );
+        let in_rounds = matches!(
+            task.state,
+            TaskState::Submission { .. } | TaskState::FinalValidation { .. }
+        );
+        let wanted = spec.sealed().is_some() && in_rounds && !last_is_missed;
+        let bond = Bonds::<T>::get(id);
+        ensure!(bond.is_some() == wanted, "a bond is there or lacks wrongly");
         let sum = sums.entry(task.creator).or_default();
-        *sum = sum.checked_add(bond).ok_or("bonds overflow")?;
+        *sum = sum.checked_add(bond.unwrap_or(0)).ok_or("bonds overflow")?;
     }
     for (creator, sum) in sums {
         let held = T::Currency::balance_on_hold(&HoldReason::ShardBond.into(), &creator);
         ensure!(held == sum, "a creator's hold differs from its bonds");
     }
-    for (id, task) in Tasks::<T>::iter() {
-        let awaits = task.live().iter().any(|l| l.shard == ShardState::Awaited);
-        ensure!(
-            !awaits || Bonds::<T>::contains_key(id),
-            "a task awaits a shard without a bond"
-        );
-    }
+    let known = Bonds::<T>::iter_keys().all(Tasks::<T>::contains_key);
+    ensure!(known, "a bond is of no task");
     Ok(())
 }
 

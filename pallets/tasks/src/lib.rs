@@ -115,7 +115,7 @@ pub mod pallet {
         /// Of a proposer, until its proposal is approved, withdrawn or expired.
         #[codec(index = 0)]
         Proposal,
-        /// Of the creator of a task with sealed data, until its last shard is open or missed.
+        /// Of the creator of a task with sealed data, until final validation is settled.
         #[codec(index = 1)]
         ShardBond,
     }
@@ -190,7 +190,8 @@ pub mod pallet {
         StorageDoubleMap<_, Twox64Concat, TaskId, Twox64Concat, Round, PublicData>;
 
     /// What is held of the creators of tasks with sealed data, by task. Inserted by `approve`,
-    /// taken and held again when a shard is missed, removed when the task is over.
+    /// taken and held again when a shard is missed, removed when final validation is settled and
+    /// when the task is over.
     #[pallet::storage]
     pub type Bonds<T: Config> = StorageMap<_, Twox64Concat, TaskId, Balance>;
 
@@ -417,7 +418,7 @@ pub mod pallet {
         /// The sealed data has no root, or its shards no bytes.
         BadSeal,
         /// The proposer can't cover the bond of its shards: the most that a round of the task can
-        /// draw. Let it have that much, then approve again.
+        /// draw. Let it have that much; it takes another vote before the proposal expires.
         BondNotCovered,
         /// Only the service key of the task's creator opens its shards.
         NotTheCreator,
@@ -427,6 +428,8 @@ pub mod pallet {
         NotALiveRound,
         /// The shard of this round is open.
         ShardOpen,
+        /// The round has no models, so that its shard stays sealed. Wait for the next round.
+        NoModels,
         /// The models of this round aren't fixed yet. Open its shard from its seed phase on.
         ShardTooEarly,
         /// A quarter of the round's commit window is over: its bond is taken, and it pays nothing.

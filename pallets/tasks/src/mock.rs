@@ -204,8 +204,8 @@ impl TaskRewards for Table {
     fn due(_: TaskId, _: u32) -> Due {
         Due::default()
     }
-    fn largest_draw(max_share: Perbill, minutes: u32) -> Balance {
-        max_share.mul_ceil(Balance::from(minutes))
+    fn largest_draw(max_share: Perbill, blocks: BlockNumber) -> Balance {
+        max_share.mul_ceil(100 * Balance::from(blocks))
     }
     fn draw(_: TaskId, _: Due) -> Balance {
         0

@@ -9,12 +9,12 @@ use arena_primitives::{
     TaskId, TaskSpec, Uris, are_mirrors,
     shard::{is_sealed, shard_count},
     time::MINUTES_PER_DAY,
-    traits::{ServiceKeys, TaskRewards},
+    traits::{Clock, ServiceKeys, TaskRewards},
 };
 use frame_support::{
     ensure,
     traits::{
-        OnUnbalanced,
+        Get, Imbalance, OnUnbalanced,
         fungible::{BalancedHold, InspectHold, MutateHold},
         tokens::Precision,
     },
@@ -25,10 +25,14 @@ use sp_runtime::{DispatchResult, Perbill};
 pub const OPEN_TAG: [u8; 8] = *b"shard___";
 
 impl<T: Config> Pallet<T> {
-    /// What a creator of sealed data puts at stake: the most that one of its rounds can draw.
+    /// What a creator of sealed data puts at stake: the most that one of its rounds can draw of
+    /// the emission, and no less than a proposal's deposit. The first round draws from its opening
+    /// to its settlement.
     pub fn shard_bond(spec: &TaskSpec, max_share: Perbill) -> Balance {
-        let last = spec.final_days.saturating_mul(MINUTES_PER_DAY);
-        T::Rewards::largest_draw(max_share, spec.round_minutes.max(last))
+        let round = T::Clock::blocks(spec.round_minutes);
+        let first = round.saturating_add(T::Clock::windows().total());
+        let last = T::Clock::blocks(spec.final_days.saturating_mul(MINUTES_PER_DAY));
+        T::Rewards::largest_draw(max_share, first.max(last)).max(T::ProposalDeposit::get())
     }
 
     /// Holds the bond of a task whose data is sealed.
@@ -82,6 +86,7 @@ impl<T: Config> Pallet<T> {
             .ok_or(Error::<T>::NotALiveRound)?;
         let now = Self::now();
         ensure!(live.shard != ShardState::Open, Error::<T>::ShardOpen);
+        ensure!(live.shard != ShardState::NotSealed, Error::<T>::NoModels);
         ensure!(now >= live.schedule.seed, Error::<T>::ShardTooEarly);
         ensure!(live.schedule.takes_shard(now), Error::<T>::ShardTooLate);
         ensure!(are_mirrors(uris), Error::<T>::BadUris);
@@ -143,7 +148,7 @@ impl<T: Config> Pallet<T> {
         let reason = HoldReason::ShardBond.into();
         let bond = Bonds::<T>::take(id).unwrap_or(0);
         let (credit, _) = T::Currency::slash(&reason, &task.creator, bond);
-        let slashed = frame_support::traits::Imbalance::peek(&credit);
+        let slashed = credit.peek();
         T::Slashed::on_unbalanced(credit);
         Self::deposit_event(Event::ShardMissed {
             task: id,

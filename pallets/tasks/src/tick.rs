@@ -9,7 +9,7 @@ use crate::{
 use alloc::vec::Vec;
 use arena_primitives::{
     Balance, BlockNumber, MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS, ModelResult,
-    ROSTER_PER_SEAT, Role, Round, RoundModel, RoundModels, TaskId, TaskSpec, Venue,
+    ROSTER_PER_SEAT, Role, Round, RoundModel, RoundModels, ShardState, TaskId, TaskSpec, Venue,
     time::{MINUTES_PER_DAY, Schedule},
     traits::{Cases, Clock, Results, Stakes, TaskRewards},
 };
@@ -128,6 +128,10 @@ impl<T: Config> Pallet<T> {
             Step::Fix(round) => {
                 let models = Self::standing_models(id, round);
                 task.mark_fixed(round);
+                if models.is_empty() {
+                    // Nothing to score: what is sealed stays so, and costs nobody anything.
+                    task.mark_shard(round, ShardState::NotSealed);
+                }
                 Tasks::<T>::insert(id, task);
                 let count = u32::try_from(models.len()).unwrap_or(MAX_TRAINERS);
                 Fixed::<T>::insert(id, round, models);
@@ -145,6 +149,7 @@ impl<T: Config> Pallet<T> {
                 if !task.start_challenge(until) {
                     return false;
                 }
+                Self::return_bond(id, &task.creator);
                 Tasks::<T>::insert(id, task);
                 Self::deposit_event(Event::ChallengeStarted { task: id, until });
             }
@@ -208,7 +213,6 @@ impl<T: Config> Pallet<T> {
                 licence: spec.licence.clone(),
             },
         );
-        Self::return_bond(id, &task.creator);
         T::Rewards::release(id, &task.creator);
         T::Results::ended(id);
         T::Cases::ended(id);

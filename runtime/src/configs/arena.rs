@@ -144,6 +144,7 @@ impl pallet_arena_tasks::Config for Runtime {
 
 impl pallet_arena_scoring::Config for Runtime {
     type AuthorityId = pallet_arena_scoring::crypto::ServiceKey;
+    type Publishing = ArenaTasks;
     type Rounds = ArenaTasks;
     type Stakes = ArenaStaking;
     type ServiceKeys = ArenaStaking;

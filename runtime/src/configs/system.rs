@@ -162,7 +162,7 @@ pub enum ProxyType {
     /// Delegating and claiming.
     #[codec(index = 3)]
     Delegator,
-    /// Proposing and funding tasks.
+    /// Proposing and funding tasks, and the key that opens their shards.
     #[codec(index = 4)]
     Creator,
 }
@@ -197,7 +197,7 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
                     pallet_arena_tasks::Call::propose { .. }
                         | pallet_arena_tasks::Call::withdraw_proposal { .. }
                         | pallet_arena_tasks::Call::top_up { .. }
-                )
+                ) | RuntimeCall::ArenaStaking(pallet_arena_staking::Call::set_service_key { .. })
             ),
         }
     }

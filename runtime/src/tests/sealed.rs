@@ -28,6 +28,7 @@ use sp_core::Pair;
 use sp_runtime::Perbill;
 
 const TASK: TaskId = 0x51A7_C0DE;
+const BOUNTY: Balance = 30 * UNIT;
 
 /// As many as the task of `spec` has.
 fn shards() -> Vec<Shard> {
@@ -105,8 +106,9 @@ fn with_sealed(test: impl FnOnce(TaskId)) {
 fn each_round_should_be_scored_on_its_shard_and_the_bond_should_come_back() {
     with_sealed(|task| {
         let whole = ArenaTasks::shard_bond(&sealed_spec(), Perbill::one());
-        // A day's emission for tasks: 80 % of 1,074 tokens.
-        assert_eq!(whole, 1_074 * UNIT * 80 / 100);
+        // The emission for tasks, 80 % of 1,074 tokens a day of 40 blocks, of a round of 40 and
+        // its windows of 37.
+        assert_eq!(whole, 1_074 * UNIT * 80 / 100 * 77 / 40);
         assert_eq!(bond(), whole);
         let rounds = spec().rounds;
         for round in 1..=rounds {
@@ -122,6 +124,10 @@ fn each_round_should_be_scored_on_its_shard_and_the_bond_should_come_back() {
             score(task, round);
             let result = views::result(task, round).expect("was settled");
             assert_eq!(result.unpaid, None, "round {round}");
+            assert!(
+                result.drawn.0 > 0 && result.drawn.0 <= whole,
+                "round {round}"
+            );
         }
         open(task, rounds + 1);
         score(task, rounds + 1);
@@ -147,6 +153,11 @@ fn refused(task: TaskId, round: Round) -> Result<(), DutyRefusal> {
 #[test]
 fn a_missed_shard_should_cost_the_creator_and_nobody_else() {
     with_sealed(|task| {
+        let top_up = pallet_arena_tasks::Call::top_up {
+            task,
+            amount: BOUNTY,
+        };
+        assert_ok!(call(&account(CREATOR), top_up));
         let (creator, whole) = (account(CREATOR), bond());
         let misses = || pallet_arena_scoring::Misses::<Runtime>::iter().count();
         let stakes = || {
@@ -180,11 +191,15 @@ fn a_missed_shard_should_cost_the_creator_and_nobody_else() {
         );
         assert_eq!(Balances::total_balance(&creator), before.0 - whole);
         assert_eq!(Balances::balance(&pot), before.1 + whole);
+        assert_eq!(ArenaRewards::bounty(task), BOUNTY);
         assert_eq!(bond(), whole, "held again for the next round");
         settle(task, 1);
         let result = views::result(task, 1).expect("was settled");
         assert_eq!(result.unpaid, Some(Unpaid::NoData));
         assert_eq!((misses(), stakes()), (0, before.2));
+        // Of three rounds that are to be paid, this one's part is forgone.
+        assert_eq!(ArenaRewards::bounty(task), BOUNTY - BOUNTY / 3);
+        assert_eq!(Balances::balance(&pot), before.1 + whole + BOUNTY / 3);
         // The next round is as if nothing had been.
         submit_and_publish(task, 2);
         open(task, 2);

@@ -3,8 +3,8 @@
 use crate::{raw_is_possible, scores_commitment};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use arena_primitives::{
-    AccountId, BlockNumber, InfraFault, MAX_BITS_PER_BYTE, Metric, PublicData, Round, ScoreEntries,
-    ScoreEntry, ScoreOutcome, TaskId, TaskSpec, Uris,
+    AccountId, BlockNumber, InfraFault, MAX_BITS_PER_BYTE, Metric, PublicData, Publication, Round,
+    ScoreEntries, ScoreEntry, ScoreOutcome, TaskId, TaskSpec, Uris,
     hash::{Domain, hash},
     job::{
         Artifact, Data, Evaluate, Evaluated, Fault, JobId, JobKind, JobRequest, JobStatus, Limits,
@@ -259,6 +259,19 @@ fn texts(uris: &Uris) -> Vec<String> {
     uris.iter()
         .filter_map(|uri| String::from_utf8(uri.to_vec()).ok())
         .collect()
+}
+
+/// Whether what a trainer's node keeps is to be published: the window of its round is open, and
+/// the chain shows its commitment, which publishing removes. The gap before the window is there
+/// so that the commitment is final by then.
+pub fn publishes(
+    now: BlockNumber,
+    schedule: &Schedule,
+    trainer: &AccountId,
+    committed: Option<H256>,
+    kept: &Publication,
+) -> bool {
+    schedule.phase(now) == RoundPhase::Publish && committed == Some(kept.commitment(trainer))
 }
 
 /// What to do for a duty. `now` is the block that a transaction would be in; `nonce` is random

@@ -1,13 +1,13 @@
 //! The worker's contact with the world: keystore, local storage, executor and pool.
 
-use super::decide::{Action, Drawn, Duty, JobView, Record, decide, kept};
+use super::decide::{Action, Drawn, Duty, JobView, Record, decide, kept, publishes};
 use crate::{Call, Commits, Config, Pallet, Reveals};
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use arena_primitives::{
-    AccountId, BlockNumber, Role, Round, RoundInfo, TaskId, Venue,
+    AccountId, BlockNumber, Publication, Role, Round, RoundInfo, TaskId, Venue,
     job::{JobId, JobRequest, JobStatus},
     time::RoundPhase,
-    traits::{Rounds, ServiceKeys, Stakes},
+    traits::{Publishing, Rounds, ServiceKeys, Stakes},
 };
 use codec::{Decode, Encode};
 use frame_system::offchain::{
@@ -98,6 +98,8 @@ pub fn run<T: Config>(n: BlockNumber) {
     }
 }
 
+type RuntimeCallOf<T> = <T as CreateTransactionBase<Call<T>>>::RuntimeCall;
+
 struct Signer<T: Config> {
     public: T::Public,
     account: AccountId,
@@ -167,9 +169,42 @@ fn serve<T: Config>(next: BlockNumber, signer: &Signer<T>) {
                         samples_root,
                         nonce,
                     };
-                    send(signer, call, &mut sent);
+                    send(signer, call.into(), &mut sent);
                 }
             }
+        }
+    }
+    publish_kept(next, signer, &mut sent);
+}
+
+/// Publishes what the trainer's tools left in the local storage, and forgets it when its round's
+/// window is long over.
+fn publish_kept<T: Config>(next: BlockNumber, signer: &Signer<T>, sent: &mut u32) {
+    for RoundInfo {
+        task,
+        round,
+        schedule,
+        ..
+    } in T::Rounds::closed_rounds()
+    {
+        let key = Publication::storage_key(task, round, &signer.operator);
+        let mut store = StorageValueRef::persistent(&key);
+        let kept = match store.get::<Publication>() {
+            Ok(Some(kept)) => kept,
+            Ok(None) => continue,
+            Err(_) => {
+                log::warn!(
+                    target: TARGET,
+                    "what is kept to publish in round {round} of task {task} doesn't decode",
+                );
+                continue;
+            }
+        };
+        let committed = T::Rounds::commitment(task, round, &signer.operator);
+        if publishes(next, &schedule, &signer.operator, committed, &kept) {
+            send(signer, T::Publishing::publish(task, kept), sent);
+        } else if schedule.phase(next) >= RoundPhase::Reveal {
+            store.clear();
         }
     }
 }
@@ -257,7 +292,8 @@ fn commit<T: Config>(signer: &Signer<T>, duty: &Duty, record: Record, sent: &mut
             task,
             round,
             commitment,
-        },
+        }
+        .into(),
         sent,
     );
 }
@@ -323,13 +359,12 @@ fn clean_up<T: Config>(now: BlockNumber) {
 }
 
 /// Signs and sends a call with the nonce after those sent in this run.
-fn send<T: Config>(signer: &Signer<T>, call: Call<T>, sent: &mut u32) {
+fn send<T: Config>(signer: &Signer<T>, call: RuntimeCallOf<T>, sent: &mut u32) {
     if *sent >= MAX_SENT {
         return;
     }
     let nonce =
         frame_system::Pallet::<T>::account_nonce(&signer.account).saturating_add((*sent).into());
-    let call = <T as CreateTransactionBase<Call<T>>>::RuntimeCall::from(call);
     let signed = <T as CreateSignedTransaction<Call<T>>>::create_signed_transaction::<T::AuthorityId>(
         call,
         signer.public.clone(),

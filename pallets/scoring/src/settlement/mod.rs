@@ -10,8 +10,7 @@ mod rules;
 
 use crate::{
     Config, Event, ModelRow, Pallet, Revealed, Reveals, RoundResults, Seeds, Settlement, Stage,
-    ValidatorRow, WeightInfo,
-    units::{draw_weight, step_validator},
+    ValidatorRow, WeightInfo, units::step_validator,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_math::{
@@ -22,9 +21,9 @@ use arena_math::{
     round::{Column, Panel, Tally, eligible, mean_distance, pools},
 };
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, ModelResult, ModelStatus, Role, Round, RoundResult, TaskId,
-    TaskSpec, Unpaid, ValidatorResult, Venue,
-    traits::{Counted, Rounds, Stakes, TaskRewards},
+    AccountId, Balance, BlockNumber, ModelResult, ModelStatus, Role, Round, RoundResult,
+    ShardState, TaskId, TaskSpec, Unpaid, ValidatorResult, Venue,
+    traits::{Counted, Due, Rounds, Stakes, TaskRewards},
 };
 use columns::{Votes, listed, outcomes, perbill};
 use core::marker::PhantomData;
@@ -59,6 +58,7 @@ impl<T: Config> Work<T> {
     /// without a spec, which can't be.
     pub(crate) fn begin(task: TaskId, round: Round) -> Option<Self> {
         let spec = T::Rounds::spec(task)?;
+        let shard = T::Rounds::info(task, round).map(|info| info.shard);
         let venue = Venue::Task(task);
         let mut trainers: BTreeMap<AccountId, Counted> =
             T::Stakes::all(venue, Role::Trainer, round)
@@ -92,7 +92,8 @@ impl<T: Config> Work<T> {
             due: T::Rewards::due(task, T::Rounds::rounds_left(task, round)),
             models,
             validators: BoundedVec::truncate_from(validators.collect()),
-            unpaid: None,
+            // Nobody could score.
+            unpaid: (shard == Some(ShardState::Missed)).then_some(Unpaid::NoData),
             drawn: 0,
             paid: 0,
             validator_pool: 0,
@@ -179,7 +180,7 @@ impl<T: Config> Work<T> {
             Stage::Pots { next } if next < models => {
                 T::WeightInfo::step_pot(validators).saturating_add(reveals)
             }
-            Stage::Draw => draw_weight::<T>(models),
+            Stage::Draw => T::WeightInfo::step_draw(models),
             Stage::Trainers { next } if next < models => T::WeightInfo::step_trainer(),
             Stage::Validators { next } if next < validators => step_validator::<T>(models),
             Stage::Finish => T::WeightInfo::step_finish(models, validators),
@@ -305,6 +306,17 @@ impl<T: Config> Work<T> {
         for (row, rank) in self.state.models.iter_mut().zip(ranks) {
             row.rank = rank;
         }
+        if self.state.unpaid == Some(Unpaid::NoData) {
+            // The creator that left the round without data must not get its bounty back for it.
+            let emission = 0;
+            let forgone = Due {
+                emission,
+                ..self.state.due
+            };
+            T::Rewards::lapse(self.state.task);
+            self.state.drawn = T::Rewards::draw(self.state.task, forgone);
+            return;
+        }
         self.state.unpaid = self.unpaid(ranked);
         if self.state.unpaid.is_some() {
             T::Rewards::lapse(self.state.task);
@@ -316,16 +328,7 @@ impl<T: Config> Work<T> {
         }
     }
 
-    /// A round whose shard was never opened: nobody could score.
-    fn lacks_data(&self) -> bool {
-        let sealed = self.spec.sealed().is_some();
-        sealed && T::Rounds::data(self.state.task, self.state.round).is_none()
-    }
-
     fn unpaid(&self, ranked: usize) -> Option<Unpaid> {
-        if self.lacks_data() {
-            return Some(Unpaid::NoData);
-        }
         if self.panel.total() == 0 {
             return Some(Unpaid::NoValidators);
         }

@@ -5,6 +5,7 @@ use super::{
     *,
 };
 use crate::SeedState;
+use arena_primitives::{Publication, traits::Publishing};
 use frame_support::traits::{Hooks, UnfilteredDispatchable};
 use sp_core::offchain::{
     OffchainDbExt, OffchainWorkerExt, TransactionPoolExt,
@@ -145,6 +146,52 @@ fn worker_should_reveal_on_a_branch_that_was_left_and_came_back() {
         go_to(SCHEDULE.reveal);
         Scoring::offchain_worker(SCHEDULE.reveal);
         reveal_sent(sent());
+    });
+}
+
+#[test]
+fn worker_should_publish_what_is_kept_in_its_window_until_the_chain_shows_it() {
+    worker(|_, sent| {
+        let trainer = account(21);
+        let kept = Publication {
+            manifest_root: ROOT,
+            uris: uris(),
+            nonce: NONCE,
+        };
+        let key = Publication::storage_key(0, 1, &trainer);
+        let store = || StorageValueRef::persistent(&key);
+        store().set(&kept);
+        let row = (0, 1, trainer.clone());
+        with(|n| n.commitments.insert(row.clone(), kept.commitment(&trainer)));
+        let call: RuntimeCall = Table::publish(0, kept.clone());
+        let sent_after = |n: u32, sent: &mut dyn FnMut() -> Vec<RuntimeCall>| {
+            System::set_block_number(n);
+            Scoring::offchain_worker(n);
+            sent()
+        };
+        for n in SCHEDULE.closes..SCHEDULE.seed {
+            let in_window = (SCHEDULE.publish..SCHEDULE.seed).contains(&(n + 1));
+            let expected = if in_window {
+                vec![call.clone()]
+            } else {
+                vec![]
+            };
+            assert_eq!(sent_after(n, sent), expected, "after block {n}");
+        }
+        let last = SCHEDULE.seed - 2;
+        // Another commitment, or none, since it is published.
+        with(|n| n.commitments.insert(row.clone(), ROOT));
+        assert!(sent_after(last, sent).is_empty());
+        with(|n| n.commitments.remove(&row));
+        assert!(sent_after(last, sent).is_empty());
+        // What can't be read is left alone.
+        store().set(&7u8);
+        assert!(sent_after(last, sent).is_empty());
+        store().set(&kept);
+        sent_after(SCHEDULE.reveal - 2, sent);
+        assert_eq!(store().get(), Ok(Some(kept)), "a fork may want it");
+        sent_after(SCHEDULE.reveal, sent);
+        assert_eq!(store().get::<Publication>(), Ok(None));
     });
 }
 

@@ -1,6 +1,7 @@
 //! Rounds whose evaluation data is a shard that is open, or isn't.
 
 use super::*;
+use crate::Settling;
 
 /// A round of a task with sealed data.
 fn run_sealed(test: impl FnOnce()) {
@@ -51,6 +52,32 @@ fn a_round_without_its_shard_should_pay_nothing_and_blame_no_validator() {
         with(|n| {
             assert!(n.lapsed.contains(&0) && n.slashed.is_empty() && n.chilled.is_empty());
         });
+    });
+}
+
+#[test]
+fn what_began_with_data_should_be_paid_whatever_becomes_of_the_task() {
+    run_sealed(|| {
+        shard(ShardState::Open);
+        go_to(SCHEDULE.commit);
+        let lines = scored([90, 80, 70, 60]);
+        for (who, _) in VALIDATORS {
+            assert_ok!(commit(who, &lines));
+        }
+        go_to(SCHEDULE.reveal);
+        for (who, _) in VALIDATORS {
+            assert_ok!(reveal(who, lines.clone()));
+        }
+        go_to(SCHEDULE.settle - 1);
+        System::set_block_number(SCHEDULE.settle);
+        // As far as the first consensus.
+        let begin = crate::units::begin_weight::<Test>() * 2;
+        Scoring::tick(SCHEDULE.settle, begin);
+        assert!(Settling::<Test>::get().is_some(), "is in the middle");
+        shard(ShardState::Missed);
+        go_to(SCHEDULE.settle + 1);
+        let result = RoundResults::<Test>::get(0, 1).expect("was settled");
+        assert_eq!((result.unpaid, result.drawn), (None, REWARD));
     });
 }
 

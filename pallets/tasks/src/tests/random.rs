@@ -68,7 +68,7 @@ struct World {
 }
 
 /// What must be refused in a run, now and then.
-const REFUSALS: [&str; 28] = [
+const REFUSALS: [&str; 29] = [
     "AlreadyProposed",
     "AlreadyPublished",
     "Bad origin",
@@ -77,6 +77,7 @@ const REFUSALS: [&str; 28] = [
     "BondNotCovered",
     "Enrolment",
     "Funds are unavailable",
+    "NoModels",
     "NoOpenRound",
     "NoSubmission",
     "NoSuchProposal",

@@ -11,13 +11,21 @@ use frame_support::traits::fungible::{Inspect, Mutate};
 
 /// Submission rounds of [`spec`].
 const ROUNDS: u32 = 2;
-/// What `largest_draw` of the mock says for a day.
-const BOND: u128 = 1_440;
+/// What `largest_draw` of the mock says for a round with its windows.
+const BOND: u128 = 100 * (20 + 17);
 /// The first block that is too late for round 1.
 const DUE: u32 = SEED + WINDOWS.seed + WINDOWS.commit / 4;
 
+/// Runs `test` on a sealed task with a model in round 1.
 fn run_sealed(test: impl FnOnce(TaskId)) {
-    run(|| test(approve(sealed(spec()))));
+    run(|| {
+        let id = approve(sealed(spec()));
+        go_to(ONE);
+        submit(id, ANN, root(1));
+        go_to(PUBLISH);
+        assert_ok!(publish(id, ANN, root(1)));
+        test(id);
+    });
 }
 
 fn held(n: u8) -> u128 {
@@ -77,12 +85,12 @@ fn approve_should_hold_the_bond_of_sealed_data_alone() {
         let id = approve(sealed(spec()));
         assert_eq!(held(CREATOR), BOND);
         assert_eq!(Bonds::<Test>::get(id), Some(BOND));
-        // The bond is worth the longest round's draw, be it the last.
+        // The bond is worth the longest draw, be it the last.
         let mut long = sealed(spec());
         long.final_days = 2;
         let second = approve(long);
-        assert_eq!(Bonds::<Test>::get(second), Some(2 * BOND));
-        assert_eq!(held(CREATOR), 3 * BOND);
+        assert_eq!(Bonds::<Test>::get(second), Some(100 * 40));
+        assert_eq!(held(CREATOR), BOND + 100 * 40);
         assert_ok!(Tasks::cancel(RuntimeOrigin::root(), second));
         assert_eq!(held(CREATOR), BOND);
     });
@@ -91,7 +99,7 @@ fn approve_should_hold_the_bond_of_sealed_data_alone() {
 #[test]
 fn approve_should_refuse_who_cannot_cover_the_bond_and_keep_the_proposal() {
     run(|| {
-        assert_ok!(Balances::mint_into(&account(7), DEPOSIT + 900));
+        assert_ok!(Balances::mint_into(&account(7), BOND));
         let hash = Tasks::spec_hash(&account(7), &sealed(spec()));
         assert_ok!(Tasks::propose(signed(7), sealed(spec())));
         let approve = || Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one());
@@ -206,8 +214,7 @@ fn the_pool_should_say_the_same_as_the_call() {
             Tasks::check_duty(&account(key), &call).expect("a duty")
         };
         let creator = CREATOR + 100;
-        assert_eq!(call(1, creator), Err(DutyRefusal::UnknownRound));
-        go_to(ONE);
+        assert_eq!(call(3, creator), Err(DutyRefusal::UnknownRound));
         assert_eq!(call(1, creator), Err(DutyRefusal::WrongPhase));
         go_to(SEED);
         assert_eq!(call(1, CREATOR), Err(DutyRefusal::NotAServiceKey));
@@ -291,7 +298,7 @@ fn final_validation_should_need_the_last_shard_and_no_bond_after_it() {
 }
 
 #[test]
-fn the_bond_should_come_back_when_the_task_closes_and_no_shard_should_stay() {
+fn the_bond_should_come_back_after_final_validation_and_no_shard_should_stay() {
     run_sealed(|id| {
         to_final(id);
         let last = schedule(id, shard_count(ROUNDS));
@@ -302,9 +309,33 @@ fn the_bond_should_come_back_when_the_task_closes_and_no_shard_should_stay() {
         Tasks::settled(id, shard_count(ROUNDS));
         assert_eq!(Shards::<Test>::iter_prefix(id).count(), 0);
         assert_eq!(held(CREATOR), BOND);
-        go_to(last.settle + 2 * DAY);
-        assert_eq!(Tasks::phase(id), Some(TaskPhase::Closed));
+        go_to(last.settle + 1);
+        assert_eq!(Tasks::phase(id), Some(TaskPhase::Challenge));
         assert_eq!(held(CREATOR), 0);
+    });
+}
+
+#[test]
+fn a_round_without_models_should_need_no_shard() {
+    run(|| {
+        let id = approve(sealed(spec()));
+        go_to(SEED);
+        assert_eq!(state(id, 1), ShardState::NotSealed);
+        assert_noop!(open(id, 1), Error::<Test>::NoModels);
+        let before = Balances::total_balance(&account(CREATOR));
+        go_to(DUE);
+        assert_eq!(Balances::total_balance(&account(CREATOR)), before);
+        assert_eq!(held(CREATOR), BOND);
+    });
+}
+
+#[test]
+fn a_small_share_should_not_make_a_small_bond() {
+    run(|| {
+        let hash = Tasks::spec_hash(&account(CREATOR), &sealed(spec()));
+        assert_ok!(Tasks::propose(signed(CREATOR), sealed(spec())));
+        assert_ok!(Tasks::approve(RuntimeOrigin::root(), hash, Perbill::zero()));
+        assert_eq!(held(CREATOR), DEPOSIT);
     });
 }
 

@@ -101,6 +101,7 @@ impl Node {
             duty.task = task as u32;
             duty.schedule = *schedule;
             duty.seed = None;
+            duty.drawn.clear();
             (duty, Vec::new())
         };
         let slow = if dice.chance(20) { 30 } else { 4 };

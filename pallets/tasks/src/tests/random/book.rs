@@ -38,18 +38,13 @@ pub(super) struct Line {
     pub(super) bond: Balance,
     /// Shards that are open, and (`false`) that were missed.
     pub(super) shards: BTreeMap<Round, bool>,
+    /// Rounds that have nothing to score.
+    empty: BTreeSet<Round>,
+    /// Its creator could not cover another bond.
+    unbonded: bool,
 }
 
 impl Line {
-    /// It missed a shard, has more to come, and no bond for them.
-    fn is_unbonded(&self) -> bool {
-        let missed = self
-            .shards
-            .iter()
-            .any(|(round, open)| !open && *round <= self.last());
-        missed && self.bond == 0
-    }
-
     pub(super) fn opened(&self) -> Round {
         self.rounds.keys().next_back().copied().unwrap_or(0)
     }
@@ -83,12 +78,15 @@ impl Line {
         (!self.over && !self.is_final()).then_some(*round)
     }
 
-    /// The most that a round of it can draw, as the mock says.
+    /// The most that a round of it can draw, as the mock says, or a deposit.
     pub(super) fn whole_bond(spec: &TaskSpec) -> Balance {
         if spec.sealed().is_none() {
             return 0;
         }
-        spec.round_minutes.max(spec.final_days * 1_440).into()
+        let blocks = |minutes| arena_primitives::time::blocks(minutes, DAY);
+        let round = blocks(spec.round_minutes) + WINDOWS.total();
+        let most = round.max(blocks(spec.final_days * 1_440));
+        Deposit::get().max(100 * Balance::from(most))
     }
 
     /// Whether the shard of a round can be opened.
@@ -99,6 +97,7 @@ impl Line {
             && round > 0
             && !self.settled.contains(&round)
             && !self.shards.contains_key(&round)
+            && !self.empty.contains(&round)
             && self
                 .rounds
                 .get(&round)
@@ -193,6 +192,8 @@ impl Book {
             draws: 0,
             bond,
             shards: BTreeMap::new(),
+            empty: BTreeSet::new(),
+            unbonded: false,
         };
         assert!(self.tasks.insert(id, line).is_none(), "a number twice");
     }
@@ -267,8 +268,10 @@ impl Book {
                 Event::ModelsFixed { task, round, .. } => self.fixed(task, round),
                 Event::ChallengeStarted { task, .. } => {
                     self.count("start challenge", true);
-                    let line = &self.tasks[&task];
+                    let line = self.tasks.get_mut(&task).expect("a task");
                     assert!(line.settled.contains(&(line.last() + 1)));
+                    let bond = core::mem::take(&mut line.bond);
+                    *self.free.entry(line.creator).or_default() += bond;
                 }
                 Event::Closed { task, winners } => {
                     self.count("close", true);
@@ -281,7 +284,7 @@ impl Book {
                 }
                 Event::Ended { task, reason } => {
                     let unbonded = reason == EndReason::Unbonded;
-                    assert_eq!(unbonded, self.tasks[&task].is_unbonded());
+                    assert_eq!(unbonded, self.tasks[&task].unbonded);
                     self.end(task);
                 }
                 Event::ShardMissed {
@@ -345,12 +348,14 @@ impl Book {
         let schedule = &line.rounds[&round];
         assert!(now() >= schedule.commit + (schedule.reveal - schedule.commit) / 4);
         assert_eq!(line.shards.insert(round, false), None, "opened or missed");
+        assert!(!line.empty.contains(&round), "nothing was to be scored");
         assert_eq!(slashed, core::mem::take(&mut line.bond));
         let free = self.free.get_mut(&line.creator).expect("a creator");
         if round <= line.last() && *free > slashed {
             line.bond = slashed;
             *free -= slashed;
         } else if round <= line.last() {
+            line.unbonded = true;
             self.count("unbonded", true);
         }
     }
@@ -368,6 +373,10 @@ impl Book {
         });
         let fixed = Fixed::<Test>::get(id, round).expect("fixed models");
         assert_eq!(fixed.to_vec(), Vec::from_iter(models));
+        if fixed.is_empty() {
+            let line = self.tasks.get_mut(&id).expect("a task");
+            line.empty.insert(round);
+        }
     }
 
     /// Neighbours hear of each beginning and each end once.
