@@ -1,0 +1,218 @@
+//! Who plays: operators with their stakes, what trainers can and what validators do.
+
+use crate::{
+    chance::Chance,
+    config::{Config, Models},
+};
+use arena_primitives::{AccountId, Balance, Round, UNIT};
+use sp_io::hashing::blake2_256;
+
+/// Least own stake of honest validators and trainers, in tokens: a little above production's.
+const LEAST_VALIDATOR: f64 = 1_050.0;
+const LEAST_TRAINER: f64 = 150.0;
+
+/// Number of an account; the same in both plays of a scenario.
+pub type Name = u32;
+
+/// Honest trainers, honest validators and so on: where their names begin.
+pub(crate) const TRAINERS: Name = 0;
+pub(crate) const VALIDATORS: Name = 1_000;
+pub(crate) const DELEGATORS: Name = 2_000;
+pub(crate) const THEIR_TRAINERS: Name = 3_000;
+pub(crate) const THEIR_VALIDATORS: Name = 4_000;
+
+/// The account of a name.
+pub(crate) fn account(name: Name) -> AccountId {
+    blake2_256(format!("arena-sim/{name}").as_bytes()).into()
+}
+
+/// Whose gain is asked for, and everybody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Everybody else.
+    Honest,
+    /// Who attacks; in honest play the same people.
+    Attacker,
+}
+
+/// An operator of a task.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// Its account.
+    pub name: Name,
+    /// On whose side.
+    pub side: Side,
+    /// In which of the play's tasks.
+    pub stage: usize,
+    /// Own stake in planck.
+    pub own: Balance,
+}
+
+/// A trainer and its models.
+#[derive(Clone, Debug)]
+pub struct Trainer {
+    /// Who.
+    pub operator: Operator,
+    /// Whose work the models are: near copies share it, and with it all luck and noise.
+    pub mind: u32,
+    /// Accuracy of the first model.
+    pub start: f64,
+    /// Taken from the accuracy of each model.
+    pub blemish: f64,
+    /// Added in submission rounds, not in final validation.
+    pub boost: f64,
+    /// Whether only validators of its own side get the model.
+    pub for_friends: bool,
+}
+
+impl Trainer {
+    /// Accuracy of the model made for round `made`, on the samples of `round`, before any
+    /// validator's own error.
+    pub(crate) fn accuracy(
+        &self,
+        models: &Models,
+        chance: &Chance,
+        made: Round,
+        round: Round,
+        is_final: bool,
+    ) -> f64 {
+        let progress = 1.0 - (-f64::from(made) / models.pace).exp();
+        let luck = chance.normal(("luck", self.mind, made));
+        let samples = chance.normal(("samples", self.mind, made, round));
+        self.start + models.improvement * progress + models.luck * luck - self.blemish
+            + if is_final { 0.0 } else { self.boost }
+            + models.sample_noise * samples
+    }
+
+    /// Whether it submits in a round.
+    pub(crate) fn submits(&self, models: &Models, round: Round) -> bool {
+        round == 1 || (round + self.mind).is_multiple_of(models.submit_every)
+    }
+}
+
+/// What a validator does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Habit {
+    /// Reports what it measures.
+    Honest,
+    /// Reports each trainer's last consensus.
+    Copy,
+    /// Reports this accuracy.
+    Constant(f64),
+    /// Reports its side's models better by this, and better models worse.
+    Lie(f64),
+    /// Reports its side's models better by this.
+    Favour(f64),
+    /// Honest, with stake in every round that unbonding allows.
+    Jump,
+    /// Honest, but reveals only when its side's model is the best.
+    Withhold,
+}
+
+/// A validator and what it does.
+#[derive(Clone, Debug)]
+pub struct Validator {
+    /// Who.
+    pub operator: Operator,
+    /// Whose machine it is: accounts of one operator share its errors.
+    pub eyes: u32,
+    /// What it does.
+    pub habit: Habit,
+}
+
+/// A delegator of an honest validator.
+#[derive(Clone, Debug)]
+pub struct Delegator {
+    /// Who.
+    pub name: Name,
+    /// Whom it backs.
+    pub behind: Name,
+    /// With how much, in planck.
+    pub amount: Balance,
+}
+
+/// Everybody of one play.
+#[derive(Clone, Debug)]
+pub struct Cast {
+    /// What each of the tasks may draw of the emission, in parts of one; the first is everybody's.
+    pub shares: Vec<f64>,
+    /// In the order in which they stake.
+    pub trainers: Vec<Trainer>,
+    /// In the order in which they stake.
+    pub validators: Vec<Validator>,
+    /// Of the first task.
+    pub delegators: Vec<Delegator>,
+    /// Which stream of VRF outputs the blocks carry.
+    pub draws: u32,
+    /// Part of the slots that belong to an attacker who chooses seeds.
+    pub slots: f64,
+}
+
+/// Tokens as planck, rounded down.
+pub(crate) fn tokens(amount: f64) -> Balance {
+    (amount * UNIT as f64) as Balance
+}
+
+impl Cast {
+    /// Honest people alone.
+    #[must_use]
+    pub fn honest(config: &Config, chance: &Chance) -> Self {
+        let people = &config.people;
+        let law = |name: Name, middle: u32, least: f64| {
+            let stake = f64::from(middle) * (people.spread * chance.normal(("stake", name))).exp();
+            Operator {
+                name,
+                side: Side::Honest,
+                stage: 0,
+                own: tokens(stake.max(least)),
+            }
+        };
+        let models = &config.models;
+        let trainers = (TRAINERS..TRAINERS + people.trainers).map(|name| Trainer {
+            operator: law(name, people.trainer_stake, LEAST_TRAINER),
+            mind: name,
+            start: models.from + (models.to - models.from) * chance.unit(("start", name)),
+            blemish: 0.0,
+            boost: 0.0,
+            for_friends: false,
+        });
+        let validators = (VALIDATORS..VALIDATORS + people.validators).map(|name| Validator {
+            operator: law(name, people.validator_stake, LEAST_VALIDATOR),
+            eyes: name,
+            habit: Habit::Honest,
+        });
+        let delegators = (0..people.delegators).map(|i| Delegator {
+            name: DELEGATORS + i,
+            behind: VALIDATORS + i,
+            amount: Balance::from(people.delegation) * UNIT,
+        });
+        Cast {
+            shares: vec![1.0],
+            trainers: trainers.collect(),
+            validators: validators.collect(),
+            delegators: delegators.collect(),
+            draws: 0,
+            slots: 0.0,
+        }
+    }
+
+    /// Own stake of all validators, in planck.
+    pub(crate) fn validators_stake(&self) -> Balance {
+        self.validators.iter().map(|v| v.operator.own).sum()
+    }
+
+    /// Own stake of all trainers, in planck.
+    pub(crate) fn trainers_stake(&self) -> Balance {
+        self.trainers.iter().map(|t| t.operator.own).sum()
+    }
+
+    /// Everybody's own or delegated stake, by name; an operator of two tasks has both.
+    pub(crate) fn stakes(&self) -> impl Iterator<Item = (Name, Side, Balance)> {
+        let trainers = self.trainers.iter().map(|t| &t.operator);
+        let operators = trainers.chain(self.validators.iter().map(|v| &v.operator));
+        let delegators = self.delegators.iter();
+        operators
+            .map(|o| (o.name, o.side, o.own))
+            .chain(delegators.map(|d| (d.name, Side::Honest, d.amount)))
+    }
+}
