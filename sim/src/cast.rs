@@ -5,6 +5,7 @@ use crate::{
     config::{Config, Models},
 };
 use arena_primitives::{AccountId, Balance, Round, UNIT};
+use sp_core::{Pair, sr25519};
 use sp_io::hashing::blake2_256;
 
 /// Least own stake of honest validators and trainers, in tokens: a little above production's.
@@ -26,6 +27,11 @@ pub(crate) fn account(name: Name) -> AccountId {
     blake2_256(format!("arena-sim/{name}").as_bytes()).into()
 }
 
+/// The service key of a name.
+pub(crate) fn service(name: Name) -> sr25519::Pair {
+    sr25519::Pair::from_seed(&blake2_256(format!("arena-sim/service/{name}").as_bytes()))
+}
+
 /// Whose gain is asked for, and everybody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -38,14 +44,32 @@ pub enum Side {
 /// An operator of a task.
 #[derive(Clone, Debug)]
 pub struct Operator {
-    /// Its account.
+    /// Its number.
     pub name: Name,
+    /// Its cold account.
+    pub account: AccountId,
+    /// The account of its service key.
+    pub service: AccountId,
     /// On whose side.
     pub side: Side,
     /// In which of the play's tasks.
     pub stage: usize,
     /// Own stake in planck.
     pub own: Balance,
+}
+
+impl Operator {
+    /// In the first task.
+    pub(crate) fn new(name: Name, side: Side, own: Balance) -> Self {
+        Operator {
+            name,
+            account: account(name),
+            service: service(name).public().into(),
+            side,
+            stage: 0,
+            own,
+        }
+    }
 }
 
 /// A trainer and its models.
@@ -160,12 +184,7 @@ impl Cast {
         let people = &config.people;
         let law = |name: Name, middle: u32, least: f64| {
             let stake = f64::from(middle) * (people.spread * chance.normal(("stake", name))).exp();
-            Operator {
-                name,
-                side: Side::Honest,
-                stage: 0,
-                own: tokens(stake.max(least)),
-            }
+            Operator::new(name, Side::Honest, tokens(stake.max(least)))
         };
         let models = &config.models;
         let trainers = (TRAINERS..TRAINERS + people.trainers).map(|name| Trainer {

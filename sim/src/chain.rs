@@ -1,7 +1,7 @@
 //! The chain as its people meet it: genesis, calls with their origins, blocks made of hooks.
 
 use crate::{
-    cast::{Cast, Delegator, Name, Operator, account},
+    cast::{Cast, Delegator, Name, Operator, account, service},
     config::Config,
 };
 use anyhow::{Context, Result, anyhow, ensure};
@@ -17,22 +17,11 @@ use arena_runtime::{
     governance::origins::pallet::Origin,
 };
 use frame_support::traits::{GetCallMetadata, Hooks, fungible::Inspect};
-use sp_core::{H256, Pair, sr25519, storage::Storage};
-use sp_io::hashing::blake2_256;
+use sp_core::{H256, Pair, storage::Storage};
 use sp_runtime::{BuildStorage, Perbill, traits::Dispatchable};
 
 /// What every account has beyond its stake.
 const POCKET: Balance = 1_000 * UNIT;
-
-/// The service key of an operator.
-fn service_pair(name: Name) -> sr25519::Pair {
-    sr25519::Pair::from_seed(&blake2_256(format!("arena-sim/service/{name}").as_bytes()))
-}
-
-/// The account of an operator's service key.
-pub(crate) fn service(name: Name) -> AccountId {
-    service_pair(name).public().into()
-}
 
 /// Dispatches a call with its signer's origin.
 pub(crate) fn call(who: &AccountId, call: impl Into<RuntimeCall>) -> Result<()> {
@@ -168,14 +157,13 @@ pub(crate) fn start_task(config: &Config, name: &str, max_share: f64) -> Result<
 
 /// Registers a service key and takes a position.
 pub(crate) fn enrol(task: TaskId, role: Role, operator: &Operator) -> Result<()> {
-    let who = account(operator.name);
-    let pair = service_pair(operator.name);
+    let who = &operator.account;
     let set = pallet_arena_staking::Call::set_service_key {
-        key: pair.public().into(),
-        proof: pair.sign(&preimage(Domain::ServiceKeyProof, &who)),
+        key: operator.service.clone(),
+        proof: service(operator.name).sign(&preimage(Domain::ServiceKeyProof, who)),
     };
-    call(&who, set)?;
-    stake(task, role, &who, operator.own)
+    call(who, set)?;
+    stake(task, role, who, operator.own)
 }
 
 /// Stakes.

@@ -116,7 +116,8 @@ pub struct Change {
 }
 
 /// Attackers. `stake` is their part of all validators' stake (of all trainers' stake for
-/// `split_trainer`), `accounts` how many validators they are.
+/// `split_trainer`), `accounts` how many validators they are. Where they have a trainer beside
+/// them, it has the same part of all trainers' stake, and a model in the middle.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Attack {
@@ -163,6 +164,8 @@ pub enum Attack {
         stake: f64,
         /// Accounts.
         into: u32,
+        /// Accuracy of its first model.
+        start: f64,
         /// How much worse each copy is than the one before it.
         blemish: f64,
     },
@@ -211,6 +214,8 @@ pub enum Attack {
     Grind {
         /// Part of validators' stake.
         stake: f64,
+        /// Accounts.
+        accounts: u32,
         /// Part of the slots.
         slots: f64,
     },
@@ -367,9 +372,11 @@ impl Attack {
             Self::SplitTrainer {
                 stake,
                 into,
+                start,
                 blemish,
             } => {
                 ensure!((0.0..0.1).contains(&blemish), "blemish: from 0 to 0.1");
+                part("start", start)?;
                 part("stake", stake).and_then(|()| some("into", into))
             }
             Self::Selective {
@@ -386,9 +393,13 @@ impl Attack {
             Self::Redraw { stake, accounts } | Self::Withhold { stake, accounts } => {
                 part("stake", stake).and_then(|()| some("accounts", accounts))
             }
-            Self::Grind { stake, slots } => {
-                part("stake", stake).and_then(|()| part("slots", slots))
-            }
+            Self::Grind {
+                stake,
+                accounts,
+                slots,
+            } => part("stake", stake)
+                .and_then(|()| some("accounts", accounts))
+                .and_then(|()| part("slots", slots)),
         }
     }
 }

@@ -12,12 +12,14 @@ use anyhow::{Context, Result, ensure};
 use arena_primitives::{AccountId, Balance, Role, TaskPhase, Venue, traits::TaskStates};
 use arena_runtime::{ArenaDelegation, ArenaRewards, ArenaTasks, Balances, System};
 use frame_support::traits::fungible::Inspect;
-use sp_core::H256;
-use sp_io::TestExternalities;
+use sp_core::{H256, storage::Storage};
+use sp_state_machine::BasicExternalities;
 use std::collections::BTreeMap;
 
 /// Days of a task beside its submission rounds, at most.
 const OTHER_DAYS: u32 = 12;
+/// Blocks that are played between two cleanings of the state.
+const STRETCH: u32 = 60;
 
 /// A model's place in a round: its trainer, and its rank, if it could earn.
 pub(crate) type Place = (Name, Option<u32>);
@@ -43,9 +45,16 @@ pub(crate) struct Outcome {
 
 /// Plays a cast to the end, on a chain of its own.
 pub(crate) fn play(config: &Config, cast: &Cast, chance: &Chance) -> Result<Outcome> {
-    let storage = chain::genesis(config, cast)?;
-    let mut state = TestExternalities::new(storage);
-    state.execute_with(|| Game::start(config, cast, chance)?.run())
+    let mut state = chain::genesis(config, cast)?;
+    let mut game = within(&mut state, || Game::start(config, cast, chance))?;
+    while !within(&mut state, || game.run(STRETCH))? {}
+    within(&mut state, || game.end())
+}
+
+/// Does something in a state. What it removed is really gone then: an overlay would keep each
+/// removed key, and look at all of them whenever a prefix is cleared.
+fn within<R>(state: &mut Storage, act: impl FnOnce() -> R) -> R {
+    BasicExternalities::execute_with_storage(state, act)
 }
 
 struct Game<'a> {
@@ -107,9 +116,13 @@ impl<'a> Game<'a> {
         Ok(())
     }
 
-    fn run(mut self) -> Result<Outcome> {
+    /// Plays so many blocks. `true` when all tasks are closed.
+    fn run(&mut self, blocks: u32) -> Result<bool> {
         let most = (self.config.rounds + OTHER_DAYS) * self.config.chain.blocks_per_day;
-        while !self.is_over() {
+        for _ in 0..blocks {
+            if self.is_over() {
+                return Ok(true);
+            }
             ensure!(
                 System::block_number() < most,
                 "tasks didn't close within {most} blocks"
@@ -121,6 +134,11 @@ impl<'a> Game<'a> {
                 play.act(now).with_context(|| format!("block {now}"))?;
             }
         }
+        Ok(false)
+    }
+
+    /// Everybody claims, and everything is counted.
+    fn end(&self) -> Result<Outcome> {
         chain::check()?;
         self.claim()?;
         chain::check()?;
@@ -128,8 +146,8 @@ impl<'a> Game<'a> {
     }
 
     fn is_over(&self) -> bool {
-        let phases = self.plays.iter().map(|play| ArenaTasks::phase(play.task));
-        phases.into_iter().all(|p| p == Some(TaskPhase::Closed))
+        let mut phases = self.plays.iter().map(|play| ArenaTasks::phase(play.task));
+        phases.all(|phase| phase == Some(TaskPhase::Closed))
     }
 
     /// The VRF output that the next block finds of its parent.
@@ -154,7 +172,7 @@ impl<'a> Game<'a> {
         let operators = trainers.chain(self.cast.validators.iter().map(|v| &v.operator));
         for operator in operators {
             let play = self.plays.get(operator.stage).context("a task")?;
-            let (venue, who) = (Venue::Task(play.task), account(operator.name));
+            let (venue, who) = (Venue::Task(play.task), operator.account.clone());
             if ArenaRewards::operator_free(venue, &who) > 0 {
                 call(&who, pallet_arena_rewards::Call::claim { venue })?;
             }

@@ -1,8 +1,8 @@
 //! One task's rounds, as its trainers and validators play them.
 
 use crate::{
-    cast::{Cast, Habit, Name, Side, Trainer, Validator, account},
-    chain::{call, service, stake, uris},
+    cast::{Cast, Habit, Side, Trainer, Validator},
+    chain::{call, stake, uris},
     chance::Chance,
     config::Config,
     habits::View,
@@ -37,7 +37,7 @@ pub(crate) struct Play<'a> {
     /// Of each model the trainer, by index, and the round that it was made for.
     models: BTreeMap<H256, (usize, Round)>,
     /// What is to be revealed, by round.
-    reveals: BTreeMap<Round, Vec<(Name, ScoreEntries)>>,
+    reveals: BTreeMap<Round, Vec<(AccountId, ScoreEntries)>>,
     /// Consensus of the last settled round.
     last: BTreeMap<AccountId, u64>,
     pub(crate) results: Vec<RoundResult>,
@@ -106,11 +106,11 @@ impl<'a> Play<'a> {
 
     fn submit(&mut self, round: Round) -> Result<()> {
         for (index, trainer) in self.submitting(round) {
-            let who = account(trainer.operator.name);
+            let who = &trainer.operator.account;
             let root = self.root(trainer, round);
-            let commitment = hash(Domain::Submission, &(&who, root, NONCE));
+            let commitment = hash(Domain::Submission, &(who, root, NONCE));
             let task = self.task;
-            call(&who, pallet_arena_tasks::Call::submit { task, commitment })?;
+            call(who, pallet_arena_tasks::Call::submit { task, commitment })?;
             self.models.insert(root, (index, round));
         }
         Ok(())
@@ -127,7 +127,7 @@ impl<'a> Play<'a> {
                 uris: uris()?,
                 nonce: NONCE,
             };
-            call(&service(trainer.operator.name), publish)?;
+            call(&trainer.operator.service, publish)?;
         }
         Ok(())
     }
@@ -158,9 +158,8 @@ impl<'a> Play<'a> {
         let view = self.view(round)?;
         let mut reveals = Vec::new();
         for validator in &self.validators {
-            let name = validator.operator.name;
-            let who = account(name);
-            let drawn = ArenaScoring::drawn(task, round, &who);
+            let (who, key) = (&validator.operator.account, &validator.operator.service);
+            let drawn = ArenaScoring::drawn(task, round, who);
             if drawn.is_empty() {
                 continue;
             }
@@ -170,15 +169,15 @@ impl<'a> Play<'a> {
                 sketch: None,
             });
             let entries = ScoreEntries::truncate_from(entries.collect());
-            let commitment = scores_commitment(&who, task, round, &entries, SAMPLES_ROOT, NONCE);
+            let commitment = scores_commitment(who, task, round, &entries, SAMPLES_ROOT, NONCE);
             let commit = pallet_arena_scoring::Call::commit_scores {
                 task,
                 round,
                 commitment,
             };
-            call(&service(name), commit)?;
+            call(key, commit)?;
             if view.reveals(validator) {
-                reveals.push((name, entries));
+                reveals.push((key.clone(), entries));
             }
         }
         self.reveals.insert(round, reveals);
@@ -186,7 +185,7 @@ impl<'a> Play<'a> {
     }
 
     fn reveal(&mut self, round: Round) -> Result<()> {
-        for (name, entries) in self.reveals.remove(&round).unwrap_or_default() {
+        for (key, entries) in self.reveals.remove(&round).unwrap_or_default() {
             let reveal = pallet_arena_scoring::Call::reveal_scores {
                 task: self.task,
                 round,
@@ -194,7 +193,7 @@ impl<'a> Play<'a> {
                 samples_root: SAMPLES_ROOT,
                 nonce: NONCE,
             };
-            call(&service(name), reveal)?;
+            call(&key, reveal)?;
         }
         Ok(())
     }
@@ -203,21 +202,21 @@ impl<'a> Play<'a> {
     fn jump(&self, schedule: &Schedule, now: BlockNumber) -> Result<()> {
         let jumpers = self.validators.iter().filter(|v| v.habit == Habit::Jump);
         for operator in jumpers.map(|validator| &validator.operator) {
-            let who = account(operator.name);
+            let who = &operator.account;
             let venue = Venue::Task(self.task);
-            let position = pallet_arena_staking::Positions::<Runtime>::get(venue, &who);
+            let position = pallet_arena_staking::Positions::<Runtime>::get(venue, who);
             let own = position.map_or(0, |position| position.own);
             if now == schedule.opens && own > 0 {
                 let amount = own;
                 call(
-                    &who,
+                    who,
                     pallet_arena_staking::Call::decrease { venue, amount },
                 )?;
             } else if now + 1 == schedule.closes && own == 0 {
                 // Refused until its stake has unbonded.
-                let withdrawn = call(&who, pallet_arena_staking::Call::withdraw {});
+                let withdrawn = call(who, pallet_arena_staking::Call::withdraw {});
                 if withdrawn.is_ok() {
-                    stake(self.task, Role::Validator, &who, operator.own)?;
+                    stake(self.task, Role::Validator, who, operator.own)?;
                 }
             }
         }
@@ -244,6 +243,6 @@ impl<'a> Play<'a> {
     pub(crate) fn theirs(&self) -> Vec<AccountId> {
         let validators = self.validators.iter();
         let theirs = validators.filter(|v| v.operator.side == Side::Attacker);
-        theirs.map(|v| account(v.operator.name)).collect()
+        theirs.map(|v| v.operator.account.clone()).collect()
     }
 }

@@ -41,8 +41,9 @@ pub(crate) fn pair(config: &Config, attack: &Attack, chance: &Chance) -> Pair {
         Attack::SplitTrainer {
             stake,
             into,
+            start,
             blemish,
-        } => scene.trainers(stake, into, blemish),
+        } => scene.trainers(stake, into, start, blemish),
         Attack::Selective {
             stake,
             accounts,
@@ -73,8 +74,12 @@ pub(crate) fn pair(config: &Config, attack: &Attack, chance: &Chance) -> Pair {
         Attack::Withhold { stake, accounts } => {
             scene.squads(stake, accounts, accounts, Habit::Withhold)
         }
-        Attack::Grind { stake, slots } => {
-            let mut pair = scene.validators(stake, 1, 1, Habit::Honest);
+        Attack::Grind {
+            stake,
+            accounts,
+            slots,
+        } => {
+            let mut pair = scene.validators(stake, accounts, accounts, Habit::Honest);
             pair.attack.slots = slots;
             pair
         }
@@ -96,12 +101,7 @@ impl Scene<'_> {
     fn trainer(&self, index: u32, own: Balance) -> Trainer {
         let models = &self.config.models;
         Trainer {
-            operator: Operator {
-                name: THEIR_TRAINERS + index,
-                side: Side::Attacker,
-                stage: 0,
-                own,
-            },
+            operator: Operator::new(THEIR_TRAINERS + index, Side::Attacker, own),
             mind: THEIR_TRAINERS,
             start: f64::midpoint(models.from, models.to),
             blemish: 0.0,
@@ -115,12 +115,7 @@ impl Scene<'_> {
         let own = total / Balance::from(accounts);
         cast.validators
             .extend((0..accounts).map(|index| Validator {
-                operator: Operator {
-                    name: THEIR_VALIDATORS + index,
-                    side: Side::Attacker,
-                    stage: 0,
-                    own,
-                },
+                operator: Operator::new(THEIR_VALIDATORS + index, Side::Attacker, own),
                 eyes: THEIR_VALIDATORS,
                 habit,
             }));
@@ -140,23 +135,24 @@ impl Scene<'_> {
         }
     }
 
-    /// As `validators`, and both with a trainer.
+    /// As `validators`, and both with a trainer of the same part.
     fn squads(&self, part: f64, honest: u32, attack: u32, habit: Habit) -> Pair {
         let mut pair = self.validators(part, honest, attack, habit);
-        let own = tokens(f64::from(self.config.people.trainer_stake));
+        let own = with_part(self.base.trainers_stake(), part);
         pair.honest.trainers.push(self.trainer(0, own));
         pair.attack.trainers.push(self.trainer(0, own));
         pair
     }
 
     /// One trainer, against `into` of them with near copies of its model.
-    fn trainers(&self, part: f64, into: u32, blemish: f64) -> Pair {
+    fn trainers(&self, part: f64, into: u32, start: f64, blemish: f64) -> Pair {
         let total = with_part(self.base.trainers_stake(), part);
         let play = |accounts: u32| {
             let mut cast = self.base.clone();
             let own = total / Balance::from(accounts);
             cast.trainers.extend((0..accounts).map(|index| {
                 let mut trainer = self.trainer(index, own);
+                trainer.start = start;
                 trainer.blemish = blemish * f64::from(index);
                 trainer
             }));
