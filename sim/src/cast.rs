@@ -123,7 +123,7 @@ pub enum Habit {
     Copy,
     /// Reports this accuracy.
     Constant(f64),
-    /// Reports its side's models better by this, and better models worse.
+    /// Reports its side's models better by this, and those just ahead of them worse.
     Lie(f64),
     /// Reports its side's models better by this.
     Favour(f64),

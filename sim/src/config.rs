@@ -72,6 +72,8 @@ pub struct Models {
     pub from: f64,
     /// Largest.
     pub to: f64,
+    /// The same of the attackers' trainer, where they have one.
+    pub theirs: f64,
     /// What a trainer's models gain over the task.
     pub improvement: f64,
     /// Rounds after which they have gained 63 % of it.
@@ -117,7 +119,8 @@ pub struct Change {
 
 /// Attackers. `stake` is their part of all validators' stake (of all trainers' stake for
 /// `split_trainer`), `accounts` how many validators they are. Where they have a trainer beside
-/// them, it has the same part of all trainers' stake, and a model in the middle.
+/// them, it has the same part of all trainers' stake, and its models begin at
+/// `models.theirs`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Attack {
@@ -140,7 +143,7 @@ pub enum Attack {
         /// Accuracy.
         score: f64,
     },
-    /// Validators that report their own trainer's model better and better models worse.
+    /// Validators that report their own trainer's model better, and those just ahead of it worse.
     Liars {
         /// Part of validators' stake.
         stake: f64,
@@ -328,6 +331,10 @@ impl Models {
         ensure!(
             0.0 < self.from && self.from <= self.to && self.to + self.improvement < 1.0,
             "models: 0 < from <= to, and to + improvement < 1"
+        );
+        ensure!(
+            0.0 < self.theirs && self.theirs + self.improvement < 1.0,
+            "models.theirs: above 0, and with improvement below 1"
         );
         ensure!(self.pace > 0.0, "models.pace: above 0");
         ensure!(self.submit_every > 0, "models.submit_every: above 0");

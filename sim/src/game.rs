@@ -234,8 +234,7 @@ impl<'a> Game<'a> {
 
     fn places(&self) -> Vec<Vec<Place>> {
         let trainers = self.cast.trainers.iter().map(|t| t.operator.name);
-        let names: BTreeMap<AccountId, Name> =
-            trainers.map(|name| (account(name), name)).collect();
+        let names: BTreeMap<AccountId, Name> = trainers.map(|name| (account(name), name)).collect();
         let results = self.plays.first().map(|play| play.results.iter());
         results
             .into_iter()
@@ -252,4 +251,51 @@ impl<'a> Game<'a> {
 
 fn change(before: Balance, after: Balance) -> Result<i128> {
     Ok(i128::try_from(after)? - i128::try_from(before)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frame_support::traits::fungible::Mutate;
+
+    /// A short play up to its claims.
+    fn closed<R>(then: impl FnOnce(&Game) -> R) -> R {
+        let mut config = Config::parse(include_str!("../attacks.toml")).expect("is valid");
+        config.rounds = 2;
+        let chance = Chance::new(1);
+        let cast = Cast::honest(&config, &chance);
+        let mut state = chain::genesis(&config, &cast).expect("builds");
+        let mut game = within(&mut state, || Game::start(&config, &cast, &chance)).expect("starts");
+        while !within(&mut state, || game.run(STRETCH)).expect("runs") {}
+        within(&mut state, || then(&game))
+    }
+
+    #[test]
+    fn what_people_gain_should_be_what_was_minted_but_for_treasury_and_dust() {
+        let outcome = closed(|game| game.end()).expect("balances");
+        assert!(outcome.others > 0);
+        assert_eq!(outcome.theirs, 0);
+        assert_eq!(outcome.unpaid, 0);
+    }
+
+    #[test]
+    fn a_planck_from_nowhere_should_be_found() {
+        let error = closed(|game| {
+            Balances::mint_into(&account(0), 1).expect("mints");
+            game.end().err()
+        });
+        assert!(format!("{:#}", error.expect("is found")).contains("issuance"));
+    }
+
+    #[test]
+    fn a_planck_that_moved_to_a_stranger_should_be_found() {
+        let error = closed(|game| {
+            let (from, to) = (account(0), account(Name::MAX - 1));
+            let preserve = frame_support::traits::tokens::Preservation::Preserve;
+            let amount = arena_primitives::UNIT;
+            <Balances as Mutate<AccountId>>::transfer(&from, &to, amount, preserve).expect("moves");
+            game.end().err()
+        });
+        assert!(format!("{:#}", error.expect("is found")).contains("planck"));
+    }
 }

@@ -5,15 +5,11 @@
 //! a run of its own slots: the block goes into any slot of the run, or, when it leaves them all
 //! out, into the slot of somebody else, whose output nobody knows.
 
-use crate::{
-    chain::next_block,
-    chance::Chance,
-    play::Play,
-};
+use crate::{chain::next_block, chance::Chance, play::Play};
 use anyhow::{Result, anyhow};
+use arena_primitives::traits::Rounds as _;
 use arena_primitives::{BlockNumber, Round};
 use arena_runtime::{ArenaScoring, ArenaTasks, System};
-use arena_primitives::traits::Rounds as _;
 use frame_support::storage::{TransactionOutcome, with_transaction};
 use sp_core::H256;
 use sp_runtime::DispatchError;

@@ -43,10 +43,17 @@ impl View<'_> {
             Habit::Copy => self.guess,
             Habit::Constant(score) => score,
             Habit::Lie(lie) | Habit::Favour(lie) if is_theirs => measured + lie,
-            Habit::Lie(lie) if self.best(Side::Attacker) < *truth => measured - lie,
+            Habit::Lie(lie) if self.is_ahead(*truth, 2.0 * lie) => measured - lie,
             Habit::Lie(_) | Habit::Favour(_) => measured,
         };
         ScoreOutcome::Scored(raw(said))
+    }
+
+    /// Whether a model of this accuracy is better than the attackers' best, and by less than
+    /// `reach`: lies about others cost pay and win nothing.
+    fn is_ahead(&self, truth: f64, reach: f64) -> bool {
+        let best = self.best(Side::Attacker);
+        truth > best && truth < best + reach
     }
 
     /// The best accuracy of a side's models; 0 without one.

@@ -66,7 +66,10 @@ fn play(config: &Config) -> Result<Vec<Row>> {
         .map(|(scenario, seed)| compare(config, scenario, seed).inspect(|_| bar.inc(1)))
         .collect::<Result<_>>()?;
     bar.finish_and_clear();
-    let by_scenario = config.scenario.iter().zip(trials.chunks(config.seeds.len()));
+    let by_scenario = config
+        .scenario
+        .iter()
+        .zip(trials.chunks(config.seeds.len()));
     Ok(by_scenario
         .map(|(scenario, trials)| Row::new(scenario, trials.to_vec()))
         .collect())

@@ -163,11 +163,13 @@ impl<'a> Play<'a> {
             if drawn.is_empty() {
                 continue;
             }
-            let entries = drawn.into_iter().map(|(trainer, manifest_root)| ScoreEntry {
-                manifest_root,
-                outcome: view.report(validator, &trainer),
-                sketch: None,
-            });
+            let entries = drawn
+                .into_iter()
+                .map(|(trainer, manifest_root)| ScoreEntry {
+                    manifest_root,
+                    outcome: view.report(validator, &trainer),
+                    sketch: None,
+                });
             let entries = ScoreEntries::truncate_from(entries.collect());
             let commitment = scores_commitment(who, task, round, &entries, SAMPLES_ROOT, NONCE);
             let commit = pallet_arena_scoring::Call::commit_scores {
@@ -208,10 +210,7 @@ impl<'a> Play<'a> {
             let own = position.map_or(0, |position| position.own);
             if now == schedule.opens && own > 0 {
                 let amount = own;
-                call(
-                    who,
-                    pallet_arena_staking::Call::decrease { venue, amount },
-                )?;
+                call(who, pallet_arena_staking::Call::decrease { venue, amount })?;
             } else if now + 1 == schedule.closes && own == 0 {
                 // Refused until its stake has unbonded.
                 let withdrawn = call(who, pallet_arena_staking::Call::withdraw {});

@@ -87,12 +87,15 @@ fn order(of: &[Place], other: &[Place]) -> BTreeMap<u32, usize> {
     let of: Vec<_> = of.iter().filter(|(name, _)| both.contains(name)).collect();
     let key = |rank: Option<u32>| rank.unwrap_or(u32::MAX);
     let better = |rank| of.iter().filter(move |(_, r)| key(*r) < key(rank)).count();
-    of.iter().map(|(name, rank)| (*name, better(*rank))).collect()
+    of.iter()
+        .map(|(name, rank)| (*name, better(*rank)))
+        .collect()
 }
 
 /// Of the attackers' best model.
 fn mean_rank(places: &[Vec<Place>]) -> Option<f64> {
-    let theirs = |name: u32| (crate::cast::THEIR_TRAINERS..crate::cast::THEIR_VALIDATORS).contains(&name);
+    let theirs =
+        |name: u32| (crate::cast::THEIR_TRAINERS..crate::cast::THEIR_VALIDATORS).contains(&name);
     let best = places.iter().filter_map(|round| {
         let ranks = round.iter().filter(|(name, _)| theirs(*name));
         ranks.filter_map(|(_, rank)| *rank).min()

@@ -97,13 +97,12 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// An attacker's trainer, in the middle of the honest ones.
+    /// An attacker's trainer.
     fn trainer(&self, index: u32, own: Balance) -> Trainer {
-        let models = &self.config.models;
         Trainer {
             operator: Operator::new(THEIR_TRAINERS + index, Side::Attacker, own),
             mind: THEIR_TRAINERS,
-            start: f64::midpoint(models.from, models.to),
+            start: self.config.models.theirs,
             blemish: 0.0,
             boost: 0.0,
             for_friends: false,
@@ -113,12 +112,11 @@ impl Scene<'_> {
     /// `accounts` validators of one operator with equal parts of `total`.
     fn squad(&self, cast: &mut Cast, total: Balance, accounts: u32, habit: Habit) {
         let own = total / Balance::from(accounts);
-        cast.validators
-            .extend((0..accounts).map(|index| Validator {
-                operator: Operator::new(THEIR_VALIDATORS + index, Side::Attacker, own),
-                eyes: THEIR_VALIDATORS,
-                habit,
-            }));
+        cast.validators.extend((0..accounts).map(|index| Validator {
+            operator: Operator::new(THEIR_VALIDATORS + index, Side::Attacker, own),
+            eyes: THEIR_VALIDATORS,
+            habit,
+        }));
     }
 
     /// Honest in `honest` accounts, against this habit in `attack` accounts.
