@@ -87,7 +87,7 @@ fn a_tenth_of_stake_should_move_no_rank_of_a_median_and_some_of_a_mean() {
 fn more_than_half_of_stake_should_move_ranks_of_a_median() {
     let mut config = config(12);
     config.models.own_noise = 0.0;
-    // Of four accounts none is above a tenth of the stake but by the cap.
+    // Four accounts have more than the cap of a tenth each would leave them.
     config.rewards.cap = arena_primitives::WeightCap::None;
     assert!(play(&config, liars(0.6), 1).rounds_changed > 0);
 }
