@@ -13,7 +13,7 @@ const LEAST_VALIDATOR: f64 = 1_050.0;
 const LEAST_TRAINER: f64 = 150.0;
 
 /// Number of an account; the same in both plays of a scenario.
-pub type Name = u32;
+pub(crate) type Name = u32;
 
 /// Honest trainers, honest validators and so on: where their names begin.
 pub(crate) const TRAINERS: Name = 0;
@@ -34,7 +34,7 @@ pub(crate) fn service(name: Name) -> sr25519::Pair {
 
 /// Whose gain is asked for, and everybody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// Everybody else.
     Honest,
     /// Who attacks; in honest play the same people.
@@ -43,19 +43,19 @@ pub enum Side {
 
 /// An operator of a task.
 #[derive(Clone, Debug)]
-pub struct Operator {
+pub(crate) struct Operator {
     /// Its number.
-    pub name: Name,
+    pub(crate) name: Name,
     /// Its cold account.
-    pub account: AccountId,
+    pub(crate) account: AccountId,
     /// The account of its service key.
-    pub service: AccountId,
+    pub(crate) service: AccountId,
     /// On whose side.
-    pub side: Side,
+    pub(crate) side: Side,
     /// In which of the play's tasks.
-    pub stage: usize,
+    pub(crate) stage: usize,
     /// Own stake in planck.
-    pub own: Balance,
+    pub(crate) own: Balance,
 }
 
 impl Operator {
@@ -74,19 +74,19 @@ impl Operator {
 
 /// A trainer and its models.
 #[derive(Clone, Debug)]
-pub struct Trainer {
+pub(crate) struct Trainer {
     /// Who.
-    pub operator: Operator,
+    pub(crate) operator: Operator,
     /// Whose work the models are: near copies share it, and with it all luck and noise.
-    pub mind: u32,
+    pub(crate) mind: u32,
     /// Accuracy of the first model.
-    pub start: f64,
+    pub(crate) start: f64,
     /// Taken from the accuracy of each model.
-    pub blemish: f64,
+    pub(crate) blemish: f64,
     /// Added in submission rounds, not in final validation.
-    pub boost: f64,
+    pub(crate) boost: f64,
     /// Whether only validators of its own side get the model.
-    pub for_friends: bool,
+    pub(crate) for_friends: bool,
 }
 
 impl Trainer {
@@ -116,7 +116,7 @@ impl Trainer {
 
 /// What a validator does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Habit {
+pub(crate) enum Habit {
     /// Reports what it measures.
     Honest,
     /// Reports each trainer's last consensus.
@@ -135,41 +135,41 @@ pub enum Habit {
 
 /// A validator and what it does.
 #[derive(Clone, Debug)]
-pub struct Validator {
+pub(crate) struct Validator {
     /// Who.
-    pub operator: Operator,
+    pub(crate) operator: Operator,
     /// Whose machine it is: accounts of one operator share its errors.
-    pub eyes: u32,
+    pub(crate) eyes: u32,
     /// What it does.
-    pub habit: Habit,
+    pub(crate) habit: Habit,
 }
 
 /// A delegator of an honest validator.
 #[derive(Clone, Debug)]
-pub struct Delegator {
+pub(crate) struct Delegator {
     /// Who.
-    pub name: Name,
+    pub(crate) name: Name,
     /// Whom it backs.
-    pub behind: Name,
+    pub(crate) behind: Name,
     /// With how much, in planck.
-    pub amount: Balance,
+    pub(crate) amount: Balance,
 }
 
 /// Everybody of one play.
 #[derive(Clone, Debug)]
-pub struct Cast {
+pub(crate) struct Cast {
     /// What each of the tasks may draw of the emission, in parts of one; the first is everybody's.
-    pub shares: Vec<f64>,
+    pub(crate) shares: Vec<f64>,
     /// In the order in which they stake.
-    pub trainers: Vec<Trainer>,
+    pub(crate) trainers: Vec<Trainer>,
     /// In the order in which they stake.
-    pub validators: Vec<Validator>,
+    pub(crate) validators: Vec<Validator>,
     /// Of the first task.
-    pub delegators: Vec<Delegator>,
+    pub(crate) delegators: Vec<Delegator>,
     /// Which stream of VRF outputs the blocks carry.
-    pub draws: u32,
+    pub(crate) draws: u32,
     /// Part of the slots that belong to an attacker who chooses seeds.
-    pub slots: f64,
+    pub(crate) slots: f64,
 }
 
 /// Tokens as planck, rounded down.
@@ -180,7 +180,7 @@ pub(crate) fn tokens(amount: f64) -> Balance {
 impl Cast {
     /// Honest people alone.
     #[must_use]
-    pub fn honest(config: &Config, chance: &Chance) -> Self {
+    pub(crate) fn honest(config: &Config, chance: &Chance) -> Self {
         let people = &config.people;
         let law = |name: Name, middle: u32, least: f64| {
             let stake = f64::from(middle) * (people.spread * chance.normal(("stake", name))).exp();

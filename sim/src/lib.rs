@@ -8,7 +8,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod cast;
+pub mod attack;
+mod cast;
 mod chain;
 pub mod chance;
 pub mod config;

@@ -1,11 +1,12 @@
 //! From an attack to two casts: the same people honest, and as attackers.
 
 use crate::{
+    attack::Attack,
     cast::{
         Cast, Habit, Operator, Side, THEIR_TRAINERS, THEIR_VALIDATORS, Trainer, Validator, tokens,
     },
     chance::Chance,
-    config::{Attack, Config},
+    config::Config,
 };
 use arena_primitives::Balance;
 
@@ -38,6 +39,7 @@ pub(crate) fn pair(config: &Config, attack: &Attack, chance: &Chance) -> Pair {
         Attack::SplitValidator { stake, into } | Attack::Seats { stake, into } => {
             scene.validators(stake, 1, into, Habit::Honest)
         }
+        Attack::Merge { stake, from } => scene.validators(stake, from, 1, Habit::Honest),
         Attack::SplitTrainer {
             stake,
             into,
@@ -48,29 +50,10 @@ pub(crate) fn pair(config: &Config, attack: &Attack, chance: &Chance) -> Pair {
             stake,
             accounts,
             lie,
-        } => {
-            let mut pair = scene.squads(stake, accounts, accounts, Habit::Favour(lie));
-            for trainer in &mut pair.attack.trainers {
-                trainer.for_friends = trainer.operator.side == Side::Attacker;
-            }
-            pair
-        }
+        } => scene.selective(stake, accounts, lie),
         Attack::Jumper { stake } => scene.validators(stake, 1, 1, Habit::Jump),
         Attack::Wash { stake, max_share } => scene.wash(stake, max_share),
-        Attack::Leak { boost } => {
-            let own = tokens(f64::from(config.people.trainer_stake));
-            let play = |boost| {
-                let mut cast = scene.base.clone();
-                let mut trainer = scene.trainer(0, own);
-                trainer.boost = boost;
-                cast.trainers.push(trainer);
-                cast
-            };
-            Pair {
-                honest: play(0.0),
-                attack: play(boost),
-            }
-        }
+        Attack::Leak { boost } => scene.leak(boost),
         Attack::Withhold { stake, accounts } => {
             scene.squads(stake, accounts, accounts, Habit::Withhold)
         }
@@ -140,6 +123,31 @@ impl Scene<'_> {
         pair.honest.trainers.push(self.trainer(0, own));
         pair.attack.trainers.push(self.trainer(0, own));
         pair
+    }
+
+    /// Validators that report their trainer's model better, and alone are served it.
+    fn selective(&self, part: f64, accounts: u32, lie: f64) -> Pair {
+        let mut pair = self.squads(part, accounts, accounts, Habit::Favour(lie));
+        for trainer in &mut pair.attack.trainers {
+            trainer.for_friends = trainer.operator.side == Side::Attacker;
+        }
+        pair
+    }
+
+    /// A trainer of middling stake, against the same with better models until the last round.
+    fn leak(&self, boost: f64) -> Pair {
+        let own = tokens(f64::from(self.config.people.trainer_stake));
+        let play = |boost| {
+            let mut cast = self.base.clone();
+            let mut trainer = self.trainer(0, own);
+            trainer.boost = boost;
+            cast.trainers.push(trainer);
+            cast
+        };
+        Pair {
+            honest: play(0.0),
+            attack: play(boost),
+        }
     }
 
     /// One trainer, against `into` of them with near copies of its model.

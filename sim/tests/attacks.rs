@@ -1,7 +1,8 @@
 //! What attacks gain, on a few rounds of small worlds.
 
 use arena_sim::{
-    config::{Attack, Change, Config, Scenario},
+    attack::Attack,
+    config::{Change, Config, Scenario},
     run::{Trial, compare},
 };
 
