@@ -95,7 +95,7 @@ fn merge(into: &mut serde_json::Value, from: serde_json::Value) {
     }
 }
 
-/// Who proposes all tasks; with an attack in a task of its own, one of the attackers.
+/// Who proposes all tasks. It neither earns nor loses by that.
 pub(crate) fn creator() -> AccountId {
     account(Name::MAX)
 }

@@ -200,7 +200,8 @@ impl<'a> Game<'a> {
             }
         }
         let creator = change(self.creator, wealth(&creator()))?;
-        self.balance(theirs + others + creator)?;
+        ensure!(creator == 0, "the creator gained {creator} planck");
+        self.balance(theirs + others)?;
         let day = self.config.chain.blocks_per_day;
         let (authors, _) = ArenaRewards::emission(day);
         let blocks = Balance::from(self.config.chain.production_blocks_per_day);

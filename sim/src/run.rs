@@ -76,12 +76,12 @@ fn gain(honest: i128, attack: i128) -> f64 {
 /// Rounds in which models that are in both plays are in another order.
 fn changed(honest: &[Vec<Place>], attack: &[Vec<Place>]) -> u32 {
     let pairs = honest.iter().zip(attack);
-    let count = pairs.filter(|(honest, attack)| order(honest, attack) != order(attack, honest));
-    count.map(|_| 1).sum()
+    pairs
+        .map(|(honest, attack)| u32::from(order(honest, attack) != order(attack, honest)))
+        .sum()
 }
 
-/// The models of one play that the other has too, the best first; with their ranks among
-/// themselves, so that ties are told apart.
+/// Of each model of one play that the other has too, how many of these are better.
 fn order(of: &[Place], other: &[Place]) -> BTreeMap<u32, usize> {
     let both: BTreeSet<u32> = other.iter().map(|(name, _)| *name).collect();
     let of: Vec<_> = of.iter().filter(|(name, _)| both.contains(name)).collect();
