@@ -21,6 +21,8 @@ pub enum Attack {
     Copier {
         /// Part of validators' stake.
         stake: f64,
+        /// Accounts.
+        accounts: u32,
     },
     /// Validators that report one accuracy for all.
     Constant {
@@ -129,7 +131,7 @@ impl Attack {
             Ok(())
         };
         match *self {
-            Self::Copier { stake } | Self::Jumper { stake } => part("stake", stake),
+            Self::Jumper { stake } => part("stake", stake),
             Self::Constant { stake, score } => {
                 part("stake", stake).and_then(|()| part("score", score))
             }
@@ -167,7 +169,9 @@ impl Attack {
                 part("stake", stake).and_then(|()| part("max_share", max_share))
             }
             Self::Leak { boost } => part("boost", boost),
-            Self::Redraw { stake, accounts } | Self::Withhold { stake, accounts } => {
+            Self::Redraw { stake, accounts }
+            | Self::Copier { stake, accounts }
+            | Self::Withhold { stake, accounts } => {
                 part("stake", stake).and_then(|()| some("accounts", accounts))
             }
             Self::Grind {

@@ -28,7 +28,9 @@ pub(crate) fn pair(config: &Config, attack: &Attack, chance: &Chance) -> Pair {
             pair.attack.draws = 1;
             pair
         }
-        Attack::Copier { stake } => scene.validators(stake, 1, 1, Habit::Copy),
+        Attack::Copier { stake, accounts } => {
+            scene.validators(stake, accounts, accounts, Habit::Copy)
+        }
         Attack::Constant { stake, score } => scene.validators(stake, 1, 1, Habit::Constant(score)),
         Attack::Liars {
             stake,

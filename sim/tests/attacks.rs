@@ -38,7 +38,10 @@ fn liars(stake: f64) -> Attack {
 fn the_same_seed_should_play_the_same_game_and_another_one_another() {
     let mut config = config(5);
     config.rewards.committee = 5;
-    let copier = || Attack::Copier { stake: 0.2 };
+    let copier = || Attack::Copier {
+        stake: 0.2,
+        accounts: 1,
+    };
     let first = play(&config, copier(), 1);
     assert_eq!(first, play(&config, copier(), 1));
     assert_ne!(first.gain, play(&config, copier(), 2).gain);

@@ -35,8 +35,8 @@ fn a_bad_value_should_be_named() {
         ),
         ("to = 0.85", "to = 0.65", "models: 0 < from"),
         (
-            "copier = { stake = 0.05 }",
-            "copier = { stake = 1.5 }",
+            "copier = { stake = 0.05,",
+            "copier = { stake = 1.5,",
             "scenario copier",
         ),
         (
@@ -55,7 +55,7 @@ fn an_unknown_key_should_be_named_with_its_line() {
     for (from, to, named) in [
         ("pace = 60", "pase = 60", "pase"),
         ("copier = {", "copyer = {", "copyer"),
-        ("stake = 0.05 }", "steak = 0.05 }", "steak"),
+        ("stake = 0.05, acc", "steak = 0.05, acc", "steak"),
     ] {
         let error = refused(from, to);
         assert!(error.contains(named) && error.contains("line"), "{error}");
