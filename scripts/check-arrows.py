@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WASM_BUILDER = "substrate-wasm-builder"
 BENCH = "arena-bench"
 WEIGHTS = "arena-weights"
+SIM = "arena-sim"
 CHAIN = ("frame-", "pallet-", "sc-")
 
 
@@ -53,7 +54,9 @@ def none_of(*forbidden):
 
 
 def primitives_allow(dep):
-    return dep.startswith(("sp-", "serde")) or dep in ("parity-scale-codec", "scale-info")
+    return dep.startswith(("sp-", "serde")) or dep in (
+        "binary-merkle-tree", "parity-scale-codec", "scale-info",
+    )
 
 
 PALLET_RULES = [
@@ -79,6 +82,8 @@ RULES = {
     WEIGHTS: [only_ours("arena-runtime")],
     "arena-cli": [only_ours("arena-primitives", "arena-math", "arena-models")],
     BENCH: [only_ours("arena-runtime", "pallet-arena-*", "arena-primitives", "arena-math")],
+    # No reward formula of its own: what is earned is the runtime's to say.
+    SIM: [only_ours("arena-runtime", "pallet-arena-*", "arena-primitives")],
 }
 
 
@@ -93,7 +98,7 @@ def violations_of(crate, dep, kind):
         if (crate, kind) != ("arena-runtime", "build"):
             yield "only as a build dependency of arena-runtime"
         return
-    if dep in (BENCH, WEIGHTS):
+    if dep in (BENCH, WEIGHTS, SIM):
         yield "nothing depends on it: it measures"
     for rule, holds in rules_of(crate):
         if not holds(dep):
@@ -191,6 +196,8 @@ def self_test():
         ("arena-e2e", "arena-weights"),
         ("arena-bench", "arena-node"),
         ("arena-e2e", "arena-bench"),
+        ("arena-sim", "arena-math"),
+        ("arena-bench", "arena-sim"),
     ]
     allowed = [
         ("pallet-arena-tasks", "arena-math"),
@@ -210,6 +217,8 @@ def self_test():
         ("arena-weights", "sc-executor"),
         ("arena-bench", "arena-runtime"),
         ("arena-bench", "pallet-arena-scoring"),
+        ("arena-sim", "arena-runtime"),
+        ("arena-sim", "pallet-arena-staking"),
     ]
     for case in forbidden:
         found = arrow_violations(made_up(*case))
