@@ -120,7 +120,7 @@ fn shards(count: u32) -> Vec<Shard> {
     let shard = |n: u32| Shard {
         blake3: [9; 32],
         bytes: 1_000,
-        salt: H256::from_low_u64_be(n.into()),
+        salt: root(n as usize),
     };
     (0..count).map(shard).collect()
 }
