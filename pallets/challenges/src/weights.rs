@@ -33,16 +33,16 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn open() -> Weight {
-        Weight::from_parts(350_281_000, 0).saturating_add(D::get().reads_writes(26, 5))
+        Weight::from_parts(169_317_000, 0).saturating_add(D::get().reads_writes(26, 5))
     }
     fn convict() -> Weight {
-        Weight::from_parts(297_201_000, 0).saturating_add(D::get().reads_writes(12, 12))
+        Weight::from_parts(194_275_000, 0).saturating_add(D::get().reads_writes(12, 12))
     }
     fn acquit() -> Weight {
-        Weight::from_parts(125_016_000, 0).saturating_add(D::get().reads_writes(5, 5))
+        Weight::from_parts(83_732_000, 0).saturating_add(D::get().reads_writes(5, 5))
     }
     fn expire() -> Weight {
-        Weight::from_parts(120_489_000, 0).saturating_add(D::get().reads_writes(4, 4))
+        Weight::from_parts(85_738_000, 0).saturating_add(D::get().reads_writes(4, 4))
     }
 }
 

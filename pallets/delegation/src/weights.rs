@@ -39,30 +39,30 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn delegate() -> Weight {
-        Weight::from_parts(166_116_000, 0).saturating_add(D::get().reads_writes(9, 5))
+        Weight::from_parts(116_401_000, 0).saturating_add(D::get().reads_writes(9, 5))
     }
     fn undelegate() -> Weight {
-        Weight::from_parts(318_056_000, 0).saturating_add(D::get().reads_writes(12, 9))
+        Weight::from_parts(213_256_000, 0).saturating_add(D::get().reads_writes(12, 9))
     }
     fn withdraw(c: u32) -> Weight {
-        Weight::from_parts(109_257_189, 0)
+        Weight::from_parts(75_814_532, 0)
             .saturating_add(D::get().reads_writes(4, 4))
-            .saturating_add(Weight::from_parts(22_691_193, 0).saturating_mul(u64::from(c)))
+            .saturating_add(Weight::from_parts(15_355_849, 0).saturating_mul(u64::from(c)))
             .saturating_add(D::get().reads_writes(2, 2).saturating_mul(u64::from(c)))
     }
     fn claim(l: u32) -> Weight {
-        Weight::from_parts(158_022_691, 0)
+        Weight::from_parts(114_783_288, 0)
             .saturating_add(D::get().reads_writes(7, 6))
-            .saturating_add(Weight::from_parts(23_863_783, 0).saturating_mul(u64::from(l)))
+            .saturating_add(Weight::from_parts(17_461_107, 0).saturating_mul(u64::from(l)))
             .saturating_add(D::get().reads_writes(4, 0).saturating_mul(u64::from(l)))
     }
     fn apply_slash() -> Weight {
-        Weight::from_parts(103_574_000, 0).saturating_add(D::get().reads_writes(7, 5))
+        Weight::from_parts(65_639_000, 0).saturating_add(D::get().reads_writes(7, 5))
     }
     fn slash_leaving(e: u32) -> Weight {
-        Weight::from_parts(183_695_600, 0)
+        Weight::from_parts(13_275_000, 0)
             .saturating_add(D::get().reads_writes(1, 0))
-            .saturating_add(Weight::from_parts(5_758_950, 0).saturating_mul(u64::from(e)))
+            .saturating_add(Weight::from_parts(4_079_189, 0).saturating_mul(u64::from(e)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(e)))
     }
 }

@@ -62,80 +62,80 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn commit_scores() -> Weight {
-        Weight::from_parts(126_099_000, 0).saturating_add(D::get().reads_writes(6, 1))
+        Weight::from_parts(55_152_000, 0).saturating_add(D::get().reads_writes(6, 1))
     }
     fn reveal_scores(e: u32) -> Weight {
-        Weight::from_parts(753_496_488, 0)
+        Weight::from_parts(451_919_323, 0)
             .saturating_add(D::get().reads_writes(9, 1))
-            .saturating_add(Weight::from_parts(608_627, 0).saturating_mul(u64::from(e)))
+            .saturating_add(Weight::from_parts(187_171, 0).saturating_mul(u64::from(e)))
     }
     fn step_look(r: u32) -> Weight {
-        Weight::from_parts(8_091_582, 0)
+        Weight::from_parts(11_716_416, 0)
             .saturating_add(D::get().reads_writes(4, 0))
-            .saturating_add(Weight::from_parts(5_568_169, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(4_005_556, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn step_seed() -> Weight {
-        Weight::from_parts(15_789_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(13_003_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_complete(v: u32) -> Weight {
-        Weight::from_parts(154_927_552, 0)
+        Weight::from_parts(106_035_536, 0)
             .saturating_add(D::get().reads_writes(3, 1))
-            .saturating_add(Weight::from_parts(7_225_329, 0).saturating_mul(u64::from(v)))
+            .saturating_add(Weight::from_parts(5_167_247, 0).saturating_mul(u64::from(v)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_resume() -> Weight {
-        Weight::from_parts(660_850_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(461_300_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_begin() -> Weight {
-        Weight::from_parts(6_686_870_000, 0).saturating_add(D::get().reads_writes(777, 2))
+        Weight::from_parts(6_568_555_000, 0).saturating_add(D::get().reads_writes(777, 2))
     }
     fn step_reveals(v: u32) -> Weight {
-        Weight::from_parts(267_322_152, 0)
-            .saturating_add(Weight::from_parts(14_869_779, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(33_843_112, 0)
+            .saturating_add(Weight::from_parts(10_284_699, 0).saturating_mul(u64::from(v)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_score(v: u32) -> Weight {
-        Weight::from_parts(13_132_536, 0)
-            .saturating_add(Weight::from_parts(157_402, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(5_842_119, 0)
+            .saturating_add(Weight::from_parts(110_927, 0).saturating_mul(u64::from(v)))
     }
     fn step_draw(m: u32) -> Weight {
-        Weight::from_parts(63_439_037, 0)
+        Weight::from_parts(36_335_307, 0)
             .saturating_add(D::get().reads_writes(3, 3))
-            .saturating_add(Weight::from_parts(1_674_758, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(1_351_601, 0).saturating_mul(u64::from(m)))
     }
     fn step_pot(v: u32) -> Weight {
-        Weight::from_parts(4_548_471, 0)
-            .saturating_add(Weight::from_parts(359_822, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(3_520_000, 0)
+            .saturating_add(Weight::from_parts(285_375, 0).saturating_mul(u64::from(v)))
     }
     fn step_trainer() -> Weight {
-        Weight::from_parts(34_251_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(24_082_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn step_paid() -> Weight {
-        Weight::from_parts(73_456_000, 0).saturating_add(D::get().reads_writes(6, 6))
+        Weight::from_parts(51_880_000, 0).saturating_add(D::get().reads_writes(6, 6))
     }
     fn step_slashed() -> Weight {
-        Weight::from_parts(125_862_000, 0).saturating_add(D::get().reads_writes(9, 5))
+        Weight::from_parts(97_244_000, 0).saturating_add(D::get().reads_writes(9, 5))
     }
     fn step_absent(m: u32) -> Weight {
-        Weight::from_parts(33_149_813, 0)
+        Weight::from_parts(25_176_696, 0)
             .saturating_add(D::get().reads_writes(3, 0))
-            .saturating_add(Weight::from_parts(1_428_173, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(1_230_634, 0).saturating_mul(u64::from(m)))
     }
     fn step_chilled() -> Weight {
-        Weight::from_parts(75_250_000, 0).saturating_add(D::get().reads_writes(7, 2))
+        Weight::from_parts(56_744_000, 0).saturating_add(D::get().reads_writes(7, 2))
     }
     fn step_finish(m: u32, v: u32) -> Weight {
-        Weight::from_parts(125_765_420, 0)
+        Weight::from_parts(170_098_488, 0)
             .saturating_add(D::get().reads_writes(4, 8))
-            .saturating_add(Weight::from_parts(2_266_046, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(2_003_775, 0).saturating_mul(u64::from(m)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(m)))
-            .saturating_add(Weight::from_parts(224_851, 0).saturating_mul(u64::from(v)))
+            .saturating_add(Weight::from_parts(130_301, 0).saturating_mul(u64::from(v)))
     }
     fn step_prune(r: u32) -> Weight {
-        Weight::from_parts(22_728_007, 0)
+        Weight::from_parts(27_978_093, 0)
             .saturating_add(D::get().reads_writes(3, 2))
-            .saturating_add(Weight::from_parts(1_311_285, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(1_055_422, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }
 }

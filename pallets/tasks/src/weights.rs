@@ -61,69 +61,69 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn propose(b: u32) -> Weight {
-        Weight::from_parts(106_727_504, 0)
+        Weight::from_parts(83_760_880, 0)
             .saturating_add(D::get().reads_writes(5, 2))
-            .saturating_add(Weight::from_parts(9_229, 0).saturating_mul(u64::from(b)))
+            .saturating_add(Weight::from_parts(1_755, 0).saturating_mul(u64::from(b)))
     }
     fn withdraw_proposal() -> Weight {
-        Weight::from_parts(82_576_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(58_687_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn approve() -> Weight {
-        Weight::from_parts(189_538_000, 0).saturating_add(D::get().reads_writes(10, 10))
+        Weight::from_parts(197_826_000, 0).saturating_add(D::get().reads_writes(10, 10))
     }
     fn submit() -> Weight {
-        Weight::from_parts(46_710_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(31_874_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn publish(u: u32) -> Weight {
-        Weight::from_parts(94_719_333, 0)
+        Weight::from_parts(70_925_868, 0)
             .saturating_add(D::get().reads_writes(8, 4))
-            .saturating_add(Weight::from_parts(3_209_333, 0).saturating_mul(u64::from(u)))
+            .saturating_add(Weight::from_parts(1_202_033, 0).saturating_mul(u64::from(u)))
     }
     fn open_shard(p: u32, _u: u32) -> Weight {
-        Weight::from_parts(67_825_045, 0)
+        Weight::from_parts(66_504_356, 0)
             .saturating_add(D::get().reads_writes(4, 2))
-            .saturating_add(Weight::from_parts(975_523, 0).saturating_mul(u64::from(p)))
+            .saturating_add(Weight::from_parts(527_516, 0).saturating_mul(u64::from(p)))
     }
     fn top_up() -> Weight {
-        Weight::from_parts(86_179_000, 0).saturating_add(D::get().reads_writes(3, 2))
+        Weight::from_parts(65_457_000, 0).saturating_add(D::get().reads_writes(3, 2))
     }
     fn cancel() -> Weight {
-        Weight::from_parts(2_048_311_000, 0).saturating_add(D::get().reads_writes(299, 297))
+        Weight::from_parts(2_076_371_000, 0).saturating_add(D::get().reads_writes(299, 297))
     }
     fn remove_expired() -> Weight {
-        Weight::from_parts(82_087_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(59_515_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn step_look() -> Weight {
-        Weight::from_parts(7_192_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(5_129_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_idle() -> Weight {
-        Weight::from_parts(14_801_000, 0).saturating_add(D::get().reads_writes(2, 0))
+        Weight::from_parts(11_856_000, 0).saturating_add(D::get().reads_writes(2, 0))
     }
     fn step_open(p: u32) -> Weight {
-        Weight::from_parts(862_879_448, 0)
+        Weight::from_parts(50_412_800, 0)
             .saturating_add(D::get().reads_writes(9, 3))
-            .saturating_add(Weight::from_parts(7_864_864, 0).saturating_mul(u64::from(p)))
+            .saturating_add(Weight::from_parts(5_703_525, 0).saturating_mul(u64::from(p)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(p)))
     }
     fn step_fix(m: u32) -> Weight {
-        Weight::from_parts(508_405_240, 0)
+        Weight::from_parts(33_029_104, 0)
             .saturating_add(D::get().reads_writes(4, 2))
-            .saturating_add(Weight::from_parts(13_909_335, 0).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(10_521_691, 0).saturating_mul(u64::from(m)))
             .saturating_add(D::get().reads_writes(2, 0).saturating_mul(u64::from(m)))
     }
     fn step_miss_shard() -> Weight {
-        Weight::from_parts(227_070_000, 0).saturating_add(D::get().reads_writes(15, 11))
+        Weight::from_parts(219_383_000, 0).saturating_add(D::get().reads_writes(15, 11))
     }
     fn step_challenge() -> Weight {
-        Weight::from_parts(99_786_000, 0).saturating_add(D::get().reads_writes(7, 4))
+        Weight::from_parts(98_560_000, 0).saturating_add(D::get().reads_writes(7, 4))
     }
     fn step_close() -> Weight {
-        Weight::from_parts(2_197_401_000, 0).saturating_add(D::get().reads_writes(304, 298))
+        Weight::from_parts(1_414_368_000, 0).saturating_add(D::get().reads_writes(304, 298))
     }
     fn step_prune(r: u32) -> Weight {
-        Weight::from_parts(52_279_032, 0)
+        Weight::from_parts(32_176_284, 0)
             .saturating_add(D::get().reads_writes(3, 1))
-            .saturating_add(Weight::from_parts(1_312_371, 0).saturating_mul(u64::from(r)))
+            .saturating_add(Weight::from_parts(1_049_423, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }
 }
