@@ -379,6 +379,7 @@ mod tests {
                 shard,
             }],
             phase_ends: None,
+            paused: false,
         }
     }
 

@@ -182,6 +182,7 @@ mod tests {
             rounds: 3,
             live: Vec::new(),
             phase_ends: None,
+            paused: false,
         }
     }
 

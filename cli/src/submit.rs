@@ -422,6 +422,7 @@ mod tests {
                 shard: ShardState::NotSealed,
             }],
             phase_ends: None,
+            paused: false,
         };
         let sending: Vec<u32> = (0..60)
             .filter(|now| step(&task, 1, *now) == Step::Send)

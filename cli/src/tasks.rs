@@ -94,10 +94,11 @@ pub(crate) async fn show(out: Out, chain: &Chain, id: TaskId) -> Result<()> {
 /// One line on a task.
 pub(crate) fn head(task: &views::Task) -> String {
     format!(
-        "task {} “{}”: {}",
+        "task {} “{}”: {}{}",
         task.id,
         task.name,
-        names::phase(task.phase)
+        names::phase(task.phase),
+        if task.paused { ", paused" } else { "" }
     )
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Task {
     pub(crate) live: Vec<LiveRound>,
     /// When the phase ends, where it ends by the clock.
     pub(crate) phase_ends: Option<BlockNumber>,
+    /// It opens no further round, and doesn't close.
+    pub(crate) paused: bool,
 }
 
 /// One live round.

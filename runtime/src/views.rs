@@ -51,6 +51,7 @@ pub(crate) fn task(id: TaskId) -> Option<TaskView> {
         rounds: spec.rounds,
         live,
         phase_ends: ArenaTasks::phase_ends(id),
+        paused: task.paused,
     })
 }
 

@@ -344,6 +344,34 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
+    pub(crate) fn do_pause(id: TaskId) -> DispatchResult {
+        let mut task = Tasks::<T>::get(id).ok_or(Error::<T>::NoSuchTask)?;
+        ensure!(!task.is_over(), Error::<T>::TaskOver);
+        ensure!(!task.paused, Error::<T>::AlreadyPaused);
+        task.paused = true;
+        Self::draw_nothing_between_rounds(id, &task);
+        Tasks::<T>::insert(id, task);
+        Self::deposit_event(Event::Paused { task: id });
+        Ok(())
+    }
+
+    pub(crate) fn do_resume(id: TaskId) -> DispatchResult {
+        let mut task = Tasks::<T>::get(id).ok_or(Error::<T>::NoSuchTask)?;
+        ensure!(!task.is_over(), Error::<T>::TaskOver);
+        ensure!(task.paused, Error::<T>::NotPaused);
+        task.paused = false;
+        Tasks::<T>::insert(id, task);
+        Self::deposit_event(Event::Resumed { task: id });
+        Ok(())
+    }
+
+    /// Where a pause lasts beyond the last round that is alive, no emission gathers for it.
+    pub(crate) fn draw_nothing_between_rounds(id: TaskId, task: &Task) {
+        if task.paused && task.live().is_empty() {
+            T::Rewards::set_counted(id, 0);
+        }
+    }
+
     /// Ends a task before it is closed: what earlier rounds earned is free, bounty and bond go
     /// back.
     pub(crate) fn end(id: TaskId, mut task: Task, reason: EndReason, now: BlockNumber) {

@@ -361,6 +361,36 @@ mod benchmarks {
         Ok(())
     }
 
+    /// `pause`, between two rounds, so that nothing draws any more.
+    #[benchmark]
+    fn pause() -> Result<(), BenchmarkError> {
+        let task = challenged::<T>(LATE);
+        let origin = T::CancelOrigin::try_successful_origin()
+            .map_err(|()| BenchmarkError::Stop("no origin pauses"))?;
+
+        #[extrinsic_call]
+        _(origin as T::RuntimeOrigin, task);
+
+        assert!(Tasks::<T>::get(task).is_some_and(|row| row.paused));
+        Ok(())
+    }
+
+    /// `resume`.
+    #[benchmark]
+    fn resume() -> Result<(), BenchmarkError> {
+        let task = challenged::<T>(LATE);
+        let paused = Pallet::<T>::do_pause(task);
+        assert!(paused.is_ok(), "{paused:?}");
+        let origin = T::CancelOrigin::try_successful_origin()
+            .map_err(|()| BenchmarkError::Stop("no origin resumes"))?;
+
+        #[extrinsic_call]
+        _(origin as T::RuntimeOrigin, task);
+
+        assert!(Tasks::<T>::get(task).is_some_and(|row| !row.paused));
+        Ok(())
+    }
+
     /// `remove_expired`.
     #[benchmark]
     fn remove_expired() {

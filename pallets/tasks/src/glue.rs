@@ -134,6 +134,7 @@ impl<T: Config> Rounds for Pallet<T> {
         if matches!(task.state, TaskState::FinalValidation { .. }) {
             T::Rewards::set_counted(id, 0);
         }
+        Self::draw_nothing_between_rounds(id, &task);
         Tasks::<T>::insert(id, task);
         Fixed::<T>::remove(id, round);
         Shards::<T>::remove(id, round);

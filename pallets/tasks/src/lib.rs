@@ -77,7 +77,7 @@ pub mod pallet {
         type RuntimeHoldReason: From<HoldReason>;
         /// Who approves proposals.
         type ApproveOrigin: EnsureOrigin<Self::RuntimeOrigin>;
-        /// Who calls tasks off.
+        /// Who calls tasks off, and pauses them.
         type CancelOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Positions.
         type Stakes: Stakes;
@@ -331,6 +331,16 @@ pub mod pallet {
             /// Why.
             reason: EndReason,
         },
+        /// A task opens no further round, and doesn't close, until it is resumed.
+        Paused {
+            /// The task.
+            task: TaskId,
+        },
+        /// A task goes on.
+        Resumed {
+            /// The task.
+            task: TaskId,
+        },
         /// A task's bounty grew.
         ToppedUp {
             /// The task.
@@ -415,6 +425,10 @@ pub mod pallet {
         /// A round, or final validation, lasts so long that stake could leave before it is settled.
         /// Shorten it: with its windows it must fit the unbonding period.
         OutlivesStake,
+        /// The task is paused already.
+        AlreadyPaused,
+        /// The task isn't paused.
+        NotPaused,
         /// The sealed data has no root, or its shards no bytes.
         BadSeal,
         /// The proposer can't cover the bond of its shards: the most that a round of the task can
@@ -570,6 +584,23 @@ pub mod pallet {
         ) -> DispatchResult {
             let key = ensure_signed(origin)?;
             Self::do_open_shard(key, task, round, shard, proof, uris)
+        }
+
+        /// Holds a task: the rounds that are alive go on to their settlement, no other is opened,
+        /// and the task doesn't close.
+        #[pallet::call_index(10)]
+        #[pallet::weight(T::WeightInfo::pause())]
+        pub fn pause(origin: OriginFor<T>, task: TaskId) -> DispatchResult {
+            T::CancelOrigin::ensure_origin(origin)?;
+            Self::do_pause(task)
+        }
+
+        /// Lets a paused task go on.
+        #[pallet::call_index(11)]
+        #[pallet::weight(T::WeightInfo::resume())]
+        pub fn resume(origin: OriginFor<T>, task: TaskId) -> DispatchResult {
+            T::CancelOrigin::ensure_origin(origin)?;
+            Self::do_resume(task)
         }
     }
 }

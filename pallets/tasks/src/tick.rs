@@ -9,7 +9,7 @@ use crate::{
 use alloc::vec::Vec;
 use arena_primitives::{
     Balance, BlockNumber, MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS, ModelResult,
-    ROSTER_PER_SEAT, Role, Round, RoundModel, RoundModels, ShardState, TaskId, TaskSpec, Venue,
+    ROSTER_PER_SEAT, Role, Round, RoundModel, RoundModels, TaskId, TaskSpec, Venue,
     time::{MINUTES_PER_DAY, Schedule},
     traits::{Cases, Clock, Results, Stakes, TaskRewards},
 };
@@ -129,8 +129,7 @@ impl<T: Config> Pallet<T> {
                 let models = Self::standing_models(id, round);
                 task.mark_fixed(round);
                 if models.is_empty() {
-                    // Nothing to score: what is sealed stays so, and costs nobody anything.
-                    task.mark_shard(round, ShardState::NotSealed);
+                    task.spare_shard(round);
                 }
                 Tasks::<T>::insert(id, task);
                 let count = u32::try_from(models.len()).unwrap_or(MAX_TRAINERS);

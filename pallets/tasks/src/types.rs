@@ -156,6 +156,8 @@ pub struct Task {
     pub settled: Option<Round>,
     /// Where it stands.
     pub state: TaskState,
+    /// It finishes the rounds that are alive, opens no other, and doesn't close.
+    pub paused: bool,
 }
 
 impl Task {
@@ -176,6 +178,7 @@ impl Task {
             opened: 0,
             settled: None,
             state: TaskState::Submission { rounds },
+            paused: false,
         }
     }
 
@@ -191,7 +194,7 @@ impl Task {
             TaskState::Submission { rounds } => {
                 let closed = rounds.last().is_none_or(|live| now >= live.schedule.closes);
                 let unsettled = rounds.iter().filter(|live| live.round > 0).count();
-                if !closed {
+                if !closed || self.paused {
                     None
                 } else if self.opened < last {
                     (unsettled < MAX_LIVE_ROUNDS as usize)
@@ -203,7 +206,9 @@ impl Task {
             TaskState::FinalValidation { round } => {
                 (self.settled == Some(round.round)).then_some(Step::StartChallenge)
             }
-            TaskState::Challenge { until } => (now >= *until).then_some(Step::Close),
+            TaskState::Challenge { until } => {
+                (now >= *until && !self.paused).then_some(Step::Close)
+            }
             TaskState::Closed { .. } | TaskState::Ended { .. } => Some(Step::Prune),
         }
     }
@@ -297,6 +302,16 @@ impl Task {
     pub fn mark_shard(&mut self, round: Round, shard: ShardState) {
         if let Some(live) = self.live_mut(round) {
             live.shard = shard;
+        }
+    }
+
+    /// Nothing is to be scored in a round: a shard that is still sealed stays so, and costs nobody
+    /// anything.
+    pub fn spare_shard(&mut self, round: Round) {
+        if let Some(live) = self.live_mut(round)
+            && live.shard == ShardState::Awaited
+        {
+            live.shard = ShardState::NotSealed;
         }
     }
 

@@ -31,6 +31,10 @@ pub trait WeightInfo {
     fn top_up() -> Weight;
     /// `cancel`, in the challenge phase, with as many cases and convictions as there can be.
     fn cancel() -> Weight;
+    /// `pause`, between two rounds, so that nothing draws any more.
+    fn pause() -> Weight;
+    /// `resume`.
+    fn resume() -> Weight;
     /// `remove_expired`.
     fn remove_expired() -> Weight;
     /// Reading the list of tasks, as long as it can be, and where the hook goes on; and noting
@@ -89,6 +93,12 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     }
     fn cancel() -> Weight {
         Weight::from_parts(2_076_371_000, 0).saturating_add(D::get().reads_writes(299, 297))
+    }
+    fn pause() -> Weight {
+        Weight::from_parts(124_463_000, 0).saturating_add(D::get().reads_writes(5, 3))
+    }
+    fn resume() -> Weight {
+        Weight::from_parts(88_212_000, 0).saturating_add(D::get().reads_writes(1, 1))
     }
     fn remove_expired() -> Weight {
         Weight::from_parts(59_515_000, 0).saturating_add(D::get().reads_writes(3, 3))
@@ -153,6 +163,12 @@ impl WeightInfo for () {
     }
     fn cancel() -> Weight {
         Measured::<ParityDbWeight>::cancel()
+    }
+    fn pause() -> Weight {
+        Measured::<ParityDbWeight>::pause()
+    }
+    fn resume() -> Weight {
+        Measured::<ParityDbWeight>::resume()
     }
     fn remove_expired() -> Weight {
         Measured::<ParityDbWeight>::remove_expired()

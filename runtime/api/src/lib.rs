@@ -71,6 +71,8 @@ pub struct TaskView {
     pub live: Vec<RoundView>,
     /// When the phase ends, where it ends by the clock.
     pub phase_ends: Option<BlockNumber>,
+    /// It opens no further round, and doesn't close.
+    pub paused: bool,
 }
 
 /// One live round.

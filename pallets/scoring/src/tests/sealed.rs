@@ -19,6 +19,19 @@ fn shard(state: ShardState) {
     });
 }
 
+/// All validators reveal scores of all models.
+fn score() {
+    go_to(SCHEDULE.commit);
+    let lines = scored([90, 80, 70, 60]);
+    for (who, _) in VALIDATORS {
+        assert_ok!(commit(who, &lines));
+    }
+    go_to(SCHEDULE.reveal);
+    for (who, _) in VALIDATORS {
+        assert_ok!(reveal(who, lines.clone()));
+    }
+}
+
 #[test]
 fn commit_should_wait_for_the_shard() {
     run_sealed(|| {
@@ -59,15 +72,7 @@ fn a_round_without_its_shard_should_pay_nothing_and_blame_no_validator() {
 fn what_began_with_data_should_be_paid_whatever_becomes_of_the_task() {
     run_sealed(|| {
         shard(ShardState::Open);
-        go_to(SCHEDULE.commit);
-        let lines = scored([90, 80, 70, 60]);
-        for (who, _) in VALIDATORS {
-            assert_ok!(commit(who, &lines));
-        }
-        go_to(SCHEDULE.reveal);
-        for (who, _) in VALIDATORS {
-            assert_ok!(reveal(who, lines.clone()));
-        }
+        score();
         go_to(SCHEDULE.settle - 1);
         System::set_block_number(SCHEDULE.settle);
         // As far as the first consensus.
@@ -96,15 +101,7 @@ fn a_round_should_not_be_settled_before_its_shard_is_judged() {
 fn a_round_with_its_shard_should_be_paid() {
     run_sealed(|| {
         shard(ShardState::Open);
-        go_to(SCHEDULE.commit);
-        let lines = scored([90, 80, 70, 60]);
-        for (who, _) in VALIDATORS {
-            assert_ok!(commit(who, &lines));
-        }
-        go_to(SCHEDULE.reveal);
-        for (who, _) in VALIDATORS {
-            assert_ok!(reveal(who, lines.clone()));
-        }
+        score();
         go_to(SCHEDULE.settle);
         let result = RoundResults::<Test>::get(0, 1).expect("was settled");
         assert_eq!((result.unpaid, result.drawn), (None, REWARD));

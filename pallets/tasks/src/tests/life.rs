@@ -238,3 +238,55 @@ fn hook_should_stop_at_its_weight_and_continue_in_the_next_block() {
         assert_eq!((round(first), round(1)), (Some(1), Some(1)));
     });
 }
+
+#[test]
+fn a_paused_task_should_finish_its_rounds_and_open_no_other() {
+    run(|| {
+        let id = task();
+        go_to(ONE);
+        let root = || RuntimeOrigin::root();
+        assert_noop!(Tasks::pause(signed(CREATOR), id), DispatchError::BadOrigin);
+        assert_noop!(Tasks::pause(root(), 9), Error::<Test>::NoSuchTask);
+        assert_noop!(Tasks::resume(root(), id), Error::<Test>::NotPaused);
+        assert_ok!(Tasks::pause(root(), id));
+        assert_noop!(Tasks::pause(root(), id), Error::<Test>::AlreadyPaused);
+        // The open round takes models as if nothing were.
+        submit(id, ANN, super::root(1));
+        go_to(PUBLISH);
+        assert_ok!(publish(id, ANN, super::root(1)));
+        let settle = Tasks::info(id, 1).expect("is alive").schedule.settle;
+        go_to(settle);
+        assert!(Fixed::<Test>::contains_key(id, 1));
+        assert_ne!(with(|n| n.told.last().cloned()), Some(Told::Counted(id, 0)));
+        Tasks::settled(id, 1);
+        assert_eq!(with(|n| n.told.last().cloned()), Some(Told::Counted(id, 0)));
+        go_to(settle + 3 * DAY);
+        assert_eq!(Tasks::current_round(Venue::Task(id)), Some(1));
+        assert_noop!(Tasks::poke(signed(99), id), Error::<Test>::NothingDue);
+        assert_noop!(Tasks::resume(signed(CREATOR), id), DispatchError::BadOrigin);
+        assert_ok!(Tasks::resume(root(), id));
+        go_to(settle + 3 * DAY + 1);
+        assert_eq!(Tasks::current_round(Venue::Task(id)), Some(2));
+        assert_eq!(
+            with(|n| n.told.last().cloned()),
+            Some(Told::Counted(id, 1_300))
+        );
+    });
+}
+
+#[test]
+fn a_task_that_is_paused_in_its_challenge_phase_should_not_close() {
+    run(|| {
+        let id = task();
+        let until = to_challenge(id);
+        assert_ok!(Tasks::pause(RuntimeOrigin::root(), id));
+        go_to(until + DAY);
+        assert_eq!(Tasks::phase(id), Some(TaskPhase::Challenge));
+        assert_ok!(Tasks::resume(RuntimeOrigin::root(), id));
+        go_to(until + DAY + 1);
+        assert_eq!(Tasks::phase(id), Some(TaskPhase::Closed));
+        for call in [Tasks::pause, Tasks::resume] {
+            assert_noop!(call(RuntimeOrigin::root(), id), Error::<Test>::TaskOver);
+        }
+    });
+}

@@ -68,7 +68,8 @@ struct World {
 }
 
 /// What must be refused in a run, now and then.
-const REFUSALS: [&str; 29] = [
+const REFUSALS: [&str; 31] = [
+    "AlreadyPaused",
     "AlreadyProposed",
     "AlreadyPublished",
     "Bad origin",
@@ -86,6 +87,7 @@ const REFUSALS: [&str; 29] = [
     "NotALiveRound",
     "NotAServiceKey",
     "NotDrawing",
+    "NotPaused",
     "NotPublishing",
     "NotSealed",
     "NotTheCreator",
@@ -476,6 +478,34 @@ impl World {
         self.sent(alive && able, || Tasks::cancel(origin, id))
     }
 
+    fn pause(&mut self) -> bool {
+        let id = self.task();
+        let (origin, able) = self.governance();
+        let line = self.book.tasks.get(&id);
+        let able = able && line.is_some_and(|line| !line.over && !line.paused);
+        let done = self.sent(able, || Tasks::pause(origin, id));
+        if done {
+            self.book.tasks.get_mut(&id).expect("a task").paused = true;
+        }
+        done
+    }
+
+    /// Mostly one that is paused.
+    fn resume(&mut self) -> bool {
+        let mut paused = self.book.alive();
+        paused.retain(|id| self.book.tasks[id].paused);
+        let id = self.random.of(&paused).unwrap_or(self.task());
+        let (origin, able) = self.governance();
+        let line = self.book.tasks.get(&id);
+        let able = able && line.is_some_and(|line| !line.over && line.paused);
+        self.caught_up &= !able;
+        let done = self.sent(able, || Tasks::resume(origin, id));
+        if done {
+            self.book.tasks.get_mut(&id).expect("a task").paused = false;
+        }
+        done
+    }
+
     fn step(&mut self) {
         let (kind, done) = match self.random.below(60) {
             0..=4 => ("propose", self.propose()),
@@ -489,6 +519,8 @@ impl World {
             39..=41 => ("poke", self.poke()),
             42..=46 => ("settle", self.settle()),
             47 => ("open_shard", self.open_shard()),
+            48 if self.random.below(3) == 0 => ("pause", self.pause()),
+            48 => ("resume", self.resume()),
             // Publish windows are short.
             _ if self.random.below(4) > 0 && !self.publishable_now().is_empty() => {
                 ("publish", self.publish())
@@ -514,7 +546,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Kinds of calls; the others are what hooks and events tell of.
-const KINDS: usize = 12;
+const KINDS: usize = 14;
 
 #[test]
 fn random_calls_should_do_what_a_second_book_says() {

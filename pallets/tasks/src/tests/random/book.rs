@@ -42,6 +42,7 @@ pub(super) struct Line {
     empty: BTreeSet<Round>,
     /// Its creator could not cover another bond.
     unbonded: bool,
+    pub(super) paused: bool,
 }
 
 impl Line {
@@ -194,6 +195,7 @@ impl Book {
             shards: BTreeMap::new(),
             empty: BTreeSet::new(),
             unbonded: false,
+            paused: false,
         };
         assert!(self.tasks.insert(id, line).is_none(), "a number twice");
     }
@@ -275,6 +277,7 @@ impl Book {
                 }
                 Event::Closed { task, winners } => {
                     self.count("close", true);
+                    assert!(!self.tasks[&task].paused, "a paused task closes");
                     let mut best = self.tasks[&task].best.clone();
                     best.truncate(crate::MAX_WINNERS as usize);
                     assert_eq!(winners, Vec::from_iter(best.into_iter().map(account)));
@@ -301,6 +304,7 @@ impl Book {
 
     fn opened(&mut self, id: TaskId, round: Round, counted: Balance) {
         let line = self.tasks.get_mut(&id).expect("a task");
+        assert!(!line.paused, "a paused task goes on");
         let before = line.rounds.last_key_value().map(|(r, s)| (*r, s.closes));
         let minutes = if round > line.last() {
             line.spec.final_days * 1_440
@@ -373,8 +377,8 @@ impl Book {
         });
         let fixed = Fixed::<Test>::get(id, round).expect("fixed models");
         assert_eq!(fixed.to_vec(), Vec::from_iter(models));
-        if fixed.is_empty() {
-            let line = self.tasks.get_mut(&id).expect("a task");
+        let line = self.tasks.get_mut(&id).expect("a task");
+        if fixed.is_empty() && !line.shards.contains_key(&round) {
             line.empty.insert(round);
         }
     }

@@ -105,6 +105,8 @@ pub(super) static KINDS: &[Kind] = &kinds! {
     12 tasks.open_shard
     2 tasks.top_up
     0 tasks.cancel
+    0 tasks.pause
+    8 tasks.resume
     3 tasks.poke
     0 tasks.remove_expired
     30 scoring.commit_scores

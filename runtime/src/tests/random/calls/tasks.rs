@@ -296,13 +296,26 @@ pub(super) fn top_up(world: &mut World) -> Option<Sent> {
 
 pub(super) fn cancel(world: &mut World) -> Option<Sent> {
     let task = world.task(|_, task| !task.is_over() && task.opened > 0)?;
-    let by = match world.dice.below(5) {
-        // Wrong calls come more often than the guardian should: most tasks live to their end.
+    Some(Sent::new(guardian(world), Call::cancel { task }))
+}
+
+/// Wrong calls come more often than the guardian should: most tasks live to their end.
+fn guardian(world: &mut World) -> By {
+    match world.dice.below(5) {
         _ if world.dice.wrong => By::Signed(world.one(0..PEOPLE)),
         0 => By::Root,
         _ => By::Guardian,
-    };
-    Some(Sent::new(by, Call::cancel { task }))
+    }
+}
+
+pub(super) fn pause(world: &mut World) -> Option<Sent> {
+    let task = world.task(|_, task| !task.is_over() && !task.paused)?;
+    Some(Sent::new(guardian(world), Call::pause { task }))
+}
+
+pub(super) fn resume(world: &mut World) -> Option<Sent> {
+    let task = world.task(|_, task| !task.is_over() && task.paused)?;
+    Some(Sent::new(guardian(world), Call::resume { task }))
 }
 
 pub(super) fn poke(world: &mut World) -> Option<Sent> {
