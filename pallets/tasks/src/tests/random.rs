@@ -20,7 +20,7 @@ use std::{
 /// Calls of a run, where nobody says how many.
 const CALLS: u64 = 20_000;
 const WORLDS: u64 = 8;
-/// The last one is poor.
+/// The last one is poor, the one before not much richer.
 const CREATORS: Range<u8> = 1..6;
 /// The last one never has a position.
 const TRAINERS: Range<u8> = 11..19;
@@ -116,7 +116,12 @@ fn state_root() -> Vec<u8> {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let wealth = |n| if n + 1 == CREATORS.end { 700 } else { 100_000 };
+        // One has nothing for a bond, and one has it once.
+        let wealth = |n| match CREATORS.end - n {
+            1 => 700,
+            2 => 8_000,
+            _ => 100_000,
+        };
         World {
             random: Random(seed),
             book: Book::new(CREATORS.map(|n| (n, wealth(n)))),
@@ -478,8 +483,17 @@ impl World {
         self.sent(alive && able, || Tasks::cancel(origin, id))
     }
 
+    fn paused(&mut self) -> Option<TaskId> {
+        let mut paused = self.book.alive();
+        paused.retain(|id| self.book.tasks[id].paused);
+        self.random.of(&paused)
+    }
+
+    /// Now and then one that is paused already.
     fn pause(&mut self) -> bool {
-        let id = self.task();
+        let any = self.task();
+        let again = self.paused().filter(|_| self.random.below(6) == 0);
+        let id = again.unwrap_or(any);
         let (origin, able) = self.governance();
         let line = self.book.tasks.get(&id);
         let able = able && line.is_some_and(|line| !line.over && !line.paused);
@@ -492,9 +506,8 @@ impl World {
 
     /// Mostly one that is paused.
     fn resume(&mut self) -> bool {
-        let mut paused = self.book.alive();
-        paused.retain(|id| self.book.tasks[id].paused);
-        let id = self.random.of(&paused).unwrap_or(self.task());
+        let any = self.task();
+        let id = self.paused().unwrap_or(any);
         let (origin, able) = self.governance();
         let line = self.book.tasks.get(&id);
         let able = able && line.is_some_and(|line| !line.over && line.paused);
@@ -519,8 +532,8 @@ impl World {
             39..=41 => ("poke", self.poke()),
             42..=46 => ("settle", self.settle()),
             47 => ("open_shard", self.open_shard()),
-            48 if self.random.below(3) == 0 => ("pause", self.pause()),
-            48 => ("resume", self.resume()),
+            48 | 49 if self.random.below(2) == 0 => ("pause", self.pause()),
+            48 | 49 => ("resume", self.resume()),
             // Publish windows are short.
             _ if self.random.below(4) > 0 && !self.publishable_now().is_empty() => {
                 ("publish", self.publish())
