@@ -222,7 +222,12 @@ async fn commit(
 ) -> Result<Option<Receipt>> {
     let at = sender.chain.best().await?;
     let commitment = state.commitment();
-    for live in task(&at, state.task).await?.live {
+    let view = task(&at, state.task).await?;
+    for live in &view.live {
+        // What missed its window in an earlier round is sent again in the open one.
+        if step(&view, live.round, number(&at)) == Step::Missed {
+            continue;
+        }
         let known = ledger::submission(&at, state.task, live.round, &state.operator).await?;
         if known.is_some_and(|known| known.commitment == commitment) {
             out.note(format!("round {} has this commitment already", live.round));

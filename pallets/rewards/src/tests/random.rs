@@ -20,8 +20,8 @@ impl Random {
 fn the_books_should_balance_after_any_sequence_of_steps() {
     let mut tally = BTreeMap::<&str, (u32, u32)>::new();
     let first = std::env::var("ARENA_SEED").map_or(1, |seed| seed.parse().unwrap());
-    println!("seeds {first} to {}; ARENA_SEED sets the first", first + 3);
-    for seed in first..first + 4u64 {
+    println!("seeds {first} to {}; ARENA_SEED sets the first", first + 7);
+    for seed in first..first + 8u64 {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         build_and_execute(|| {
             let issued = Balances::total_issuance();
@@ -34,7 +34,7 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
                 );
             }
             let mut next_task = 5;
-            for _ in 0..2_000 {
+            for _ in 0..2_500 {
                 let task = next_task - 1 - random.below(5) as TaskId;
                 let venue = if random.below(4) == 0 {
                     Venue::Network
@@ -86,10 +86,10 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
                         );
                         ("pay delegator", paid.is_ok())
                     }
-                    9 if random.below(8) == 0 => {
+                    9 if random.below(4) == 0 => {
                         ("forfeit", Rewards::forfeit(task, &account(n)) > 0)
                     }
-                    10 if random.below(20) == 0 => {
+                    10 if random.below(10) == 0 => {
                         Rewards::release(task, &account(n));
                         open(next_task, 50, 1 + Balance::from(random.below(1 << 50)));
                         next_task += 1;
@@ -128,7 +128,7 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
         });
     }
     println!("rewards (done, refused): {tally:?}");
-    assert!(tally.values().all(|(ok, _)| *ok >= 25), "{tally:?}");
+    assert!(tally.values().all(|(ok, _)| *ok >= 100), "{tally:?}");
     let (done, refused) = tally.values().fold((0, 0), |(done, refused), (ok, no)| {
         (done + ok, refused + no)
     });
