@@ -346,7 +346,8 @@ impl Shadow {
         Ok(())
     }
 
-    /// What draws for a task is what its open round counts, as long as rounds are to be paid.
+    /// What draws for a task is what its open round counts, as long as rounds are to be paid; or
+    /// nothing, where a pause let the last round end that was alive.
     pub(super) fn counted_stake_draws(&self) -> Verdict {
         for (venue, round) in &self.open {
             let Venue::Task(id) = *venue else { continue };
@@ -362,7 +363,8 @@ impl Shadow {
             // Own stake may be gone with what was delegated left.
             let stakes = stakes.filter(|(_, stake)| draws && stake.own > 0);
             let counted: Balance = stakes.map(|(_, stake)| stake.counted(leverage)).sum();
-            if row.counted != counted {
+            let rests = !alive && row.counted == 0;
+            if row.counted != counted && !rests {
                 let draws = row.counted;
                 return fail(
                     "counted_stake_draws",
