@@ -6,7 +6,7 @@ use arena_primitives::{AccountId, Round, TaskId, TimeParameters, Venue};
 use codec::{Decode, Encode};
 use subxt::{
     client::{Blocks, OnlineClient, OnlineClientAtBlock},
-    config::RpcConfigFor,
+    config::{RpcConfigFor, substrate::DigestItem},
     error::{RuntimeApiError, StorageError},
     rpcs::{LegacyRpcMethods, RpcClient},
     storage::{Address, PrefixOf},
@@ -42,6 +42,8 @@ pub mod api {}
 
 /// How the chain encodes what all Substrate chains have.
 pub(crate) type Config = subxt::SubstrateConfig;
+/// BABE, as headers name it.
+const BABE: [u8; 4] = *b"BABE";
 /// One block's state.
 pub(crate) type At = OnlineClientAtBlock<Config>;
 /// Calls of every node that need no metadata.
@@ -117,6 +119,25 @@ impl Chain {
             .with_context(|| format!("can't ask for block {number}"))?
             .ok_or_else(|| anyhow!("the best chain has no block {number} any more; ask again"))?;
         self.at_hash(hash).await
+    }
+
+    /// Which of its session's authors made a block of the best chain.
+    pub(crate) async fn author_index(&self, number: u32) -> Result<Option<u32>> {
+        let asked = || format!("can't read the header of block {number}");
+        let hash = self
+            .legacy
+            .chain_get_block_hash(Some(u64::from(number).into()));
+        let hash = hash.await.with_context(asked)?;
+        let header = self.legacy.chain_get_header(hash).await;
+        let header = header.with_context(asked)?.with_context(asked)?;
+        Ok(header.digest.logs.iter().find_map(|item| match item {
+            // Whatever claimed the slot, one byte says what, and the index follows.
+            DigestItem::PreRuntime(BABE, data) => {
+                let index = data.get(1..)?.first_chunk::<4>()?;
+                Some(u32::from_le_bytes(*index))
+            }
+            _ => None,
+        }))
     }
 
     /// Best blocks as they come.

@@ -3,16 +3,12 @@
 
 use crate::{
     amount::Amount,
-    chain::{Chain, api, fetch, number, recode},
-    out,
+    blocks,
+    chain::{Chain, api, fetch, recode},
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use arena_primitives::{AccountId, TaskId, Venue};
-use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
-
-/// Blocks that are read at once.
-const AT_ONCE: usize = 16;
 
 /// A position of a task and a delegator in it.
 pub(crate) type Place = (TaskId, AccountId, AccountId);
@@ -45,23 +41,13 @@ pub(crate) async fn delegators(
     for task in tasks {
         first = first.min(began(chain, *task, last).await?);
     }
-    let bar = out::bar(
-        u64::from(last.saturating_sub(first)) + 1,
-        "reading blocks {bar:30} {pos}/{len} [{eta} left]",
-    );
+    let found = blocks::events(chain, first..=last, |event| of_delegation(event, tasks)).await?;
     let mut records = BTreeMap::new();
-    let mut blocks = stream::iter(first..=last)
-        .map(|block| events(chain, tasks, block))
-        .buffered(AT_ONCE);
-    while let Some(found) = blocks.try_next().await? {
-        bar.inc(1);
-        apply(&mut records, found);
-    }
-    bar.finish_and_clear();
+    apply(&mut records, found.into_iter().map(|(_, event)| event));
     Ok(records)
 }
 
-fn apply(records: &mut BTreeMap<Place, Record>, events: Vec<Event>) {
+fn apply(records: &mut BTreeMap<Place, Record>, events: impl IntoIterator<Item = Event>) {
     for event in events {
         match event {
             Event::Came(place, amount) => {
@@ -100,44 +86,32 @@ async fn began(chain: &Chain, task: TaskId, last: u32) -> Result<u32> {
     Ok(high)
 }
 
-async fn events(chain: &Chain, tasks: &[TaskId], block: u32) -> Result<Vec<Event>> {
+fn of_delegation(event: &blocks::Event<'_>, tasks: &[TaskId]) -> Result<Option<Event>> {
     use api::arena_delegation::events::{Claimed, Delegated, Undelegated};
-    let at = chain.at_number(block).await?;
-    let all = at.events().fetch().await.with_context(|| {
-        format!(
-            "can't read events of block {}; ask an archive node (--url)",
-            number(&at)
-        )
-    })?;
-    let mut found = Vec::new();
-    for event in all.iter() {
-        let event = event.with_context(|| format!("an event of block {block} doesn't decode"))?;
-        if event.pallet_name() != "ArenaDelegation" {
-            continue;
-        }
-        let place = |venue: Venue, operator, who| match venue {
-            Venue::Task(task) if tasks.contains(&task) => {
-                Some((task, account(operator), account(who)))
-            }
-            _ => None,
-        };
+    if event.pallet_name() != "ArenaDelegation" {
+        return Ok(None);
+    }
+    let place = |venue: Venue, operator: Id, who: Id| match venue {
+        Venue::Task(task) if tasks.contains(&task) => Some((task, operator.0.into(), who.0.into())),
+        _ => None,
+    };
+    Ok(
         if let Some(e) = event.decode_fields_as::<Delegated>().transpose()? {
             let place = place(recode(&e.venue)?, e.operator, e.who);
-            found.extend(place.map(|place| Event::Came(place, e.amount)));
+            place.map(|place| Event::Came(place, e.amount))
         } else if let Some(e) = event.decode_fields_as::<Undelegated>().transpose()? {
             let place = place(recode(&e.venue)?, e.operator, e.who);
-            found.extend(place.map(|place| Event::Left(place, e.amount)));
+            place.map(|place| Event::Left(place, e.amount))
         } else if let Some(e) = event.decode_fields_as::<Claimed>().transpose()? {
             let place = place(recode(&e.venue)?, e.operator, e.who);
-            found.extend(place.map(|place| Event::Paid(place, e.amount)));
-        }
-    }
-    Ok(found)
+            place.map(|place| Event::Paid(place, e.amount))
+        } else {
+            None
+        },
+    )
 }
 
-fn account(generated: subxt::utils::AccountId32) -> AccountId {
-    AccountId::from(generated.0)
-}
+type Id = subxt::utils::AccountId32;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use crate::{
     amount::Amount,
     chain::{At, api, fetch, id, keys, last_account, rows},
+    payouts::Place,
     views::Seat,
 };
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use arena_primitives::{
     Venue,
     hash::{Domain, hash},
 };
-use codec::Decode;
+use codec::{Decode, Input};
 use sp_runtime::Perbill;
 
 /// A position in staking.
@@ -23,7 +24,7 @@ pub(crate) struct Position {
     _own: Balance,
     _delegated: Balance,
     _shares: Balance,
-    _commission: Perbill,
+    commission: Perbill,
     /// The commission that takes its place, and when.
     pub(crate) pending_commission: Option<(Perbill, BlockNumber)>,
     /// When it got its seat.
@@ -39,6 +40,13 @@ impl Position {
         let seen = self.history.iter().rev().find(|(from, _)| *from <= round);
         seen.map(|(_, snapshot)| *snapshot)
             .filter(|snapshot| snapshot.own > 0)
+    }
+
+    /// The commission in force at a block.
+    pub(crate) fn commission_at(&self, block: BlockNumber) -> Perbill {
+        self.pending_commission
+            .filter(|(_, from)| *from <= block)
+            .map_or(self.commission, |(commission, _)| commission)
     }
 }
 
@@ -130,6 +138,74 @@ pub(crate) async fn books(at: &At) -> Result<Books> {
     Ok(fetch(at, api::storage().arena_rewards().totals(), ())
         .await?
         .unwrap_or_default())
+}
+
+/// The beginning of a row, of which the rest isn't looked at.
+struct Head<T>(T);
+
+impl<T: Decode> Decode for Head<T> {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, codec::Error> {
+        let head = T::decode(input)?;
+        if let Some(rest) = input.remaining_len()? {
+            input.read(&mut vec![0; rest])?;
+        }
+        Ok(Head(head))
+    }
+}
+
+/// What is owed to an operator and to its delegators.
+pub(crate) async fn owed(at: &At, (venue, operator): &Place) -> Result<(Balance, Balance)> {
+    let key = ((*venue).into(), id(operator));
+    let found: Option<Head<_>> = fetch(at, api::storage().arena_rewards().earned(), key).await?;
+    Ok(found.map_or((0, 0), |Head(owed)| owed))
+}
+
+/// A challenge took what the position earned.
+pub(crate) async fn is_forfeited(at: &At, (venue, operator): &Place) -> Result<bool> {
+    let key = ((*venue).into(), id(operator));
+    let found: Option<()> = fetch(at, api::storage().arena_rewards().forfeited(), key).await?;
+    Ok(found.is_some())
+}
+
+/// What a venue's positions earned is free.
+pub(crate) async fn is_released(at: &At, venue: Venue) -> Result<bool> {
+    let key = (venue.into(),);
+    let found: Option<()> = fetch(at, api::storage().arena_rewards().released(), key).await?;
+    Ok(found.is_some())
+}
+
+/// How much is minted.
+#[derive(Clone, Copy, Debug, Decode)]
+pub(crate) struct Rate {
+    /// In a day.
+    pub(crate) per_day: Balance,
+    /// Authors' part of it.
+    pub(crate) network_share: Perbill,
+}
+
+/// How much is minted.
+pub(crate) async fn rate(at: &At) -> Result<Rate> {
+    fetch(at, api::storage().arena_rewards().rate(), ())
+        .await?
+        .context("the chain has no rate of emission")
+}
+
+/// The session.
+pub(crate) async fn session(at: &At) -> Result<Round> {
+    let found = fetch(at, api::storage().session().current_index(), ()).await?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The authors of the session, in the order in which blocks name them.
+pub(crate) async fn session_validators(at: &At) -> Result<Vec<AccountId>> {
+    let found = fetch(at, api::storage().session().validators(), ()).await?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The round that is being settled.
+pub(crate) async fn settling(at: &At) -> Result<Option<(TaskId, Round)>> {
+    let found: Option<Head<_>> = fetch(at, api::storage().arena_scoring().settling(), ()).await?;
+    Ok(found.map(|Head(round)| round))
 }
 
 /// All tokens there are.

@@ -5,6 +5,7 @@
 
 mod amount;
 mod args;
+mod blocks;
 mod chain;
 mod check;
 mod fail;
@@ -15,10 +16,12 @@ mod ledger;
 mod names;
 mod open;
 mod out;
+mod payouts;
 mod report;
 mod scores;
 mod seal;
 mod spec;
+mod split;
 mod stake;
 mod state;
 mod status;

@@ -2,20 +2,17 @@
 //! each of them committed and revealed.
 
 use crate::{
+    blocks,
     chain::{Chain, api, number, result, task},
     fail::bad_input,
     ledger, out,
     out::Out,
     tasks,
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use arena_primitives::{AccountId, DataSource, Round, TaskId};
-use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// Blocks that are read at once.
-const AT_ONCE: usize = 16;
 
 /// With what the evaluation samples of a round were drawn.
 #[derive(Serialize)]
@@ -113,46 +110,26 @@ pub(crate) async fn count(out: Out, chain: &Chain, id: TaskId) -> Result<()> {
     let best = chain.best().await?;
     task(&best, id).await?;
     let last = number(&best);
-    let bar = out::bar(
-        u64::from(last) + 1,
-        "reading blocks {bar:30} {pos}/{len} [{eta} left]",
-    );
-    let mut deeds = Vec::new();
-    let mut blocks = stream::iter(0..=last)
-        .map(|block| events(chain, id, block))
-        .buffered(AT_ONCE);
-    while let Some(found) = blocks.try_next().await? {
-        bar.inc(1);
-        deeds.extend(found);
-    }
-    bar.finish_and_clear();
+    let deeds = blocks::events(chain, 0..=last, |event| of_scoring(event, id)).await?;
+    let deeds = deeds.into_iter().map(|(_, deed)| deed).collect();
     out.show(&sum(deeds), human)
 }
 
 type Done = (Deed, Round, AccountId);
 
-async fn events(chain: &Chain, id: TaskId, block: u32) -> Result<Vec<Done>> {
+fn of_scoring(event: &blocks::Event<'_>, id: TaskId) -> Result<Option<Done>> {
     use api::arena_scoring::events::{ScoresCommitted, ScoresRevealed};
-    let at = chain.best_at_number(block).await?;
-    let all = at.events().fetch().await.with_context(|| {
-        format!("can't read events of block {block}; ask an archive node (--url)")
-    })?;
-    let mut found = Vec::new();
-    for event in all.iter() {
-        let event = event.with_context(|| format!("an event of block {block} doesn't decode"))?;
-        if event.pallet_name() != "ArenaScoring" {
-            continue;
-        }
-        let done = if let Some(e) = event.decode_fields_as::<ScoresCommitted>().transpose()? {
-            (e.task, (Deed::Commit, e.round, e.validator.0.into()))
-        } else if let Some(e) = event.decode_fields_as::<ScoresRevealed>().transpose()? {
-            (e.task, (Deed::Reveal, e.round, e.validator.0.into()))
-        } else {
-            continue;
-        };
-        found.extend((done.0 == id).then_some(done.1));
+    if event.pallet_name() != "ArenaScoring" {
+        return Ok(None);
     }
-    Ok(found)
+    let (task, done) = if let Some(e) = event.decode_fields_as::<ScoresCommitted>().transpose()? {
+        (e.task, (Deed::Commit, e.round, e.validator.0.into()))
+    } else if let Some(e) = event.decode_fields_as::<ScoresRevealed>().transpose()? {
+        (e.task, (Deed::Reveal, e.round, e.validator.0.into()))
+    } else {
+        return Ok(None);
+    };
+    Ok((task == id).then_some(done))
 }
 
 /// One line per validator and round, by round.

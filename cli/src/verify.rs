@@ -1,9 +1,10 @@
 //! Recomputes settled rounds from the state before their settlement, and compares.
 
 use crate::{
-    chain::{At, Chain, api, fetch, id, result, task},
+    chain::{self, At, Chain, api, fetch, id, number, result, task},
     ledger, out,
     out::Out,
+    payouts::{self, Ledger, Pay},
     tasks, views,
 };
 use anyhow::{Context, Result, anyhow, bail};
@@ -14,15 +15,23 @@ use arena_math::{
     settle,
 };
 use arena_primitives::{
-    self as arena, AccountId, Hash, PERBILL, Role, RoundModel, ScoreOutcome, TaskId, TaskSpec,
-    Unpaid, Venue,
+    self as arena, AccountId, Hash, PERBILL, Role, Round, RoundModel, ScoreOutcome, StakeSnapshot,
+    TaskId, TaskSpec, Unpaid, Venue,
 };
 use serde::Serialize;
+use sp_runtime::Perbill;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was found.
 #[derive(Serialize)]
 struct Verified {
     rounds: Vec<RoundVerified>,
+    /// Pay of authors of blocks.
+    authors: Comparison,
+    /// What was claimed, and what is still owed.
+    claims: Comparison,
+    /// Sums since genesis; `null` unless all tasks were named.
+    books: Option<Comparison>,
     /// Values that were compared.
     compared: usize,
     differences: usize,
@@ -33,8 +42,8 @@ struct Verified {
 struct RoundVerified {
     task: TaskId,
     round: u32,
-    compared: usize,
-    differences: Vec<Difference>,
+    #[serde(flatten)]
+    comparison: Comparison,
 }
 
 /// One value that differs.
@@ -45,25 +54,101 @@ struct Difference {
     recomputed: String,
 }
 
-/// Verifies all settled rounds of tasks; an error if anything differs.
+/// Values that were compared, and those that differ.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Comparison {
+    compared: usize,
+    /// Values that can't be computed from what the chain keeps.
+    pub(crate) skipped: usize,
+    differences: Vec<Difference>,
+}
+
+impl Comparison {
+    /// Compares one value.
+    pub(crate) fn equal<T: PartialEq + std::fmt::Debug + ?Sized>(
+        &mut self,
+        what: impl FnOnce() -> String,
+        stored: &T,
+        recomputed: &T,
+    ) {
+        self.compared += 1;
+        if stored != recomputed {
+            self.differences.push(Difference {
+                what: what(),
+                stored: format!("{stored:?}"),
+                recomputed: format!("{recomputed:?}"),
+            });
+        }
+    }
+}
+
+impl Verified {
+    fn parts(&self) -> Vec<(String, &Comparison)> {
+        let rounds = self.rounds.iter().map(|round| {
+            let name = format!("task {}, round {}", round.task, round.round);
+            (name, &round.comparison)
+        });
+        let mut parts: Vec<_> = rounds.collect();
+        parts.push(("authors of blocks".into(), &self.authors));
+        parts.push(("claims, and what is owed".into(), &self.claims));
+        parts.extend(
+            self.books
+                .as_ref()
+                .map(|books| ("sums since genesis".into(), books)),
+        );
+        parts
+    }
+}
+
+/// Verifies all settled rounds of tasks, how each pay was shared out and claimed, and what
+/// authors of blocks were paid; an error if anything differs.
 pub(crate) async fn verify(out: Out, chain: &Chain, ids: &[TaskId]) -> Result<()> {
     let at = chain.finalized().await?;
+    let last = number(&at);
+    let all: BTreeSet<TaskId> = chain::tasks(&at)
+        .await?
+        .iter()
+        .map(|task| task.id)
+        .collect();
+    let ids: BTreeSet<TaskId> = ids.iter().copied().collect();
+    let told = payouts::told(chain, last).await?;
+    let mut ledger = Ledger::default();
     let mut rounds = Vec::new();
-    for id in ids {
+    for id in &ids {
         let view = task(&at, *id).await?;
         let spec = tasks::spec(&at, *id).await?;
         for round in 1..=view.last_settled.unwrap_or(0) {
             let Some(stored) = result(&at, *id, round).await? else {
                 bail!("the result of round {round} of task {id} is no longer kept");
             };
-            rounds.push(round_of(chain, &spec, &stored).await?);
+            let (mut comparison, pays) = round_of(chain, &spec, &stored).await?;
+            ledger.round(&mut comparison, &told, &stored, pays)?;
+            rounds.push(RoundVerified {
+                task: *id,
+                round,
+                comparison,
+            });
         }
     }
-    let verified = Verified {
-        compared: rounds.iter().map(|round| round.compared).sum(),
-        differences: rounds.iter().map(|round| round.differences.len()).sum(),
+    let [mut authors, mut claims, mut books] = [(); 3].map(|()| Comparison::default());
+    ledger.authors(&mut authors, chain, &told, last).await?;
+    ledger.claims(&mut claims, chain, &told, last).await?;
+    let stored = ledger::books(&at).await?;
+    ledger.books(&mut books, &told, &stored);
+    let mut verified = Verified {
         rounds,
+        authors,
+        claims,
+        books: (ids == all).then_some(books),
+        compared: 0,
+        differences: 0,
     };
+    let (mut compared, mut differences) = (0, 0);
+    for (_, part) in verified.parts() {
+        compared += part.compared;
+        differences += part.differences.len();
+    }
+    (verified.compared, verified.differences) = (compared, differences);
     out.show(&verified, human)?;
     match verified.differences {
         0 => Ok(()),
@@ -72,19 +157,19 @@ pub(crate) async fn verify(out: Out, chain: &Chain, ids: &[TaskId]) -> Result<()
 }
 
 fn human(verified: &Verified) -> String {
-    let mut table = out::table(["task", "round", "compared", "differences"]);
+    let mut table = out::table(["what", "compared", "differences", "skipped"]);
     let mut text = String::new();
-    for round in &verified.rounds {
+    for (name, part) in verified.parts() {
         table.add_row([
-            round.task.to_string(),
-            round.round.to_string(),
-            round.compared.to_string(),
-            round.differences.len().to_string(),
+            name.clone(),
+            part.compared.to_string(),
+            part.differences.len().to_string(),
+            part.skipped.to_string(),
         ]);
-        for difference in &round.differences {
+        for difference in &part.differences {
             text += &format!(
-                "task {} round {}: {}: stored {}, recomputed {}\n",
-                round.task, round.round, difference.what, difference.stored, difference.recomputed
+                "{name}: {}: stored {}, recomputed {}\n",
+                difference.what, difference.stored, difference.recomputed
             );
         }
     }
@@ -99,64 +184,100 @@ fn human(verified: &Verified) -> String {
     )
 }
 
+/// An operator, as a round counts it.
+struct Counted {
+    role: Role,
+    stake: StakeSnapshot,
+    commission: Perbill,
+}
+
 /// What a settlement is computed from.
 struct Inputs {
     models: Vec<RoundModel>,
     trainer_stakes: Vec<u128>,
     validators: Vec<AccountId>,
     validator_stakes: Vec<u128>,
+    counted: BTreeMap<AccountId, Counted>,
     revealed: Vec<bool>,
     listed: Vec<Vec<Option<Listed>>>,
     /// Whether there was data to score on.
     has_data: bool,
 }
 
-async fn round_of(chain: &Chain, spec: &TaskSpec, stored: &views::Result) -> Result<RoundVerified> {
-    let before = stored.settled_at.saturating_sub(1);
-    let at = chain.at_number(before).await?;
+/// Compares what a round stored, and returns what it pays.
+async fn round_of(
+    chain: &Chain,
+    spec: &TaskSpec,
+    stored: &views::Result,
+) -> Result<(Comparison, Vec<Pay>)> {
+    let (task, round) = (stored.task, stored.round);
+    let mut before = stored.settled_at.saturating_sub(1);
+    let mut at = chain.at_number(before).await?;
+    // Of a settlement in several blocks all is read where the first of them found it.
+    while ledger::settling(&at).await? == Some((task, round)) {
+        before = before.saturating_sub(1);
+        at = chain.at_number(before).await?;
+    }
     let inputs = inputs(&at, spec, stored).await.with_context(|| {
-        format!(
-            "can't read what round {} of task {} was settled from, in block {before}",
-            stored.round, stored.task
-        )
+        format!("can't read what round {round} of task {task} was settled from, in block {before}")
     })?;
     let output = compute(spec, &inputs, stored.drawn.0)
-        .map_err(|why| anyhow!("round {} can't be computed: {why:?}", stored.round))?;
+        .map_err(|why| anyhow!("round {round} can't be computed: {why:?}"))?;
     let mut comparison = Comparison::default();
     compare(&mut comparison, spec, &inputs, &output, stored);
-    Ok(RoundVerified {
-        task: stored.task,
-        round: stored.round,
-        compared: comparison.compared,
-        differences: comparison.differences,
-    })
+    let pays = match unpaid(spec, &inputs, &output) {
+        Some(_) => Vec::new(),
+        None => pays(&inputs, &output, round),
+    };
+    Ok((comparison, pays))
+}
+
+fn pays(inputs: &Inputs, output: &RoundOutput, round: Round) -> Vec<Pay> {
+    let trainers = inputs.models.iter().map(|model| &model.trainer);
+    let trainers = trainers.zip(&output.trainer_payouts);
+    let validators = inputs.validators.iter().zip(&output.validator_payouts);
+    trainers
+        .chain(validators)
+        .filter_map(|(operator, amount)| {
+            let counted = inputs.counted.get(operator)?;
+            Some(Pay {
+                round,
+                operator: operator.clone(),
+                role: counted.role,
+                stake: counted.stake,
+                commission: counted.commission,
+                amount: *amount,
+            })
+        })
+        .collect()
 }
 
 async fn inputs(at: &At, spec: &TaskSpec, stored: &views::Result) -> Result<Inputs> {
     let (task, round) = (stored.task, stored.round);
     let leverage = spec.rewards.max_leverage;
-    let positions = ledger::positions(at, Venue::Task(task)).await?;
-    let of_role = |role: Role| {
-        let positions = positions
-            .iter()
-            .filter(move |(_, position)| position.role == role);
-        positions.filter_map(move |(who, position)| {
-            let stake = position.counted_in(round)?.counted(leverage);
-            Some((who.clone(), stake))
+    let begins = number(at).saturating_add(1);
+    let counted: BTreeMap<AccountId, Counted> = ledger::positions(at, Venue::Task(task))
+        .await?
+        .into_iter()
+        .filter_map(|(who, position)| {
+            let counted = Counted {
+                role: position.role,
+                stake: position.counted_in(round)?,
+                commission: position.commission_at(begins),
+            };
+            Some((who, counted))
         })
+        .collect();
+    let of_role = |role: Role| {
+        let counted = counted.iter().filter(move |(_, row)| row.role == role);
+        counted.map(move |(who, row)| (who.clone(), row.stake.counted(leverage)))
     };
-    let trainers: Vec<(AccountId, u128)> = of_role(Role::Trainer).collect();
+    let trainers: BTreeMap<AccountId, u128> = of_role(Role::Trainer).collect();
     let (validators, validator_stakes): (Vec<_>, Vec<_>) = of_role(Role::Validator).unzip();
-    let models = models(at, task, round, &trainers).await?;
-    let stake_of = |trainer: &AccountId| {
-        trainers
-            .iter()
-            .find(|(who, _)| who == trainer)
-            .map_or(0, |(_, stake)| *stake)
-    };
+    let models = models(at, task, round, trainers.keys()).await?;
     let trainer_stakes = models
         .iter()
-        .map(|model| stake_of(&model.trainer))
+        .map(|model| trainers.get(&model.trainer).copied().unwrap_or_default())
         .collect();
     let (mut revealed, mut listed) = (Vec::new(), Vec::new());
     for validator in &validators {
@@ -171,6 +292,7 @@ async fn inputs(at: &At, spec: &TaskSpec, stored: &views::Result) -> Result<Inpu
         trainer_stakes,
         validators,
         validator_stakes,
+        counted,
         revealed,
         listed,
         has_data: spec.sealed().is_none() || ledger::shard(at, task, round).await?.is_some(),
@@ -183,7 +305,7 @@ async fn models(
     at: &At,
     task: TaskId,
     round: u32,
-    trainers: &[(AccountId, u128)],
+    trainers: impl Iterator<Item = &AccountId>,
 ) -> Result<Vec<RoundModel>> {
     let fixed: Option<Vec<RoundModel>> =
         fetch(at, api::storage().arena_tasks().fixed(), (task, round)).await?;
@@ -191,7 +313,7 @@ async fn models(
         return Ok(fixed);
     }
     let mut standing = Vec::new();
-    for (trainer, _) in trainers {
+    for trainer in trainers {
         let root = ledger::standing(at, task, trainer)
             .await?
             .and_then(|s| s.of_round(round));
@@ -259,31 +381,6 @@ fn compute(
     })
 }
 
-/// Values that were compared, and those that differ.
-#[derive(Default)]
-struct Comparison {
-    compared: usize,
-    differences: Vec<Difference>,
-}
-
-impl Comparison {
-    fn equal<T: PartialEq + std::fmt::Debug>(
-        &mut self,
-        what: impl FnOnce() -> String,
-        stored: T,
-        recomputed: T,
-    ) {
-        self.compared += 1;
-        if stored != recomputed {
-            self.differences.push(Difference {
-                what: what(),
-                stored: format!("{stored:?}"),
-                recomputed: format!("{recomputed:?}"),
-            });
-        }
-    }
-}
-
 fn compare(
     comparison: &mut Comparison,
     spec: &TaskSpec,
@@ -292,7 +389,7 @@ fn compare(
     stored: &views::Result,
 ) {
     let unpaid = unpaid(spec, inputs, output);
-    comparison.equal(|| "unpaid".into(), stored.unpaid, unpaid);
+    comparison.equal(|| "unpaid".into(), &stored.unpaid, &unpaid);
     let paid = |amount: Option<&u128>| match unpaid {
         Some(_) => 0,
         None => amount.copied().unwrap_or(0),
@@ -305,7 +402,7 @@ fn compare(
         .chain(&output.validator_payouts);
     let spent = all.fold(0u128, |sum, amount| sum.saturating_add(paid(Some(amount))));
     let treasury = stored.drawn.0.saturating_sub(spent);
-    comparison.equal(|| "treasury".into(), stored.treasury.0, treasury);
+    comparison.equal(|| "treasury".into(), &stored.treasury.0, &treasury);
 }
 
 fn compare_models(
@@ -323,15 +420,15 @@ fn compare_models(
     let expected: Vec<(&AccountId, Hash)> = models
         .map(|model| (&model.trainer, model.manifest_root))
         .collect();
-    comparison.equal(|| "models".into(), names, expected);
+    comparison.equal(|| "models".into(), &names, &expected);
     for (index, model) in stored.models.iter().enumerate() {
         let name = |what: &str| format!("{what} of trainer {}", model.trainer);
         let consensus = output.consensus_q64.get(index).copied().flatten();
-        comparison.equal(|| name("score"), model.score, consensus.and_then(perbill));
+        comparison.equal(|| name("score"), &model.score, &consensus.and_then(perbill));
         let rank = output.ranks.get(index).copied().flatten();
-        comparison.equal(|| name("rank"), model.rank, rank);
+        comparison.equal(|| name("rank"), &model.rank, &rank);
         let payout = paid(output.trainer_payouts.get(index));
-        comparison.equal(|| name("payout"), model.reward.0, payout);
+        comparison.equal(|| name("payout"), &model.reward.0, &payout);
     }
 }
 
@@ -350,13 +447,13 @@ fn compare_validators(
         .iter()
         .filter_map(|index| inputs.validators.get(*index))
         .collect();
-    comparison.equal(|| "validators".into(), names, expected);
+    comparison.equal(|| "validators".into(), &names, &expected);
     for (row, index) in stored.validators.iter().zip(&revealed) {
         let name = |what: &str| format!("{what} of validator {}", row.account);
         let distance = output.mean_distance.get(*index).copied().flatten();
-        comparison.equal(|| name("distance"), row.distance, distance);
+        comparison.equal(|| name("distance"), &row.distance, &distance);
         let payout = paid(output.validator_payouts.get(*index));
-        comparison.equal(|| name("payout"), row.reward.0, payout);
+        comparison.equal(|| name("payout"), &row.reward.0, &payout);
     }
 }
 
@@ -400,6 +497,7 @@ mod tests {
             trainer_stakes: vec![100, 200],
             validators: vec![account(3), account(4), account(5)],
             validator_stakes: vec![50, 60, 70],
+            counted: BTreeMap::new(),
             revealed: vec![true, true, false],
             listed: vec![
                 row(900_000_000, 700_000_000),

@@ -1,0 +1,447 @@
+//! What was booked and claimed, as the chain's events tell it, against what [`crate::split`]
+//! computes.
+
+use crate::{
+    blocks::{self, AT_ONCE},
+    chain::{self, Chain, api, decode, fetch, id},
+    ledger::{self, Books},
+    split::{Delegation, Earned, Free, Moment, Parts},
+    verify::Comparison,
+    views,
+};
+use anyhow::{Context, Result, anyhow};
+use arena_math::wide::mul_div;
+use arena_primitives::{
+    AccountId, Balance, BlockNumber, Role, Round, StakeSnapshot, TaskId, Venue,
+    time::{MINUTES_PER_DAY, blocks},
+};
+use codec::Decode;
+use futures::{StreamExt, TryStreamExt, stream};
+use sp_runtime::Perbill;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// For how many rounds after its own a validator's pay is locked (protocol: challenges).
+const LOCKED_ROUNDS: Round = 2;
+
+/// A position.
+pub(crate) type Place = (Venue, AccountId);
+
+/// What a position is due for one round.
+#[derive(Clone, Debug)]
+pub(crate) struct Pay {
+    /// In which round.
+    pub(crate) round: Round,
+    /// Who.
+    pub(crate) operator: AccountId,
+    /// What it does.
+    pub(crate) role: Role,
+    /// What the round counts of it.
+    pub(crate) stake: StakeSnapshot,
+    /// What the operator takes of its delegators' part.
+    pub(crate) commission: Perbill,
+    /// All of the position's.
+    pub(crate) amount: Balance,
+}
+
+/// One event about money.
+enum Event {
+    Drawn(Balance),
+    Earned(Place, Round, Parts),
+    Forfeited(Place, Balance),
+    OperatorPaid(Place, Balance),
+    DelegatorPaid(Place, AccountId, Balance),
+    Moved(Place, AccountId),
+}
+
+/// What the chain says that it did, by block.
+#[derive(Default)]
+pub(crate) struct Told {
+    earned: BTreeMap<(Place, Round), Vec<(BlockNumber, Parts)>>,
+    forfeited: BTreeMap<Place, Vec<(BlockNumber, Balance)>>,
+    operators: BTreeMap<Place, Balance>,
+    delegators: BTreeMap<(BlockNumber, Place, AccountId), Balance>,
+    /// Delegations that came or left.
+    moved: BTreeSet<(BlockNumber, Place, AccountId)>,
+    drawn: Balance,
+}
+
+/// All events about money up to block `last`.
+pub(crate) async fn told(chain: &Chain, last: BlockNumber) -> Result<Told> {
+    let mut told = Told::default();
+    for (block, event) in blocks::events(chain, 0..=last, event).await? {
+        told.add(block, event);
+    }
+    Ok(told)
+}
+
+/// Reads the fields as this release encodes them.
+fn event(event: &blocks::Event<'_>) -> Result<Option<Event>> {
+    let fields = event.field_bytes();
+    Ok(Some(match (event.pallet_name(), event.event_name()) {
+        ("ArenaRewards", "Drawn") => {
+            let (_, minted, _): (TaskId, Balance, Balance) = decode(fields)?;
+            Event::Drawn(minted)
+        }
+        ("ArenaRewards", "Earned") => {
+            let (venue, round, operator, to_operator, to_delegators) = decode(fields)?;
+            let parts = Parts {
+                operator: to_operator,
+                delegators: to_delegators,
+                dust: 0,
+            };
+            Event::Earned((venue, operator), round, parts)
+        }
+        ("ArenaRewards", "Forfeited") => {
+            let (task, operator, burned) = decode(fields)?;
+            Event::Forfeited((Venue::Task(task), operator), burned)
+        }
+        ("ArenaRewards", "Claimed") => {
+            let (venue, operator, amount) = decode(fields)?;
+            Event::OperatorPaid((venue, operator), amount)
+        }
+        ("ArenaDelegation", "Claimed") => {
+            let (venue, operator, who, amount) = decode(fields)?;
+            Event::DelegatorPaid((venue, operator), who, amount)
+        }
+        ("ArenaDelegation", "Delegated" | "Undelegated") => {
+            let mut start = fields;
+            let (venue, operator, who) = Decode::decode(&mut start)?;
+            Event::Moved((venue, operator), who)
+        }
+        _ => return Ok(None),
+    }))
+}
+
+impl Told {
+    fn add(&mut self, block: BlockNumber, event: Event) {
+        match event {
+            Event::Drawn(minted) => self.drawn = self.drawn.saturating_add(minted),
+            Event::Earned(place, round, parts) => {
+                let found = self.earned.entry((place, round)).or_default();
+                found.push((block, parts));
+            }
+            Event::Forfeited(place, burned) => {
+                self.forfeited
+                    .entry(place)
+                    .or_default()
+                    .push((block, burned));
+            }
+            Event::OperatorPaid(place, amount) => {
+                let sum = self.operators.entry(place).or_default();
+                *sum = sum.saturating_add(amount);
+            }
+            Event::DelegatorPaid(place, who, amount) => {
+                let sum = self.delegators.entry((block, place, who)).or_default();
+                *sum = sum.saturating_add(amount);
+            }
+            Event::Moved(place, who) => {
+                self.moved.insert((block, place, who));
+            }
+        }
+    }
+}
+
+/// What all positions earned, computed again.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    positions: BTreeMap<Place, (Role, Earned)>,
+    settled: BTreeMap<TaskId, Vec<(Round, BlockNumber)>>,
+    rewards: Balance,
+    authors: Balance,
+    dust: Balance,
+    minted: Balance,
+}
+
+impl Ledger {
+    /// Shares out a round's pays, and compares with what was booked in its blocks.
+    pub(crate) fn round(
+        &mut self,
+        comparison: &mut Comparison,
+        told: &Told,
+        result: &views::Result,
+        pays: Vec<Pay>,
+    ) -> Result<()> {
+        let venue = Venue::Task(result.task);
+        let settled = self.settled.entry(result.task).or_default();
+        settled.push((result.round, result.settled_at));
+        for pay in pays.into_iter().filter(|pay| pay.amount > 0) {
+            let place = (venue, pay.operator.clone());
+            let burned = told.forfeited.get(&place).is_some_and(|burned| {
+                let first = burned.iter().map(|(block, _)| *block).min();
+                first.is_some_and(|first| first <= result.settled_at)
+                    && burned.iter().any(|(_, amount)| *amount == pay.amount)
+            });
+            let booked = told.earned.get(&(place.clone(), pay.round));
+            if burned && booked.is_none() {
+                self.rewards = self.rewards.saturating_add(pay.amount);
+                continue;
+            }
+            let block = booked
+                .and_then(|booked| booked.first())
+                .map_or(result.settled_at, |(block, _)| *block);
+            let parts = self.pay(venue, block, &pay)?;
+            let sum = parts.operator.saturating_add(parts.delegators);
+            self.rewards = self.rewards.saturating_add(sum);
+            let booked: Vec<Parts> = booked.into_iter().flatten().map(|b| b.1).collect();
+            compare_parts(comparison, &pay.operator, &booked, parts);
+        }
+        Ok(())
+    }
+
+    fn pay(&mut self, venue: Venue, block: BlockNumber, pay: &Pay) -> Result<Parts> {
+        let place = (venue, pay.operator.clone());
+        let (_, earned) = self
+            .positions
+            .entry(place)
+            .or_insert_with(|| (pay.role, Earned::default()));
+        let parts = earned.pay(block, pay.round, pay.stake, pay.commission, pay.amount)?;
+        self.dust = self.dust.saturating_add(parts.dust);
+        Ok(parts)
+    }
+
+    /// Shares out what the authors of blocks were paid, and compares with what was booked.
+    pub(crate) async fn authors(
+        &mut self,
+        comparison: &mut Comparison,
+        chain: &Chain,
+        told: &Told,
+        last: BlockNumber,
+    ) -> Result<()> {
+        let mut pays = stream::iter(1..=last)
+            .map(|block| author_pay(chain, block))
+            .buffered(AT_ONCE);
+        // Of one session, by block.
+        let mut due: BTreeMap<(Place, Round), Vec<(BlockNumber, Parts)>> = BTreeMap::new();
+        let mut block: BlockNumber = 0;
+        while let Some(pay) = pays.try_next().await? {
+            block = block.saturating_add(1);
+            let Some(pay) = pay.filter(|pay| pay.amount > 0) else {
+                continue;
+            };
+            let parts = self.pay(Venue::Network, block, &pay)?;
+            let sum = parts.operator.saturating_add(parts.delegators);
+            self.authors = self.authors.saturating_add(sum);
+            self.minted = self.minted.saturating_add(pay.amount);
+            let place = (Venue::Network, pay.operator);
+            let stored = Parts { dust: 0, ..parts };
+            due.entry((place, pay.round))
+                .or_default()
+                .push((block, stored));
+        }
+        let network = told
+            .earned
+            .iter()
+            .filter(|(((venue, _), _), _)| *venue == Venue::Network);
+        let keys: BTreeSet<_> = due.keys().chain(network.map(|(key, _)| key)).collect();
+        for key in keys {
+            let none = Vec::new();
+            let (stored, computed) = (told.earned.get(key), due.get(key));
+            let ((_, author), session) = key;
+            comparison.equal(
+                || format!("pay of author {author} in session {session}, by block"),
+                stored.unwrap_or(&none),
+                computed.unwrap_or(&none),
+            );
+        }
+        Ok(())
+    }
+
+    /// Compares what delegators claimed with what their shares had earned by then, and what all
+    /// are still owed with what was never claimed.
+    pub(crate) async fn claims(
+        &self,
+        comparison: &mut Comparison,
+        chain: &Chain,
+        told: &Told,
+        last: BlockNumber,
+    ) -> Result<()> {
+        for ((block, place, who), paid) in &told.delegators {
+            let Some((role, earned)) = self.positions.get(place) else {
+                continue;
+            };
+            // Its shares in the middle of a block can't be read.
+            if told.moved.contains(&(*block, place.clone(), who.clone())) {
+                comparison.skipped = comparison.skipped.saturating_add(1);
+                continue;
+            }
+            let (moment, free) = self.moment(chain, place, *role, *block).await?;
+            let before = delegation(chain, place, who, block.saturating_sub(1)).await?;
+            let due = before.due(earned, moment, free);
+            comparison.equal(|| format!("claim of {who} in block {block}"), paid, &due);
+        }
+        self.owed(comparison, chain, told, last).await
+    }
+
+    async fn owed(
+        &self,
+        comparison: &mut Comparison,
+        chain: &Chain,
+        told: &Told,
+        last: BlockNumber,
+    ) -> Result<()> {
+        let at = chain.best_at_number(last).await?;
+        let mut paid: BTreeMap<&Place, Balance> = BTreeMap::new();
+        for ((_, place, _), amount) in &told.delegators {
+            let sum = paid.entry(place).or_default();
+            *sum = sum.saturating_add(*amount);
+        }
+        for (place, (_, earned)) in &self.positions {
+            let stored = ledger::owed(&at, place).await?;
+            let operator = &place.1;
+            if ledger::is_forfeited(&at, place).await? {
+                comparison.equal(
+                    || format!("what {operator} is owed, of what a challenge took"),
+                    &stored,
+                    &(0, 0),
+                );
+                continue;
+            }
+            let claimed = told.operators.get(place).copied().unwrap_or_default();
+            let delegators = paid.get(place).copied().unwrap_or_default();
+            let due = (
+                earned.operator.saturating_sub(claimed),
+                earned.delegators.saturating_sub(delegators),
+            );
+            comparison.equal(
+                || format!("what {operator} and its delegators are owed"),
+                &stored,
+                &due,
+            );
+        }
+        for row in ledger::delegations(&at).await? {
+            let place = (row.venue, row.operator);
+            let Some((role, earned)) = self.positions.get(&place) else {
+                continue;
+            };
+            let (moment, free) = self.moment(chain, &place, *role, last).await?;
+            // Also what is still locked.
+            let free = match free {
+                Free::Nothing => Free::Nothing,
+                _ => Free::All,
+            };
+            let due = delegation(chain, &place, &row.who, last)
+                .await?
+                .due(earned, moment, free);
+            let stored = chain::delegator_earnings(&at, place.0, &place.1, &row.who).await?;
+            let who = row.who;
+            comparison.equal(
+                || format!("what {who} is owed behind {}", place.1),
+                &stored.owed.0,
+                &due,
+            );
+        }
+        Ok(())
+    }
+
+    /// Compares the sums since genesis; right where the ledger has all tasks.
+    pub(crate) fn books(&self, comparison: &mut Comparison, told: &Told, stored: &Books) {
+        let minted = self.minted.saturating_add(told.drawn);
+        let sums = [
+            ("minted", stored.minted, minted),
+            ("rewards", stored.rewards, self.rewards),
+            ("authors", stored.authors, self.authors),
+            ("dust", stored.dust, self.dust),
+        ];
+        for (what, stored, computed) in sums {
+            comparison.equal(|| format!("sum of {what}"), &stored.0, &computed);
+        }
+    }
+
+    /// Where a position stands after the hooks of a block, in which all pays are made.
+    async fn moment(
+        &self,
+        chain: &Chain,
+        place: &Place,
+        role: Role,
+        block: BlockNumber,
+    ) -> Result<(Moment, Free)> {
+        let at = chain.best_at_number(block).await?;
+        let (settled, ended) = match place.0 {
+            Venue::Network => (ledger::session(&at).await?.checked_sub(1), false),
+            Venue::Task(task) => {
+                let rounds = self.settled.get(&task).into_iter().flatten();
+                let settled = rounds
+                    .filter(|(_, at)| *at <= block)
+                    .map(|(round, _)| *round);
+                (settled.max(), ledger::is_released(&at, place.0).await?)
+            }
+        };
+        let free = if ledger::is_forfeited(&at, place).await? {
+            Free::Nothing
+        } else if ended || place.0 == Venue::Network {
+            Free::All
+        } else if role == Role::Validator {
+            Free::UpTo(settled.and_then(|settled| settled.checked_sub(LOCKED_ROUNDS)))
+        } else {
+            Free::UpTo(None)
+        };
+        let moment = Moment {
+            block,
+            settled,
+            ended,
+        };
+        Ok((moment, free))
+    }
+}
+
+fn compare_parts(
+    comparison: &mut Comparison,
+    operator: &AccountId,
+    booked: &[Parts],
+    computed: Parts,
+) {
+    let stored = Parts {
+        dust: 0,
+        ..computed
+    };
+    comparison.equal(
+        || format!("split between {operator} and its delegators"),
+        booked,
+        &[stored][..],
+    );
+}
+
+async fn delegation(
+    chain: &Chain,
+    (venue, operator): &Place,
+    who: &AccountId,
+    block: BlockNumber,
+) -> Result<Delegation> {
+    let at = chain.best_at_number(block).await?;
+    let address = api::storage().arena_delegation().delegations();
+    let key = (((*venue).into(), id(operator)), id(who));
+    Ok(fetch(&at, address, key).await?.unwrap_or_default())
+}
+
+/// What the author of a block is due: the authors' part of one block's emission, if it has a
+/// position that counts in the session.
+async fn author_pay(chain: &Chain, block: BlockNumber) -> Result<Option<Pay>> {
+    // The pay is made before anything else of the block.
+    let at = chain.best_at_number(block.saturating_sub(1)).await?;
+    let index = chain
+        .author_index(block)
+        .await?
+        .with_context(|| format!("block {block} doesn't name its author"))?;
+    let authors = ledger::session_validators(&at).await?;
+    let author = usize::try_from(index).ok().and_then(|i| authors.get(i));
+    let author = author.ok_or_else(|| anyhow!("block {block} is by no author of its session"))?;
+    let session = ledger::session(&at).await?;
+    let Some(position) = ledger::position(&at, Venue::Network, author).await? else {
+        return Ok(None);
+    };
+    let Some(stake) = position.counted_in(session) else {
+        return Ok(None);
+    };
+    let rate = ledger::rate(&at).await?;
+    let time = chain::time(&at).await?;
+    let day = blocks(MINUTES_PER_DAY, time.blocks_per_day);
+    let authors_per_day = rate.network_share.mul_floor(rate.per_day);
+    Ok(Some(Pay {
+        round: session,
+        operator: author.clone(),
+        role: position.role,
+        stake,
+        commission: position.commission_at(block),
+        amount: mul_div(authors_per_day, 1, day.into()).unwrap_or(0),
+    }))
+}
