@@ -6,8 +6,9 @@ use crate::{
     rpc::{FullDeps, GrandpaDeps, create_full},
 };
 use arena_runtime::{apis::RuntimeApi, opaque::Block};
+use codec::Encode;
 use futures::{FutureExt, StreamExt};
-use sc_client_api::{Backend, BlockBackend};
+use sc_client_api::{Backend, BlockBackend, BlockchainEvents};
 use sc_consensus_babe::{BabeLink, BabeWorkerHandle, SlotProportion};
 use sc_consensus_grandpa::{GrandpaBlockImport, LinkHalf, SharedVoterState};
 use sc_network::{Event, Litep2pNetworkBackend, NetworkBackend, NetworkEventStream, config};
@@ -18,7 +19,10 @@ use sc_service::{
 use sc_telemetry::{Telemetry, TelemetryWorker};
 use sc_transaction_pool::TransactionPoolHandle;
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
+use sp_blockchain::HeaderBackend;
 use sp_consensus_babe::inherents::BabeCreateInherentDataProviders;
+use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
+use sp_runtime::traits::Header;
 use std::{sync::Arc, time::Duration};
 
 /// Executes runtimes: standard host functions only.
@@ -408,6 +412,22 @@ pub(crate) fn new_full(
     Ok(task_manager)
 }
 
+/// Writes the number of each finalized block for the offchain worker.
+async fn note_finality(client: Arc<FullClient>, mut storage: impl OffchainStorage) {
+    // Before the first number is read, so that none falls between.
+    let notes = client.finality_notification_stream();
+    let first = client.info().finalized_number;
+    let numbers = notes.map(|note| *note.header.number());
+    let mut numbers = futures::stream::iter([first]).chain(numbers);
+    while let Some(number) = numbers.next().await {
+        storage.set(
+            STORAGE_PREFIX,
+            arena_primitives::FINALIZED_KEY,
+            &number.encode(),
+        );
+    }
+}
+
 #[allow(
     clippy::too_many_arguments,
     reason = "the parts of one node, passed once"
@@ -428,6 +448,11 @@ fn spawn_offchain(
         ));
     };
     executor.publish(&mut storage);
+    task_manager.spawn_handle().spawn(
+        "finality-notes",
+        Some("offchain-worker"),
+        note_finality(client.clone(), storage.clone()),
+    );
     if let Executor::Own(own) = executor {
         task_manager
             .spawn_handle()

@@ -224,8 +224,10 @@ pub trait TaskRewards {
 
 /// Live rounds and their models. Implemented by tasks, used by scoring.
 pub trait Rounds {
-    /// Rounds that have closed for submissions but are not settled yet, in any order; at most
-    /// two for each of the active tasks.
+    /// Rounds that take submissions or wait to be settled, in any order; at most two for each of
+    /// the active tasks. Enrolment is none of them.
+    fn live_rounds() -> Vec<RoundInfo>;
+    /// Those of them that have closed for submissions.
     fn closed_rounds() -> Vec<RoundInfo>;
     /// One live round.
     fn info(task: TaskId, round: Round) -> Option<RoundInfo>;
@@ -235,8 +237,8 @@ pub trait Rounds {
     fn models(task: TaskId, round: Round) -> RoundModels;
     /// What the round is scored on; `None` while its shard isn't open.
     fn data(task: TaskId, round: Round) -> Option<PublicData>;
-    /// What a trainer committed to in a round and hasn't published.
-    fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<H256>;
+    /// What a trainer committed to in a round and hasn't published, and in which block.
+    fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<(H256, BlockNumber)>;
     /// Mirrors of a model.
     fn uris(task: TaskId, manifest_root: &H256) -> Option<Uris>;
     /// How many rounds, this one included, are still to be paid.

@@ -145,7 +145,7 @@ pub(crate) struct Neighbours {
     pub(crate) rounds: BTreeMap<(TaskId, Round), (RoundInfo, RoundModels)>,
     pub(crate) spec: Option<TaskSpec>,
     /// To models that aren't published.
-    pub(crate) commitments: BTreeMap<(TaskId, Round, AccountId), H256>,
+    pub(crate) commitments: BTreeMap<(TaskId, Round, AccountId), (H256, BlockNumber)>,
     /// What a sealed task's rounds are scored on.
     pub(crate) shard: Option<PublicData>,
     pub(crate) shard_state: Option<ShardState>,
@@ -323,12 +323,16 @@ impl Publishing<RuntimeCall> for Table {
 }
 
 impl Rounds for Table {
-    fn closed_rounds() -> Vec<RoundInfo> {
-        let now = System::block_number();
+    fn live_rounds() -> Vec<RoundInfo> {
         let more: Vec<_> = with(|n| n.rounds.values().map(|(info, _)| info.clone()).collect());
-        let more = more.into_iter().filter(|info| now >= info.schedule.closes);
         let first = with(|n| n.alive).then(info);
         first.into_iter().chain(more).collect()
+    }
+    fn closed_rounds() -> Vec<RoundInfo> {
+        let now = System::block_number();
+        let mut rounds = Self::live_rounds();
+        rounds.retain(|info| now >= info.schedule.closes);
+        rounds
     }
     fn info(task: TaskId, round: Round) -> Option<RoundInfo> {
         let first = with(|n| n.alive) && (task, round) == (0, 1);
@@ -344,7 +348,7 @@ impl Rounds for Table {
             DataSource::Sealed(_) => n.shard.clone(),
         })
     }
-    fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<H256> {
+    fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<(H256, BlockNumber)> {
         let row = (task, round, trainer.clone());
         with(|n| n.commitments.get(&row).copied())
     }

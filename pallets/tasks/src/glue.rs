@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use arena_primitives::{
     AccountId, BlockNumber, MAX_TRAINERS, PublicData, Publication, Role, Round, RoundInfo,
     RoundModels, TaskId, TaskPhase, TaskSpec, Uris, Venue,
+    time::Schedule,
     traits::{Publishing, Rounds, TaskRewards, TaskStates, VenueRefusal, Venues},
 };
 use sp_core::H256;
@@ -19,6 +20,26 @@ fn info(task: TaskId, live: &LiveRound, is_final: bool) -> RoundInfo {
         schedule: live.schedule,
         is_final,
         shard: live.shard,
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// Rounds of active tasks whose schedule is wanted, enrolment left out.
+    fn rounds(wanted: impl Fn(&Schedule) -> bool) -> Vec<RoundInfo> {
+        let mut rounds = Vec::new();
+        for id in Active::<T>::get() {
+            let Some(task) = Tasks::<T>::get(id) else {
+                continue;
+            };
+            let is_final = task.phase() == TaskPhase::FinalValidation;
+            rounds.extend(
+                task.live()
+                    .iter()
+                    .filter(|live| live.round > 0 && wanted(&live.schedule))
+                    .map(|live| info(id, live, is_final)),
+            );
+        }
+        rounds
     }
 }
 
@@ -69,22 +90,13 @@ impl<T: Config> Venues for Pallet<T> {
 }
 
 impl<T: Config> Rounds for Pallet<T> {
+    fn live_rounds() -> Vec<RoundInfo> {
+        Self::rounds(|_| true)
+    }
+
     fn closed_rounds() -> Vec<RoundInfo> {
         let now = Self::now();
-        let mut closed = Vec::new();
-        for id in Active::<T>::get() {
-            let Some(task) = Tasks::<T>::get(id) else {
-                continue;
-            };
-            let is_final = task.phase() == TaskPhase::FinalValidation;
-            closed.extend(
-                task.live()
-                    .iter()
-                    .filter(|live| live.round > 0 && now >= live.schedule.closes)
-                    .map(|live| info(id, live, is_final)),
-            );
-        }
-        closed
+        Self::rounds(|schedule| now >= schedule.closes)
     }
 
     fn info(id: TaskId, round: Round) -> Option<RoundInfo> {
@@ -110,8 +122,8 @@ impl<T: Config> Rounds for Pallet<T> {
         Self::data_of(task, round)
     }
 
-    fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<H256> {
-        Submissions::<T>::get((task, round, trainer)).map(|row| row.commitment)
+    fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<(H256, BlockNumber)> {
+        Submissions::<T>::get((task, round, trainer)).map(|row| (row.commitment, row.at))
     }
 
     fn uris(task: TaskId, manifest_root: &H256) -> Option<Uris> {

@@ -261,17 +261,42 @@ fn texts(uris: &Uris) -> Vec<String> {
         .collect()
 }
 
-/// Whether what a trainer's node keeps is to be published: the window of its round is open, and
-/// the chain shows its commitment, which publishing removes. The gap before the window is there
-/// so that the commitment is final by then.
-pub fn publishes(
+/// What is to be done with what a trainer's node keeps to publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publish {
+    /// Nothing now.
+    Wait,
+    /// Publish it.
+    Send,
+    /// Nothing any more: it was published, or replaced, or never committed to.
+    Done,
+    /// Nothing any more: the chain still shows the commitment, and takes no publication.
+    Missed,
+}
+
+/// What to do with `kept`. `committed` is the commitment that the chain shows, until it is
+/// published, and its block; `finalized` is the last final block. `now` is the block that a
+/// transaction would be in.
+///
+/// Before the commitment is final nobody may learn the root: on another branch it could be taken.
+/// As long as a reorganisation may lead back into the window, it isn't called missed.
+pub fn decide_publish(
     now: BlockNumber,
+    finalized: BlockNumber,
     schedule: &Schedule,
     trainer: &AccountId,
-    committed: Option<H256>,
+    committed: Option<(H256, BlockNumber)>,
     kept: &Publication,
-) -> bool {
-    schedule.phase(now) == RoundPhase::Publish && committed == Some(kept.commitment(trainer))
+) -> Publish {
+    let made = committed
+        .filter(|(commitment, _)| *commitment == kept.commitment(trainer))
+        .map(|(_, block)| block);
+    match (schedule.phase(now), made) {
+        (RoundPhase::Publish, Some(block)) if block <= finalized => Publish::Send,
+        (RoundPhase::Commit | RoundPhase::Reveal | RoundPhase::Settle, Some(_)) => Publish::Missed,
+        (RoundPhase::Commit | RoundPhase::Reveal | RoundPhase::Settle, None) => Publish::Done,
+        _ => Publish::Wait,
+    }
 }
 
 /// What to do for a duty. `now` is the block that a transaction would be in; `nonce` is random

@@ -1,10 +1,10 @@
 //! The worker's contact with the world: keystore, local storage, executor and pool.
 
-use super::decide::{Action, Drawn, Duty, JobView, Record, decide, kept, publishes};
+use super::decide::{Action, Drawn, Duty, JobView, Publish, Record, decide, decide_publish, kept};
 use crate::{Call, Commits, Config, Pallet, Reveals};
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use arena_primitives::{
-    AccountId, BlockNumber, Publication, Role, Round, RoundInfo, TaskId, Venue,
+    AccountId, BlockNumber, FINALIZED_KEY, Publication, Role, Round, RoundInfo, TaskId, Venue,
     job::{JobId, JobRequest, JobStatus},
     time::RoundPhase,
     traits::{Publishing, Rounds, ServiceKeys, Stakes},
@@ -27,17 +27,17 @@ use sp_runtime::{
 pub const EXECUTOR_KEY: &[u8] = b"arena::executor";
 /// Prefix of the keys of records.
 pub const RECORD_PREFIX: &[u8] = b"arena::scores";
-/// Where the list of records is.
-pub const INDEX_KEY: &[u8] = b"arena::scores/index";
+/// Where the list is of what lies in the local storage for rounds.
+pub const INDEX_KEY: &[u8] = b"arena::index";
 
 /// Each request to the executor.
 const REQUEST_MILLIS: u64 = 2_000;
 /// All requests of one run together; what isn't asked by then is asked in the next block.
 const RUN_MILLIS: u64 = 10_000;
 /// Transactions of one key in one run.
-const MAX_SENT: u32 = 4;
-/// How long a record outlives its round's settlement, which a reorganisation may undo.
-const RECORD_KEEP: BlockNumber = 256;
+pub(crate) const MAX_SENT: u32 = 4;
+/// How long what is kept outlives its round's settlement, which a reorganisation may undo.
+const KEEP: BlockNumber = 256;
 /// Longest answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const TARGET: &str = "arena::offchain";
@@ -177,34 +177,56 @@ fn serve<T: Config>(next: BlockNumber, signer: &Signer<T>) {
     publish_kept(next, signer, &mut sent);
 }
 
-/// Publishes what the trainer's tools left in the local storage, and forgets it when its round's
-/// window is long over.
+/// Publishes what the trainer's tools left in the local storage, and says once what will not be.
 fn publish_kept<T: Config>(next: BlockNumber, signer: &Signer<T>, sent: &mut u32) {
+    let finalized = StorageValueRef::persistent(FINALIZED_KEY).get();
+    let finalized = finalized.ok().flatten().unwrap_or(0);
+    // Open rounds too: what is left for one is put on the list, so that it goes when the task is
+    // cancelled.
     for RoundInfo {
         task,
         round,
         schedule,
         ..
-    } in T::Rounds::closed_rounds()
+    } in T::Rounds::live_rounds()
     {
-        let key = Publication::storage_key(task, round, &signer.operator);
-        let mut store = StorageValueRef::persistent(&key);
-        let kept = match store.get::<Publication>() {
-            Ok(Some(kept)) => kept,
-            Ok(None) => continue,
-            Err(_) => {
+        let operator = &signer.operator;
+        let key = Publication::storage_key(task, round, operator);
+        let found = StorageValueRef::persistent(&key).get::<Publication>();
+        if found == Ok(None) {
+            continue;
+        }
+        list(Listed {
+            key: key.clone(),
+            task,
+            round,
+            until: schedule.settle.saturating_add(KEEP),
+            told: false,
+        });
+        let Ok(Some(kept)) = found else {
+            if tell_once(&key) {
                 log::warn!(
                     target: TARGET,
-                    "what is kept to publish in round {round} of task {task} doesn't decode",
+                    "what is kept to publish in round {round} of task {task} doesn't decode: hand \
+                     the model over again (arena submit --node)",
                 );
-                continue;
             }
+            continue;
         };
-        let committed = T::Rounds::commitment(task, round, &signer.operator);
-        if publishes(next, &schedule, &signer.operator, committed, &kept) {
-            send(signer, T::Publishing::publish(task, kept), sent);
-        } else if schedule.phase(next) >= RoundPhase::Reveal {
-            store.clear();
+        let committed = T::Rounds::commitment(task, round, operator);
+        match decide_publish(next, finalized, &schedule, operator, committed, &kept) {
+            Publish::Send => send(signer, T::Publishing::publish(task, kept), sent),
+            Publish::Missed => {
+                if tell_once(&key) {
+                    log::warn!(
+                        target: TARGET,
+                        "model {:?} of {operator:?} was not published: the window of round \
+                         {round} of task {task} is over; submit it again in the open round",
+                        kept.manifest_root,
+                    );
+                }
+            }
+            Publish::Wait | Publish::Done => {}
         }
     }
 }
@@ -279,7 +301,7 @@ fn commit<T: Config>(signer: &Signer<T>, duty: &Duty, record: Record, sent: &mut
         operator: duty.operator.clone(),
         seed: record.seed,
     };
-    let until = duty.schedule.settle.saturating_add(RECORD_KEEP);
+    let until = duty.schedule.settle.saturating_add(KEEP);
     let Some(record) = keep(&id, record, duty.record.as_ref(), until) else {
         log::debug!(target: TARGET, "another run writes the same record; the next block sends it");
         return;
@@ -306,54 +328,92 @@ fn keep(
     seen: Option<&Record>,
     until: BlockNumber,
 ) -> Option<Record> {
-    if !list(id, until) {
+    let key = id.key();
+    let listed = list(Listed {
+        key: key.clone(),
+        task: id.task,
+        round: id.round,
+        until,
+        told: false,
+    });
+    if !listed {
         return None;
     }
-    let key = id.key();
     StorageValueRef::persistent(&key)
         .mutate::<Record, (), _>(|found| Ok(kept(found.ok().flatten(), seen, record)))
         .ok()
 }
 
-/// Puts a record on the list by which it is removed one day.
-fn list(id: &RecordId, until: BlockNumber) -> bool {
-    type Index = Vec<(RecordId, BlockNumber)>;
-    let listed = StorageValueRef::persistent(INDEX_KEY).mutate::<Index, (), _>(|index| {
-        let mut index = index.ok().flatten().unwrap_or_default();
-        if !index.iter().any(|(other, _)| other == id) {
-            index.push((id.clone(), until));
-        }
-        Ok(index)
-    });
-    listed.is_ok()
+/// Something in the local storage that is of one round.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+struct Listed {
+    /// Its key.
+    key: Vec<u8>,
+    task: TaskId,
+    round: Round,
+    /// It goes some time after this block, when the round is gone.
+    until: BlockNumber,
+    /// Its operator was told that it is of no use.
+    told: bool,
 }
 
-/// Removes records of rounds that are gone for long.
+type Index = Vec<Listed>;
+
+fn index() -> Index {
+    let index = StorageValueRef::persistent(INDEX_KEY).get();
+    index.ok().flatten().unwrap_or_default()
+}
+
+/// Changes the list; false if another run changes it now.
+fn change_index(change: impl FnOnce(&mut Index)) -> bool {
+    let changed = StorageValueRef::persistent(INDEX_KEY).mutate::<Index, (), _>(|index| {
+        let mut index = index.ok().flatten().unwrap_or_default();
+        change(&mut index);
+        Ok(index)
+    });
+    changed.is_ok()
+}
+
+/// Puts something on the list by which it is removed one day; true if it is there.
+fn list(new: Listed) -> bool {
+    if index().iter().any(|listed| listed.key == new.key) {
+        return true;
+    }
+    change_index(|index| {
+        if !index.iter().any(|listed| listed.key == new.key) {
+            index.push(new);
+        }
+    })
+}
+
+/// Whether this is still to be told of something on the list; it is not any more then.
+fn tell_once(key: &[u8]) -> bool {
+    let told = |listed: &Listed| listed.key == key && listed.told;
+    if index().iter().any(told) {
+        return false;
+    }
+    change_index(|index| {
+        let same = index.iter_mut().filter(|listed| listed.key == key);
+        same.for_each(|listed| listed.told = true);
+    })
+}
+
+/// Removes what was kept for rounds that are gone for long.
 fn clean_up<T: Config>(now: BlockNumber) {
-    let store = StorageValueRef::persistent(INDEX_KEY);
-    let Ok(Some(index)) = store.get::<Vec<(RecordId, BlockNumber)>>() else {
-        return;
+    let gone = |listed: &Listed| {
+        now > listed.until && T::Rounds::info(listed.task, listed.round).is_none()
     };
-    let gone = |id: &RecordId, until: BlockNumber| {
-        now > until && T::Rounds::info(id.task, id.round).is_none()
-    };
-    let old: Vec<RecordId> = index
-        .into_iter()
-        .filter(|(id, until)| gone(id, *until))
-        .map(|(id, _)| id)
-        .collect();
+    let old: Index = index().into_iter().filter(gone).collect();
     if old.is_empty() {
         return;
     }
-    for id in &old {
-        StorageValueRef::persistent(&id.key()).clear();
+    for listed in &old {
+        StorageValueRef::persistent(&listed.key).clear();
     }
-    let kept = store.mutate::<Vec<(RecordId, BlockNumber)>, (), _>(|index| {
-        let mut index = index.ok().flatten().unwrap_or_default();
-        index.retain(|(id, _)| !old.contains(id));
-        Ok(index)
+    let kept = change_index(|index| {
+        index.retain(|listed| !old.iter().any(|gone| gone.key == listed.key));
     });
-    if kept.is_err() {
+    if !kept {
         log::debug!(target: TARGET, "another run cleans up too");
     }
 }

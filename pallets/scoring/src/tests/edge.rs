@@ -5,7 +5,8 @@ use super::{
     *,
 };
 use crate::SeedState;
-use arena_primitives::{Publication, traits::Publishing};
+use arena_primitives::{FINALIZED_KEY, Publication, traits::Publishing};
+use core::cell::RefCell;
 use frame_support::traits::{Hooks, UnfilteredDispatchable};
 use sp_core::offchain::{
     OffchainDbExt, OffchainWorkerExt, TransactionPoolExt,
@@ -149,49 +150,141 @@ fn worker_should_reveal_on_a_branch_that_was_left_and_came_back() {
     });
 }
 
+thread_local! {
+    static WARNED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What the worker warns of, on this thread.
+struct Warnings;
+
+impl log::Log for Warnings {
+    fn enabled(&self, metadata: &log::Metadata) -> bool {
+        metadata.level() <= log::Level::Warn
+    }
+    fn log(&self, record: &log::Record) {
+        if self.enabled(record.metadata()) {
+            WARNED.with_borrow_mut(|warned| warned.push(record.args().to_string()));
+        }
+    }
+    fn flush(&self) {}
+}
+
+impl Warnings {
+    fn listen() -> Self {
+        // Tests of one process share it.
+        if log::set_logger(&Warnings).is_ok() {
+            log::set_max_level(log::LevelFilter::Warn);
+        }
+        Warnings
+    }
+
+    fn count(&self, what: &str) -> usize {
+        WARNED.with_borrow(|warned| warned.iter().filter(|line| line.contains(what)).count())
+    }
+}
+
+fn publication() -> Publication {
+    Publication {
+        manifest_root: ROOT,
+        uris: uris(),
+        nonce: NONCE,
+    }
+}
+
+/// Runs the worker after block `n`, of which `finalized` is the last that is final.
+fn run_after(n: u32, finalized: u32) {
+    System::set_block_number(n);
+    StorageValueRef::persistent(FINALIZED_KEY).set(&finalized);
+    Scoring::offchain_worker(n);
+}
+
 #[test]
-fn worker_should_publish_what_is_kept_in_its_window_until_the_chain_shows_it() {
+fn worker_should_publish_what_is_kept_once_its_commitment_is_final() {
     worker(|_, sent| {
         let trainer = account(21);
-        let kept = Publication {
-            manifest_root: ROOT,
-            uris: uris(),
-            nonce: NONCE,
-        };
+        let kept = publication();
         let key = Publication::storage_key(0, 1, &trainer);
         let store = || StorageValueRef::persistent(&key);
         store().set(&kept);
         let row = (0, 1, trainer.clone());
-        with(|n| n.commitments.insert(row.clone(), kept.commitment(&trainer)));
+        let made = (kept.commitment(&trainer), SCHEDULE.closes);
+        with(|n| n.commitments.insert(row.clone(), made));
         let call: RuntimeCall = Table::publish(0, kept.clone());
-        let sent_after = |n: u32, sent: &mut dyn FnMut() -> Vec<RuntimeCall>| {
-            System::set_block_number(n);
-            Scoring::offchain_worker(n);
-            sent()
-        };
-        for n in SCHEDULE.closes..SCHEDULE.seed {
+        for n in SCHEDULE.opens..SCHEDULE.seed {
+            run_after(n, made.1);
             let in_window = (SCHEDULE.publish..SCHEDULE.seed).contains(&(n + 1));
             let expected = if in_window {
                 vec![call.clone()]
             } else {
                 vec![]
             };
-            assert_eq!(sent_after(n, sent), expected, "after block {n}");
+            assert_eq!(sent(), expected, "after block {n}");
         }
         let last = SCHEDULE.seed - 2;
+        run_after(last, made.1 - 1);
+        assert!(
+            sent().is_empty(),
+            "on another branch the root could be taken"
+        );
+        StorageValueRef::persistent(FINALIZED_KEY).clear();
+        Scoring::offchain_worker(last);
+        assert!(sent().is_empty(), "nothing is known to be final");
         // Another commitment, or none, since it is published.
-        with(|n| n.commitments.insert(row.clone(), ROOT));
-        assert!(sent_after(last, sent).is_empty());
+        with(|n| n.commitments.insert(row.clone(), (ROOT, 1)));
+        run_after(last, made.1);
+        assert!(sent().is_empty());
         with(|n| n.commitments.remove(&row));
-        assert!(sent_after(last, sent).is_empty());
+        run_after(last, made.1);
+        assert!(sent().is_empty());
         // What can't be read is left alone.
         store().set(&7u8);
-        assert!(sent_after(last, sent).is_empty());
-        store().set(&kept);
-        sent_after(SCHEDULE.reveal - 2, sent);
-        assert_eq!(store().get(), Ok(Some(kept)), "a fork may want it");
-        sent_after(SCHEDULE.reveal, sent);
+        run_after(last, made.1);
+        assert!(sent().is_empty());
+    });
+}
+
+#[test]
+fn worker_should_say_once_that_a_window_was_missed() {
+    worker(|_, sent| {
+        let trainer = account(21);
+        let key = Publication::storage_key(0, 1, &trainer);
+        StorageValueRef::persistent(&key).set(&publication());
+        let made = (publication().commitment(&trainer), SCHEDULE.opens);
+        let row = (0, 1, trainer.clone());
+        with(|n| n.commitments.insert(row.clone(), made));
+        let warnings = Warnings::listen();
+        let missed = || warnings.count("was not published");
+        run_after(SCHEDULE.commit - 2, SCHEDULE.opens);
+        assert_eq!(
+            missed(),
+            0,
+            "a reorganisation may lead back into the window"
+        );
+        for n in [SCHEDULE.commit - 1, SCHEDULE.commit, SCHEDULE.reveal] {
+            run_after(n, n);
+            assert_eq!(missed(), 1, "after block {n}");
+        }
+        assert!(sent().is_empty());
+    });
+}
+
+#[test]
+fn worker_should_forget_what_it_kept_long_after_its_round_is_gone() {
+    worker(|_, sent| {
+        let key = Publication::storage_key(0, 1, &account(21));
+        let store = || StorageValueRef::persistent(&key);
+        store().set(&publication());
+        // The task is cancelled while its round takes submissions.
+        run_after(SCHEDULE.opens, 1);
+        with(|n| n.alive = false);
+        let until = SCHEDULE.settle + 256;
+        run_after(until, 1);
+        assert_eq!(store().get(), Ok(Some(publication())), "a fork may want it");
+        run_after(until + 1, 1);
         assert_eq!(store().get::<Publication>(), Ok(None));
+        let index = StorageValueRef::persistent(crate::offchain::edge::INDEX_KEY).get();
+        assert_eq!(index, Ok(Some(Vec::<()>::new())), "the list is empty");
+        assert!(sent().is_empty());
     });
 }
 

@@ -5,11 +5,14 @@ use arena_primitives::time::{RoundPhase, Schedule};
 use sp_core::H256;
 use std::ops::RangeInclusive;
 
-/// What a branch shows of one validator's duty.
+/// What a branch shows of one operator's duty.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Row {
     pub(super) committed: Option<H256>,
     pub(super) revealed: bool,
+    /// A trainer's commitment to its model, and its block, until it is published.
+    pub(super) submitted: Option<(H256, u32)>,
+    pub(super) published: bool,
 }
 
 /// What a branch shows after a block.
@@ -40,6 +43,8 @@ pub(super) enum Call {
     Commit(H256, H256),
     /// The commitment to what is revealed, and its models.
     Reveal(H256, Vec<H256>),
+    /// The commitment to the model that is published.
+    Publish(H256),
 }
 
 pub(super) struct Tx {
@@ -71,6 +76,8 @@ pub(super) struct Chain {
     /// Of tasks with sealed data the chance in percent that a block which may open their shard
     /// does.
     opens: Vec<Option<u64>>,
+    /// The commitments that trainers have sent, and the chance in percent that a block takes one.
+    submissions: [[Option<(H256, u64)>; TASKS]; NODES],
     pub(super) blocks: Vec<Block>,
     pub(super) best: usize,
     /// All that was ever sent: what a block holds is no longer valid on its branch.
@@ -102,9 +109,21 @@ impl Chain {
         Chain {
             schedules,
             opens,
+            submissions: Default::default(),
             blocks: vec![genesis],
             best: 0,
             pool: Vec::new(),
+        }
+    }
+
+    /// A trainer sends its commitment to a model: it is in the first block, or comes on some
+    /// branches.
+    pub(super) fn submit(&mut self, node: usize, task: usize, commitment: H256, dice: &mut Dice) {
+        if dice.chance(70) {
+            let first = &mut self.blocks[0];
+            first.state.rows[node][task].submitted = Some((commitment, first.number));
+        } else {
+            self.submissions[node][task] = Some((commitment, dice.below(60)));
         }
     }
 
@@ -151,6 +170,17 @@ impl Chain {
             }
             let acc = &mut state.acc[task];
             match schedule.phase(number) {
+                RoundPhase::Submissions => {
+                    for (node, sent) in self.submissions.iter().enumerate() {
+                        let row = &mut state.rows[node][task];
+                        if let Some((commitment, chance)) = sent[task]
+                            && row.submitted.is_none()
+                            && dice.chance(chance)
+                        {
+                            row.submitted = Some((commitment, number));
+                        }
+                    }
+                }
                 RoundPhase::Seed => *acc = Dice(*acc ^ dice.word()).word(),
                 RoundPhase::Commit => {
                     let mut seed = H256::repeat_byte(task as u8);
@@ -197,6 +227,10 @@ impl Chain {
                         row.committed = Some(commitment);
                     }
                     Call::Reveal(..) => row.revealed = true,
+                    Call::Publish(_) => {
+                        row.submitted = None;
+                        row.published = true;
+                    }
                 }
             }
         }
@@ -212,6 +246,9 @@ impl Chain {
                 !row.revealed
                     && row.committed == Some(*commitment)
                     && seed.is_some_and(|seed| drawn(node, task, &seed) == *roots)
+            }
+            (Call::Publish(commitment), RoundPhase::Publish) => {
+                row.submitted.is_some_and(|(shown, _)| shown == *commitment)
             }
             _ => false,
         }
@@ -237,7 +274,7 @@ impl Chain {
         let mut ready = state.clone();
         for id in self.take(&mut ready, self.best) {
             let tx = &self.pool[id];
-            let same_kind = matches!(tx.call, Call::Commit(..)) == matches!(call, Call::Commit(..));
+            let same_kind = core::mem::discriminant(&tx.call) == core::mem::discriminant(&call);
             if tx.node == node && tx.task == task && same_kind {
                 return Fate::Waits(id);
             }

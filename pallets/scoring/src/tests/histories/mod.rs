@@ -15,7 +15,8 @@ use node::{Node, Run, Seen, What};
 use trouble::{Dice, Ending, Trouble, Troubles};
 
 const NODES: usize = 2;
-const TASKS: usize = 3;
+/// More than one run may send for.
+const TASKS: usize = 5;
 const MODELS: usize = 3;
 const HISTORIES: u64 = 100_000;
 /// Each ending and each trouble must be in so many of as many histories.
@@ -36,7 +37,7 @@ fn schedule(dice: &mut Dice) -> Schedule {
     let mut some = |least: u32, more: u64| least + dice.below(more) as u32;
     let windows = Windows {
         gap: 1,
-        publish: 2,
+        publish: some(2, 4),
         seed: some(2, 3),
         commit: some(8, 7),
         reveal: some(4, 5),
@@ -48,11 +49,15 @@ impl History {
     fn new(mut dice: Dice) -> Self {
         let tasks = 1 + dice.below(TASKS as u64);
         let schedules = (0..tasks).map(|_| schedule(&mut dice)).collect();
-        let chain = Chain::new(schedules, 30, &mut dice);
+        let mut chain = Chain::new(schedules, 30, &mut dice);
         let nodes = if dice.chance(70) { 1 } else { NODES };
-        let nodes = (0..nodes).map(|id| Node::new(id, &chain, &mut dice));
+        let node = |id| {
+            let mut node = Node::new(id, &chain, &mut dice);
+            node.train(&mut chain, &mut dice);
+            node
+        };
         History {
-            nodes: nodes.collect(),
+            nodes: (0..nodes).map(node).collect(),
             chain,
             troubles: Troubles::new(dice),
             other: None,
@@ -88,8 +93,7 @@ impl History {
             }
             // Lost for good as often as other things go wrong, it would hide them.
             if self.troubles.dice.chance(20) && self.troubles.hits(Trouble::StorageLost) {
-                node.store.clear();
-                node.wipes.push(self.step);
+                node.wipe(self.step);
             }
         }
         for tx in &mut self.chain.pool {
@@ -210,6 +214,13 @@ impl History {
         let state = &self.chain.best().state;
         let seed = state.seeds[task].expect("its window has passed");
         let row = state.rows[node.id][task];
+        if node.models[task].is_some() {
+            return match (row.published, row.submitted) {
+                (true, _) => Ending::Published,
+                (false, None) => Ending::NotSubmitted,
+                (false, Some(_)) => self.unpublished(node, task),
+            };
+        }
         match (row.committed, row.revealed) {
             (None, _) if chain::drawn(node.id, task, &seed).is_empty() => Ending::NotDrawn,
             (None, _) => self.absence(node, task),
@@ -224,7 +235,7 @@ impl History {
         let in_window = |seen: &&Seen| {
             let block = &self.chain.blocks[seen.block];
             self.chain.phase(task, block.number + 1) == phase
-                && block.state.seeds[task].is_some()
+                && (phase == RoundPhase::Publish || block.state.seeds[task].is_some())
                 && seen.what != What::Crashed
         };
         let (here, elsewhere): (Vec<Seen>, Vec<Seen>) = node.log[task]
@@ -245,8 +256,11 @@ impl History {
             }
             What::NoExecutor => Ending::NoExecutor,
             What::Open => Ending::StillScoring,
+            What::TooMany => Ending::CommitHeld,
             What::Sent(fate) => self.not_included(seen, fate)[0],
-            What::Nothing | What::NoRecord | What::Crashed => panic!("{seen:?} did nothing"),
+            What::Nothing | What::NoRecord | What::NotFinal | What::Crashed => {
+                panic!("{seen:?} did nothing")
+            }
         });
         let none = [Ending::NeverRan, Ending::RanElsewhere][usize::from(elsewhere)];
         // Each is judged; the last names it.
@@ -262,24 +276,62 @@ impl History {
                 assert!(lost, "a record is gone while the storage is there");
                 Ending::RecordLost
             }
+            What::TooMany => Ending::RevealHeld,
             What::Sent(fate) => self.not_included(seen, fate)[1],
-            What::Nothing | What::NoData | What::NoExecutor | What::Open | What::Crashed => {
-                panic!("{seen:?} did nothing")
-            }
+            What::Nothing
+            | What::NoData
+            | What::NoExecutor
+            | What::Open
+            | What::NotFinal
+            | What::Crashed => panic!("{seen:?} did nothing"),
         });
         let none = [Ending::RevealNeverRan, Ending::RevealElsewhere][usize::from(elsewhere)];
         // Each is judged; the last names it.
         names.fold(none, |_, name| name)
     }
 
-    /// Why what was sent after a block is not in the next one, as commitment and as reveal.
-    fn not_included(&self, seen: &Seen, fate: Fate) -> [Ending; 2] {
+    /// Why a model that was committed to is not published.
+    fn unpublished(&self, node: &Node, task: usize) -> Ending {
+        let (runs, elsewhere) = self.runs(node, task, RoundPhase::Publish);
+        let names = runs.iter().map(|seen| match seen.what {
+            What::NoRecord => {
+                assert!(
+                    node.lost_model(task),
+                    "a model is gone while the storage is there"
+                );
+                Ending::PublicationLost
+            }
+            What::NotFinal => Ending::PublishNotFinal,
+            What::TooMany => Ending::PublishHeld,
+            What::Sent(fate) => self.not_included(seen, fate)[2],
+            What::Nothing | What::NoData | What::NoExecutor | What::Open | What::Crashed => {
+                panic!("{seen:?} did nothing")
+            }
+        });
+        let (after, _) = self.runs(node, task, RoundPhase::Commit);
+        let saw = after.iter().any(|seen| seen.what == What::Nothing);
+        assert!(
+            node.told[task] || !saw,
+            "nobody was told of a missed window"
+        );
+        let none = [Ending::PublishNeverRan, Ending::PublishElsewhere][usize::from(elsewhere)];
+        // Each is judged; the last names it.
+        names.fold(none, |_, name| name)
+    }
+
+    /// Why what was sent after a block is not in the next one, as commitment, as reveal and as
+    /// publication.
+    fn not_included(&self, seen: &Seen, fate: Fate) -> [Ending; 3] {
         let next = self.chain.child(seen.block);
         match fate {
-            _ if seen.moved || !next.takes => [Ending::CommitNoRoom, Ending::RevealNoRoom],
-            Fate::Held => [Ending::CommitHeld, Ending::RevealHeld],
+            _ if seen.moved || !next.takes => [
+                Ending::CommitNoRoom,
+                Ending::RevealNoRoom,
+                Ending::PublishNoRoom,
+            ],
+            Fate::Held => [Ending::CommitHeld, Ending::RevealHeld, Ending::PublishHeld],
             Fate::Taken(id) | Fate::Waits(id) if self.chain.lost(id, seen.step..=next.built) => {
-                [Ending::CommitLost, Ending::RevealLost]
+                [Ending::CommitLost, Ending::RevealLost, Ending::PublishLost]
             }
             other => panic!("{other:?} of {seen:?} had to be included"),
         }

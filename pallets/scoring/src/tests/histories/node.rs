@@ -4,7 +4,11 @@ use super::{
     chain::{Call, Chain, Fate, drawn},
     *,
 };
-use crate::offchain::decide::kept;
+use crate::offchain::{
+    decide::{Publish, decide_publish, kept},
+    edge::MAX_SENT,
+};
+use arena_primitives::Publication;
 use arena_primitives::time::RoundPhase;
 use std::{cmp::Reverse, collections::BTreeSet};
 
@@ -19,10 +23,14 @@ pub(super) enum What {
     NoExecutor,
     /// A model without outcome, with time left.
     Open,
-    /// A commitment, and nothing kept to reveal.
+    /// A commitment, and nothing kept to reveal or to publish.
     NoRecord,
+    /// A commitment to a model that is not final.
+    NotFinal,
     /// The node stopped before it sent.
     Crashed,
+    /// As much as one run may send was sent for other duties.
+    TooMany,
     /// Sent.
     Sent(Fate),
 }
@@ -40,8 +48,28 @@ pub(super) struct Seen {
 struct Plan {
     task: usize,
     seen: Option<Record>,
-    actions: Vec<Action>,
+    deeds: Vec<Deed>,
     what: What,
+}
+
+/// What a run means to do.
+enum Deed {
+    /// Give this job to the executor.
+    Post(H256),
+    /// Keep the record, then commit to it.
+    Commit(Record),
+    Reveal(Record),
+    Publish(H256),
+}
+
+impl From<Action> for Deed {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Post(job) => Deed::Post(job.id()),
+            Action::Commit(record) => Deed::Commit(record),
+            Action::Reveal(record) => Deed::Reveal(record),
+        }
+    }
 }
 
 /// A run between what it saw and what it does.
@@ -65,6 +93,12 @@ pub(super) struct Node {
     /// Steps in which the local storage was lost.
     pub(super) wipes: Vec<u32>,
     duties: Vec<(Duty, Vec<H256>)>,
+    /// Of the tasks in which it trains, what its tools left to publish.
+    pub(super) models: Vec<Option<Publication>>,
+    /// What of that is in the local storage.
+    left: Vec<bool>,
+    /// Whether it was said that the window was missed.
+    pub(super) told: Vec<bool>,
     /// The commitments that were sent for each draw, and when.
     sent: BTreeMap<(usize, H256), (H256, u32)>,
     /// Those with skips.
@@ -115,10 +149,38 @@ impl Node {
             store: BTreeMap::new(),
             wipes: Vec::new(),
             duties: chain.schedules.iter().enumerate().map(duty).collect(),
+            models: vec![None; chain.schedules.len()],
+            left: vec![false; chain.schedules.len()],
+            told: vec![false; chain.schedules.len()],
             sent: BTreeMap::new(),
             skips: BTreeSet::new(),
             log: vec![Vec::new(); chain.schedules.len()],
         }
+    }
+
+    /// In some tasks it trains, and its tools have left a model to publish.
+    pub(super) fn train(&mut self, chain: &mut Chain, dice: &mut Dice) {
+        for task in 0..self.models.len() {
+            if dice.chance(60) {
+                continue;
+            }
+            let model = Publication {
+                manifest_root: dice.hash(),
+                uris: Default::default(),
+                nonce: dice.hash(),
+            };
+            let commitment = model.commitment(&self.duties[task].0.operator);
+            chain.submit(self.id, task, commitment, dice);
+            self.models[task] = Some(model);
+            self.left[task] = true;
+        }
+    }
+
+    /// The local storage is lost.
+    pub(super) fn wipe(&mut self, step: u32) {
+        self.store.clear();
+        self.left.fill(false);
+        self.wipes.push(step);
     }
 
     /// What a run after the best block sees, and what it means to do.
@@ -134,8 +196,13 @@ impl Node {
             let first = Reverse(chain.phase(*task, next));
             (first, chain.schedules[*task].settle, *task)
         });
+        order.retain(|task| self.models[*task].is_none());
         let plan = |task| self.plan(chain, task, step, troubles);
-        let plans = order.into_iter().map(plan).collect();
+        let mut plans: Vec<Plan> = order.into_iter().map(plan).collect();
+        let finalized = self.finalized(chain, troubles);
+        for task in 0..self.models.len() {
+            plans.extend(self.plan_publish(chain, task, finalized));
+        }
         Run {
             node: self.id,
             block: chain.best,
@@ -185,9 +252,56 @@ impl Node {
         Plan {
             task,
             seen: self.duties[task].0.record.clone(),
-            actions,
+            deeds: actions.into_iter().map(Deed::from).collect(),
             what,
         }
+    }
+
+    /// The last block that this node knows to be final.
+    fn finalized(&self, chain: &Chain, troubles: &mut Troubles) -> u32 {
+        let behind = if troubles.hits(Trouble::NoFinality) {
+            12
+        } else {
+            troubles.dice.below(3) as u32
+        };
+        chain.best().number.saturating_sub(behind)
+    }
+
+    /// What is to be done with a model, told a second time.
+    fn plan_publish(&mut self, chain: &Chain, task: usize, finalized: u32) -> Option<Plan> {
+        let kept = self.models[task].as_ref()?;
+        let (state, next) = (&chain.best().state, chain.best().number + 1);
+        let (schedule, shown) = (chain.schedules[task], state.rows[self.id][task].submitted);
+        let trainer = &self.duties[task].0.operator;
+        let mine = Some(kept.commitment(trainer));
+        let mut deeds = Vec::new();
+        let what = if !self.left[task] {
+            What::NoRecord
+        } else {
+            let found = decide_publish(next, finalized, &schedule, trainer, shown, kept);
+            let open = (schedule.publish..schedule.seed).contains(&next);
+            let due = shown.is_some() && open;
+            let is_final = shown.is_some_and(|(_, block)| block <= finalized);
+            assert_eq!(found == Publish::Send, due && is_final);
+            let over = next >= schedule.commit;
+            self.told[task] |= found == Publish::Missed;
+            assert_eq!(found == Publish::Missed, shown.is_some() && over);
+            assert_eq!(found == Publish::Done, shown.is_none() && over);
+            match found {
+                Publish::Send => {
+                    deeds.extend(mine.map(Deed::Publish));
+                    What::Open
+                }
+                Publish::Wait if due => What::NotFinal,
+                Publish::Wait | Publish::Done | Publish::Missed => What::Nothing,
+            }
+        };
+        Some(Plan {
+            task,
+            seen: None,
+            deeds,
+            what,
+        })
     }
 
     /// What must be done for what is seen, told a second time.
@@ -255,19 +369,21 @@ impl Node {
     pub(super) fn act(&mut self, run: Run, chain: &mut Chain, step: u32, troubles: &mut Troubles) {
         let block = &chain.blocks[run.block];
         let (mut nonce, born) = (block.state.nonces[self.id], block.parent);
+        let most = nonce + MAX_SENT;
         let mut crashed = false;
         for mut plan in run.plans {
-            for action in plan.actions {
+            for deed in plan.deeds {
                 crashed |= troubles.hits(Trouble::CrashBeforeKeep);
-                let call = match action {
+                let call = match deed {
                     _ if crashed => None,
-                    Action::Post(job) => {
+                    Deed::Publish(commitment) => Some(Call::Publish(commitment)),
+                    Deed::Post(job) => {
                         if step >= self.dead {
-                            self.post(job.id(), step, troubles);
+                            self.post(job, step, troubles);
                         }
                         continue;
                     }
-                    Action::Commit(record) => {
+                    Deed::Commit(record) => {
                         let seed = record.seed;
                         let place = (plan.task, seed);
                         let record = kept(self.store.remove(&place), plan.seen.as_ref(), record);
@@ -278,7 +394,7 @@ impl Node {
                         self.store.insert(place, record);
                         Some(Call::Commit(commitment, seed))
                     }
-                    Action::Reveal(record) => {
+                    Deed::Reveal(record) => {
                         let roots = record.entries.iter().map(|line| line.manifest_root);
                         let roots = roots.collect();
                         Some(Call::Reveal(self.commitment(plan.task, &record), roots))
@@ -291,11 +407,15 @@ impl Node {
                 if let Call::Commit(commitment, seed) = &call {
                     self.note(plan.task, *seed, *commitment, step);
                 }
+                if nonce == most {
+                    plan.what = What::TooMany;
+                    continue;
+                }
                 plan.what = What::Sent(chain.send(self.id, plan.task, call, nonce, born));
                 nonce += 1;
                 crashed |= troubles.hits(Trouble::CrashAfterSend);
             }
-            let sent = matches!(plan.what, What::Sent(_));
+            let sent = matches!(plan.what, What::Sent(_) | What::TooMany);
             self.log[plan.task].push(Seen {
                 block: run.block,
                 step,
@@ -333,6 +453,11 @@ impl Node {
         };
         // Another one was sent since: only a loss of storage makes that legal.
         *last != commitment || self.lost_storage(*since)
+    }
+
+    /// Whether what its tools left was lost.
+    pub(super) fn lost_model(&self, task: usize) -> bool {
+        self.models[task].is_some() && !self.left[task] && !self.wipes.is_empty()
     }
 
     fn post(&mut self, id: H256, step: u32, troubles: &mut Troubles) {

@@ -97,6 +97,8 @@ listed! {
         Unsupported,
         /// A job's value is impossible.
         Impossible,
+        /// Nothing gets final for long.
+        NoFinality,
     }
 }
 
@@ -137,6 +139,24 @@ listed! {
         RevealNoRoom,
         /// Other duties of the key waited, in the last block.
         RevealHeld,
+        /// A model was published.
+        Published,
+        /// No block of the branch took the commitment to it.
+        NotSubmitted,
+        /// No run came to its end in the publish window.
+        PublishNeverRan,
+        /// All that did were on a branch that was left.
+        PublishElsewhere,
+        /// The commitment was not final.
+        PublishNotFinal,
+        /// What was left to publish is gone.
+        PublicationLost,
+        /// The publication was lost on its way.
+        PublishLost,
+        /// Blocks had no room for it, or were there before it.
+        PublishNoRoom,
+        /// Other duties of the key waited, in the last block.
+        PublishHeld,
     }
 }
 
