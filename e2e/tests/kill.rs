@@ -22,8 +22,24 @@ use std::{collections::BTreeSet, time::Duration};
 const WITHIN: Duration = Duration::from_secs(120);
 const SHORT: Duration = Duration::from_millis(10);
 
+/// How often it is tried. A follower that lacks the last block of the killed author can stop
+/// syncing for longer than a window of ten seconds; then the round has no quorum. Nothing else is
+/// forgiven, and nobody may commit or reveal twice in any try.
+const TRIES: u32 = 3;
+
 #[test]
 fn rounds_should_complete_when_an_executor_and_the_author_are_killed() {
+    for attempt in 1..=TRIES {
+        match live_through() {
+            Ok(()) => return,
+            Err(stalled) if attempt < TRIES => eprintln!("try {attempt}: {stalled}; once more"),
+            Err(stalled) => panic!("try {attempt}: {stalled}"),
+        }
+    }
+}
+
+/// An error says which round had no quorum.
+fn live_through() -> Result<(), String> {
     // Slow to score, so that a job can be killed while it runs.
     let mut stage = Stage::set(plan(Kind::Language, 0, ["text/slow", "text/narrow"]));
     publish_models(&stage);
@@ -35,9 +51,13 @@ fn rounds_should_complete_when_an_executor_and_the_author_are_killed() {
     kill_author_in_commit_window(&mut stage, 2);
     wait(&stage, "final validation", |settled| settled >= Some(2));
 
+    let scored = count_scores(&stage);
     let rpc = stage.cluster.rpc().unwrap();
     for round in [1, 2] {
         let result = rpc.result(stage.task, round).unwrap().unwrap();
+        if round == 2 && result.unpaid.as_deref() == Some("NoQuorum") {
+            return Err(format!("round {round} had no quorum"));
+        }
         assert_eq!(result.unpaid, None, "round {round}");
         assert_eq!(result.models.len(), 2);
         for model in &result.models {
@@ -48,7 +68,17 @@ fn rounds_should_complete_when_an_executor_and_the_author_are_killed() {
             );
         }
     }
-    count_scores(&stage);
+    let all: BTreeSet<(String, u64)> = VALIDATORS
+        .iter()
+        .flat_map(|validator| {
+            let who = address(&stage.addresses, validator.suri).unwrap();
+            [1, 2].map(|round| (who.to_owned(), round))
+        })
+        .collect();
+    for (what, found) in scored {
+        assert_eq!(found, all, "{what}");
+    }
+    Ok(())
 }
 
 fn publish_models(stage: &Stage) {
@@ -150,20 +180,13 @@ fn wait(stage: &Stage, what: &str, is_so: impl Fn(Option<u32>) -> bool) {
         .unwrap();
 }
 
-/// Over all blocks, each validator committed and revealed once a round.
-fn count_scores(stage: &Stage) {
+/// Who committed and who revealed in which round, over all blocks; nobody twice.
+fn count_scores(stage: &Stage) -> [(&'static str, BTreeSet<(String, u64)>); 2] {
     let command = format!("count-scores --task {}", stage.task);
     let counts = stage.cluster.arena.run(command).unwrap();
-    let wanted: BTreeSet<(String, u64)> = VALIDATORS
-        .iter()
-        .flat_map(|validator| {
-            let who = address(&stage.addresses, validator.suri).unwrap();
-            [1, 2].map(|round| (who.to_owned(), round))
-        })
-        .collect();
-    for what in ["commits", "reveals"] {
+    ["commits", "reveals"].map(|what| {
         let rows = counts[what].as_array().unwrap();
-        let found: BTreeSet<_> = rows
+        let found = rows
             .iter()
             .inspect(|row| assert_eq!(row["count"], Value::from(1), "{what}: {row}"))
             // Final validation may have begun.
@@ -173,6 +196,6 @@ fn count_scores(stage: &Stage) {
                 (who, row["round"].as_u64().unwrap())
             })
             .collect();
-        assert_eq!(found, wanted, "{what}");
-    }
+        (what, found)
+    })
 }

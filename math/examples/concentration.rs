@@ -32,7 +32,7 @@ For each law of stake, cap and split:
   top               share of weight of the operator with the largest stake
 ";
 
-/// Mechanism notes, section 2.
+/// Three laws with heavy tails, which are no fit to any data, and one with a whale.
 const LAWS: [Law; 4] = [
     Law::Pareto(1.1),
     Law::Pareto(0.7),

@@ -63,9 +63,9 @@ fn a_split_keeps_the_stake_and_its_owner() {
     assert_eq!(split_largest(&[10, 103], 1).0, [10, 103]);
 }
 
-/// Mechanism notes, section 2: under the percentile a whale of 60 % counts as one
-/// of a hundred, until its accounts are more than 12 % of all; then the
-/// percentile itself moves, and it has its 60 % again.
+/// Under the percentile a whale of 60 % counts as one of a hundred, until its
+/// accounts are more than 12 % of all; then the percentile itself moves, and it
+/// has its 60 % again.
 #[test]
 fn the_percentile_has_a_cliff() {
     let stakes = Law::Whale(0.6).stakes(391, &mut SplitMix64(0));

@@ -131,7 +131,7 @@ pub enum Metric {
     BitsPerByte,
 }
 
-/// How a score is computed (executor.md, "Numeric profile").
+/// How a score is computed: by which kernels, in which precision.
 #[derive(
     Clone,
     Copy,

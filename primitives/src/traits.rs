@@ -277,6 +277,8 @@ impl Results for () {
 pub trait Cases {
     /// A task with an open case can't be closed.
     fn open_cases(task: TaskId) -> u32;
+    /// Was the trainer convicted of a fault in a task that has not ended yet?
+    fn is_convicted(task: TaskId, trainer: &AccountId) -> bool;
     /// The task was closed or cancelled.
     fn ended(task: TaskId);
 }
@@ -284,6 +286,9 @@ pub trait Cases {
 impl Cases for () {
     fn open_cases(_: TaskId) -> u32 {
         0
+    }
+    fn is_convicted(_: TaskId, _: &AccountId) -> bool {
+        false
     }
     fn ended(_: TaskId) {}
 }

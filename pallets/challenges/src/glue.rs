@@ -1,7 +1,7 @@
 //! What tasks ask of challenges.
 
 use crate::{CasesOf, Config, Convicted, OpenCases, Pallet, Verdict};
-use arena_primitives::{MAX_TRAINERS, TaskId, traits::Cases};
+use arena_primitives::{AccountId, MAX_TRAINERS, TaskId, traits::Cases};
 
 impl<T: Config> Cases for Pallet<T> {
     /// A case that nobody decided in time doesn't hold the task up.
@@ -13,6 +13,10 @@ impl<T: Config> Cases for Pallet<T> {
             .filter(|case| !case.is_late(now))
             .count();
         u32::try_from(open).unwrap_or(u32::MAX)
+    }
+
+    fn is_convicted(task: TaskId, trainer: &AccountId) -> bool {
+        Convicted::<T>::contains_key(task, trainer)
     }
 
     fn ended(task: TaskId) {

@@ -16,7 +16,10 @@ use frame_support::{
 };
 use sp_core::H256;
 use sp_runtime::{BuildStorage, DispatchResult, Perbill, traits::IdentityLookup};
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 frame_support::construct_runtime!(
     pub enum Test {
@@ -100,6 +103,7 @@ pub(crate) struct Neighbours {
     pub(crate) told: Vec<Told>,
     pub(crate) results: BTreeMap<(TaskId, Round), RoundResult>,
     pub(crate) open_cases: u32,
+    pub(crate) convicted: BTreeSet<AccountId>,
     pub(crate) ended: Vec<TaskId>,
 }
 
@@ -244,6 +248,9 @@ impl Results for Table {
 impl Cases for Table {
     fn open_cases(_: TaskId) -> u32 {
         with(|n| n.open_cases)
+    }
+    fn is_convicted(_: TaskId, trainer: &AccountId) -> bool {
+        with(|n| n.convicted.contains(trainer))
     }
     fn ended(_: TaskId) {}
 }

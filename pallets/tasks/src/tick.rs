@@ -21,7 +21,7 @@ use sp_runtime::DispatchResult;
 
 impl<T: Config> Pallet<T> {
     /// The hook, with `limit` as the most that it may use of the block.
-    pub(crate) fn tick(now: BlockNumber, limit: Weight) -> Weight {
+    pub fn tick(now: BlockNumber, limit: Weight) -> Weight {
         let mut meter = WeightMeter::with_limit(limit);
         if meter.try_consume(T::WeightInfo::step_look()).is_err() {
             return meter.consumed();
@@ -234,8 +234,10 @@ impl<T: Config> Pallet<T> {
             .collect();
         // Stable: tied models stay in the round's order.
         ranked.sort_by_key(|(rank, _)| *rank);
+        // Nobody is a winner by a model that isn't its own.
         let winners = ranked
             .into_iter()
+            .filter(|(_, model)| !T::Cases::is_convicted(id, &model.trainer))
             .filter_map(|(_, model)| {
                 Some(Winner {
                     uris: Roots::<T>::get(id, model.manifest_root)?.uris,

@@ -379,6 +379,9 @@ fn a_task_should_leave_only_results_whatever_comes_of_a_case() {
                 venue: Venue::Task(task),
             };
             let thief = account(TRAINERS[0]);
+            let result = pallet_arena_tasks::Winners::<Runtime>::get(task).expect("has ended");
+            let won = result.winners.iter().any(|winner| winner.trainer == thief);
+            assert_eq!(won, verdict != Some(true));
             if verdict == Some(true) {
                 assert_noop!(
                     call(&thief, claim),
@@ -422,7 +425,8 @@ fn live_idly(task: TaskId, idle: Idle) {
                 commit_scores(task, round, outcome);
             }
             Idle::Scoring => {
-                let skip = |_: &AccountId| ScoreOutcome::Skipped(InfraFault::Timeout);
+                // As if the models' mirrors were dead.
+                let skip = |_: &AccountId| ScoreOutcome::Skipped(InfraFault::Download);
                 let committed = commit_scores(task, round, skip);
                 reveal_scores(task, round, committed);
             }
@@ -469,9 +473,44 @@ fn a_task_should_close_and_leave_only_results_wherever_its_hooks_are_starved() {
         println!("{point:?}");
         with_task(|task| {
             live_until(task, point);
-            // As if for so many blocks the hooks had no weight.
-            System::set_block_number(now() + 100);
+            for _ in 0..100 {
+                starve();
+            }
             run_until_phase(task, TaskPhase::Closed);
+        });
+    }
+}
+
+/// A block in which the hooks that move tasks have no weight: they must change nothing.
+fn starve() {
+    let n = now() + 1;
+    System::set_block_number(n);
+    let root = || sp_io::storage::root(sp_core::storage::StateVersion::V1);
+    let before = root();
+    ArenaTasks::tick(n, Weight::zero());
+    ArenaScoring::tick(n, Weight::zero());
+    assert_eq!(root(), before, "block {n}");
+}
+
+#[test]
+fn a_task_should_leave_only_results_wherever_it_is_paused() {
+    for (point, resumed) in POINTS.into_iter().flat_map(|p| [(p, true), (p, false)]) {
+        println!("{point:?}, resumed: {resumed}");
+        with_task(|task| {
+            live_until(task, point);
+            as_guardian(pallet_arena_tasks::Call::pause { task });
+            // Longer than a round and all that follows it.
+            for _ in 0..100 {
+                next_block();
+            }
+            let phase = ArenaTasks::phase(task).expect("is alive");
+            assert!(phase != TaskPhase::Closed && phase != TaskPhase::Cancelled);
+            if resumed {
+                as_guardian(pallet_arena_tasks::Call::resume { task });
+                run_until_phase(task, TaskPhase::Closed);
+            } else {
+                as_guardian(pallet_arena_tasks::Call::cancel { task });
+            }
         });
     }
 }

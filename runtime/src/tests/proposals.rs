@@ -7,6 +7,7 @@ use super::{
 };
 use crate::*;
 use arena_primitives::{TaskId, traits::TaskStates};
+use codec::{Decode, Encode};
 use frame_support::{
     assert_ok,
     traits::{Bounded, Hooks, StorePreimage, schedule::DispatchTime},
@@ -155,4 +156,45 @@ fn a_rejected_proposal_should_be_withdrawn_or_removed_like_any_other() {
             assert!(!maps_with(spec_hash.as_bytes()).contains("ArenaTasks::Proposals"));
         });
     }
+}
+
+#[test]
+fn a_spec_that_was_changed_after_the_vote_should_not_be_what_runs() {
+    with_proposal(&["ArenaTasks::Tasks"], |who, voted_on| {
+        let mut changed = spec();
+        changed.rounds += 1;
+        let other = ArenaTasks::spec_hash(who, &changed);
+        assert_ne!(other, voted_on);
+        let unknown = || Err(pallet_arena_tasks::Error::<Runtime>::NoSuchProposal.into());
+        assert_eq!(approve(other), unknown());
+        // Somebody else's proposal of the same words is another one, too.
+        let copied = ArenaTasks::spec_hash(&account(VALIDATORS[0]), &spec());
+        assert_eq!(approve(copied), unknown());
+        assert_ok!(approve(voted_on));
+        let task = pallet_arena_tasks::NextTaskId::<Runtime>::get() - 1;
+        assert_eq!(
+            pallet_arena_tasks::Specs::<Runtime>::get(task),
+            Some(spec())
+        );
+        let origin = governance::origins::pallet::Origin::TaskGuardian;
+        let cancel = RuntimeCall::from(Call::cancel { task });
+        assert_ok!(cancel.dispatch(origin.into()));
+    });
+}
+
+#[test]
+fn an_oversized_spec_should_not_decode() {
+    let bytes = RuntimeCall::from(Call::propose { spec: spec() }).encode();
+    let name = spec().name.encode();
+    let at = bytes.windows(name.len()).position(|part| part == name);
+    let at = at.expect("the name is in the call");
+    let with_name = |length: usize| {
+        let longer = vec![b'x'; length].encode();
+        let changed = [&bytes[..at], &longer, &bytes[at + name.len()..]].concat();
+        RuntimeCall::decode(&mut &changed[..])
+    };
+    let most = 64;
+    assert!(with_name(most).is_ok());
+    assert!(with_name(most + 1).is_err());
+    assert!(with_name(1 << 20).is_err());
 }

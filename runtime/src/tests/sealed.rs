@@ -25,7 +25,7 @@ use frame_support::{
 };
 use pallet_arena_tasks::{EndReason, HoldReason};
 use sp_core::Pair;
-use sp_runtime::Perbill;
+use sp_runtime::{Perbill, traits::Dispatchable};
 
 const TASK: TaskId = 0x51A7_C0DE;
 const BOUNTY: Balance = 30 * UNIT;
@@ -237,4 +237,78 @@ fn a_creator_that_cannot_cover_another_bond_should_lose_its_task() {
         leave(task);
         assert_only_results_are_left(task);
     });
+}
+
+/// How far a sealed task has come.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Point {
+    Enrolment,
+    Awaited,
+    Open,
+    Scored,
+    Missed,
+    FinalOpen,
+    Challenge,
+}
+
+fn live_until(task: TaskId, point: Point) {
+    if point == Point::Enrolment {
+        return;
+    }
+    submit_and_publish(task, 1);
+    run_until("the seed phase", || {
+        phase_of(task, 1) == Some(RoundPhase::Seed)
+    });
+    if point == Point::Awaited {
+        return assert_eq!(state(task, 1), ShardState::Awaited);
+    }
+    open(task, 1);
+    if point == Point::Open {
+        return;
+    }
+    score(task, 1);
+    if point == Point::Scored {
+        return;
+    }
+    submit_and_publish(task, 2);
+    run_until("the deadline", || state(task, 2) == ShardState::Missed);
+    if point == Point::Missed {
+        return;
+    }
+    settle(task, 2);
+    open(task, 3);
+    if point == Point::FinalOpen {
+        return;
+    }
+    score(task, 3);
+    run_until("the challenges", || {
+        ArenaTasks::phase(task) == Some(TaskPhase::Challenge)
+    });
+}
+
+#[test]
+fn a_sealed_task_should_leave_only_results_and_no_bond_wherever_it_is_cancelled() {
+    for point in [
+        Point::Enrolment,
+        Point::Awaited,
+        Point::Open,
+        Point::Scored,
+        Point::Missed,
+        Point::FinalOpen,
+        Point::Challenge,
+    ] {
+        println!("{point:?}");
+        with_sealed(|task| {
+            live_until(task, point);
+            let (held, free) = (bond(), Balances::free_balance(account(CREATOR)));
+            assert_eq!(held == 0, point == Point::Challenge);
+            let origin = governance::origins::pallet::Origin::TaskGuardian;
+            let cancel = RuntimeCall::from(pallet_arena_tasks::Call::cancel { task });
+            assert_ok!(cancel.dispatch(origin.into()));
+            assert_eq!(bond(), 0);
+            assert_eq!(Balances::free_balance(account(CREATOR)) - free, held);
+            leave(task);
+            assert_only_results_are_left(task);
+        });
+    }
 }

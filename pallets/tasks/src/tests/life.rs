@@ -112,6 +112,19 @@ fn to_challenge(id: TaskId) -> u32 {
 }
 
 #[test]
+fn a_convicted_trainer_should_not_be_a_winner() {
+    run(|| {
+        let id = task();
+        let until = to_challenge(id);
+        with(|n| n.convicted.insert(account(BOB)));
+        go_to(until);
+        let winners = Winners::<Test>::get(id).unwrap().winners;
+        let names: Vec<_> = winners.iter().map(|winner| &winner.trainer).collect();
+        assert_eq!(names, vec![&account(ANN)]);
+    });
+}
+
+#[test]
 fn task_should_go_its_whole_way_and_leave_its_result() {
     run(|| {
         let id = task();
