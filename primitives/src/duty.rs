@@ -34,13 +34,15 @@ impl Publication {
         key
     }
 
-    /// What `trainer` committed to: `H(operator ‖ manifest_root ‖ nonce)`.
+    /// What `trainer` committed to.
     pub fn commitment(&self, trainer: &AccountId) -> Hash {
-        hash(
-            Domain::Submission,
-            &(trainer, self.manifest_root, self.nonce),
-        )
+        submission_commitment(trainer, self.manifest_root, self.nonce)
     }
+}
+
+/// What a trainer commits to in `submit`: `H(operator ‖ manifest_root ‖ nonce)`.
+pub fn submission_commitment(trainer: &AccountId, manifest_root: Hash, nonce: Hash) -> Hash {
+    hash(Domain::Submission, &(trainer, manifest_root, nonce))
 }
 
 /// Identifies one due of an operator: the pool keeps one transaction for each.

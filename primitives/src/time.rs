@@ -56,6 +56,12 @@ impl Windows {
     }
 }
 
+/// For how many blocks of a commit window the round's shard may still be opened: a quarter. What
+/// is left is the validators' to score in.
+pub fn shard_blocks(commit_window: BlockNumber) -> BlockNumber {
+    commit_window.checked_div(4).unwrap_or(0)
+}
+
 /// First blocks of each phase of a round; a phase ends where the next one starts.
 #[derive(
     Clone,
@@ -124,12 +130,10 @@ pub enum RoundPhase {
 }
 
 impl Schedule {
-    /// The first block that is too late to open the round's shard: a quarter of the commit window
-    /// is over. What is left of it is the validators' to score in.
+    /// The first block that is too late to open the round's shard, see [`shard_blocks`].
     pub fn shard_due(&self) -> BlockNumber {
         let window = self.reveal.saturating_sub(self.commit);
-        let quarter = window.checked_div(4).unwrap_or(0);
-        self.commit.saturating_add(quarter)
+        self.commit.saturating_add(shard_blocks(window))
     }
 
     /// Whether the round's shard can be opened: its models are fixed, and it isn't too late.

@@ -12,6 +12,7 @@ use arena_primitives::{
     AccountId, BlockNumber, PERBILL, Role, Round, RoundResult, ScoreEntries, ScoreEntry, TaskId,
     Venue,
     hash::{Domain, hash},
+    submission_commitment,
     time::{RoundPhase, Schedule},
     traits::Rounds,
 };
@@ -108,7 +109,7 @@ impl<'a> Play<'a> {
         for (index, trainer) in self.submitting(round) {
             let who = &trainer.operator.account;
             let root = self.root(trainer, round);
-            let commitment = hash(Domain::Submission, &(who, root, NONCE));
+            let commitment = submission_commitment(who, root, NONCE);
             let task = self.task;
             call(who, pallet_arena_tasks::Call::submit { task, commitment })?;
             self.models.insert(root, (index, round));

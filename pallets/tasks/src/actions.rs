@@ -9,6 +9,7 @@ use arena_primitives::{
     AccountId, Balance, BlockNumber, DutyRefusal, DutyTag, Role, Round, TaskId, TaskPhase,
     TaskSpec, Uris, Venue, are_mirrors,
     hash::{Domain, hash},
+    submission_commitment,
     time::{RoundPhase, Schedule},
     traits::{Cases, Clock, DutyCheck, Results, ServiceKeys, Stakes, TaskRewards},
 };
@@ -207,7 +208,7 @@ impl<T: Config> Pallet<T> {
             };
             return Err(error);
         };
-        let expected = hash(Domain::Submission, &(&trainer, manifest_root, nonce));
+        let expected = submission_commitment(&trainer, manifest_root, nonce);
         ensure!(
             submission.commitment == expected,
             Error::<T>::WrongCommitment

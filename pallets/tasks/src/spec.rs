@@ -1,7 +1,11 @@
 //! What a spec must be before it is voted on.
 
 use crate::{Config, Error};
-use arena_primitives::{SpecFault, TaskSpec, time::MINUTES_PER_DAY, traits::Clock};
+use arena_primitives::{
+    SpecFault, TaskSpec,
+    time::{MINUTES_PER_DAY, shard_blocks},
+    traits::Clock,
+};
 use frame_support::ensure;
 
 impl<T> From<SpecFault> for Error<T> {
@@ -47,9 +51,8 @@ pub(crate) fn check<T: Config>(spec: &TaskSpec) -> Result<(), Error<T>> {
         round.max(last) <= T::Clock::unbonding(),
         Error::<T>::OutlivesStake
     );
-    // A shard may come when a quarter of the window is over.
     let late = match spec.sealed() {
-        Some(_) => windows.commit.checked_div(4).unwrap_or(0),
+        Some(_) => shard_blocks(windows.commit),
         None => 0,
     };
     let commit_seconds = u64::from(windows.commit.saturating_sub(late))

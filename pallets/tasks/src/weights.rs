@@ -128,7 +128,7 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(98_560_000, 0).saturating_add(D::get().reads_writes(7, 4))
     }
     fn step_close() -> Weight {
-        Weight::from_parts(1_414_368_000, 0).saturating_add(D::get().reads_writes(304, 298))
+        Weight::from_parts(1_704_862_000, 0).saturating_add(D::get().reads_writes(307, 298))
     }
     fn step_prune(r: u32) -> Weight {
         Weight::from_parts(32_176_284, 0)
