@@ -36,8 +36,14 @@ struct Checked {
     /// Must be above it to earn, in Perbill.
     baseline: u32,
     samples: u32,
+    /// Of computing, here, on all of the data.
     seconds: f64,
+    /// What a round, which draws its samples from that, would have taken of it.
+    round_seconds: f64,
+    /// When a validator stops.
     max_seconds: u32,
+    /// Whether a validator as slow as this machine would be done before.
+    in_time: bool,
     /// Whether the data is what the task's rounds draw from.
     own_data: bool,
     /// The place that the score would have had in the last settled round, and of how many.
@@ -131,11 +137,16 @@ fn evaluate(spec: &TaskSpec, model: &Path, data: &Path, own_data: bool) -> Resul
         batch_tokens: BATCH_TOKENS,
         limits,
     };
-    let mut shown = Shown(out::bar(0, "{bar:30} {pos}/{len} samples [{eta} left]"));
+    let mut shown = Shown {
+        bar: out::bar(0, "{bar:30} {pos}/{len} samples [{eta} left]"),
+        total: 0,
+    };
     let started = Instant::now();
     let scored = arena_models::evaluate(model, data, &options, &mut shown);
-    shown.0.finish_and_clear();
+    let seconds = started.elapsed().as_secs_f64();
+    shown.bar.finish_and_clear();
     let scored = scored.map_err(refused)?;
+    let round_seconds = of_round(seconds, shown.total, samples(&spec.data));
     Ok(Checked {
         architecture: info.architecture.to_string(),
         parameters: info.parameters,
@@ -144,12 +155,30 @@ fn evaluate(spec: &TaskSpec, model: &Path, data: &Path, own_data: bool) -> Resul
         score: spec.score(scored.raw).deconstruct(),
         baseline: spec.baseline.deconstruct(),
         samples: scored.samples,
-        seconds: started.elapsed().as_secs_f64(),
+        seconds,
+        round_seconds,
         max_seconds: spec.model.max_seconds,
+        in_time: round_seconds <= f64::from(spec.model.max_seconds),
         own_data,
         place: None,
         metric: spec.metric,
     })
+}
+
+/// Samples of a round; 0 takes all.
+fn samples(data: &DataSource) -> u32 {
+    match data {
+        DataSource::Public(data) => data.samples,
+        DataSource::Sealed(data) => data.samples,
+    }
+}
+
+/// What of the seconds that all samples took is the part of those that a round draws.
+fn of_round(seconds: f64, total: usize, drawn: u32) -> f64 {
+    match usize::try_from(drawn) {
+        Ok(count) if count > 0 && count < total => seconds * f64::from(drawn) / total as f64,
+        _ => seconds,
+    }
 }
 
 /// A refusal that says what validators would reveal.
@@ -191,7 +220,7 @@ fn human(found: &Checked) -> String {
         || "no round is settled".into(),
         |(place, of)| format!("{place} of {of} by the last settled round"),
     );
-    out::pairs([
+    let pairs = out::pairs([
         ("model", found.architecture.clone()),
         ("parameters", found.parameters.to_string()),
         ("bytes", found.bytes.to_string()),
@@ -205,27 +234,53 @@ fn human(found: &Checked) -> String {
             ),
         ),
         ("place", place),
-        (
-            "time",
-            format!(
-                "{:.1} s here; a validator stops after {} s",
-                found.seconds, found.max_seconds
-            ),
-        ),
+        ("time", time(found)),
         ("data", data.into()),
-    ])
+    ]);
+    format!("{pairs}{}", late(found))
 }
 
-struct Shown(ProgressBar);
+fn time(found: &Checked) -> String {
+    let drawn = if found.round_seconds < found.seconds {
+        format!(", {:.1} s for what a round draws", found.round_seconds)
+    } else {
+        String::new()
+    };
+    format!(
+        "{:.1} s here{drawn}; a validator stops after {} s",
+        found.seconds, found.max_seconds
+    )
+}
+
+/// What comes of a model that takes longer than the task allows.
+fn late(found: &Checked) -> String {
+    if found.in_time {
+        return String::new();
+    }
+    format!(
+        "\nwarning: a validator as slow as this machine would stop after {} s and reveal the \
+         model as Skipped(Timeout); unless faster ones hold two thirds of the weight that is \
+         revealed, it earns nothing. Make the model smaller, or check it again while nothing \
+         else runs here",
+        found.max_seconds
+    )
+}
+
+struct Shown {
+    bar: ProgressBar,
+    /// Samples of the data.
+    total: usize,
+}
 
 impl Sink for Shown {
     fn start(&mut self, total: usize) -> Vec<SampleLoss> {
-        self.0.set_length(total as u64);
+        self.total = total;
+        self.bar.set_length(total as u64);
         Vec::new()
     }
 
     fn sample(&mut self, _: &SampleLoss) {
-        self.0.inc(1);
+        self.bar.inc(1);
     }
 }
 
@@ -239,5 +294,43 @@ mod tests {
         assert_eq!(place(5, &[9, 5, 1]), Some((2, 4)));
         assert_eq!(place(9, &[9, 5, 1]), Some((1, 4)));
         assert_eq!(place(0, &[9, 5, 1]), Some((4, 4)));
+    }
+
+    #[test]
+    fn a_round_should_take_the_time_of_the_samples_that_it_draws() {
+        assert_eq!(of_round(8.0, 1_000, 0), 8.0);
+        assert_eq!(of_round(8.0, 1_000, 1_000), 8.0);
+        assert_eq!(of_round(8.0, 1_000, 250), 2.0);
+        assert_eq!(of_round(8.0, 100, 250), 8.0);
+    }
+
+    #[test]
+    fn a_model_that_is_too_slow_should_come_with_a_warning() {
+        let found = |seconds: f64, in_time| Checked {
+            architecture: "mlp".into(),
+            parameters: 1,
+            bytes: 1,
+            raw: 0,
+            score: 0,
+            baseline: 0,
+            samples: 1,
+            seconds: 90.0,
+            round_seconds: seconds,
+            max_seconds: 60,
+            in_time,
+            own_data: true,
+            place: None,
+            metric: Metric::Accuracy,
+        };
+        let (slow, quick) = (found(90.0, false), found(9.0, true));
+        assert!(human(&slow).contains("warning"), "{}", human(&slow));
+        assert!(human(&slow).contains("Skipped(Timeout)"));
+        assert!(!human(&quick).contains("warning"));
+        assert_eq!(
+            time(&quick),
+            "90.0 s here, 9.0 s for what a round draws; a validator stops after 60 s"
+        );
+        let json = serde_json::to_value(&slow).unwrap();
+        assert_eq!(json["inTime"], false);
     }
 }

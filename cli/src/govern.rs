@@ -3,7 +3,7 @@
 use crate::{
     amount::{Amount, percent},
     chain::{At, Chain, api, last_u32, number},
-    fail,
+    fail, forecast,
     out::{self, Out},
     template,
     tx::{self, Receipt, Sender},
@@ -39,6 +39,10 @@ pub(crate) async fn propose(
 ) -> Result<()> {
     let spec = template::read(spec)?;
     let spec_hash = hash(Domain::Spec, &(sender.account(), &spec));
+    let at = sender.chain.best().await?;
+    for note in forecast::notes(&at, &spec, max_share).await? {
+        out.note(note);
+    }
     let (referendum, receipt) = match max_share {
         None => {
             let call = api::transactions().arena_tasks().propose(spec.into());

@@ -190,6 +190,27 @@ pub(crate) async fn rate(at: &At) -> Result<Rate> {
         .context("the chain has no rate of emission")
 }
 
+/// Limits of stake and seats.
+#[derive(Clone, Debug, Decode)]
+struct Limits {
+    _min_own: [Balance; 3],
+    _seats_authors: u32,
+    _seats_validators: u32,
+    seats_trainers: u32,
+    _min_authors: u32,
+    _min_delegation: Balance,
+    _commission_cap: Perbill,
+    _max_leverage: u32,
+    _slash_deferral_minutes: u32,
+}
+
+/// Most trainers of a task.
+pub(crate) async fn seats_of_trainers(at: &At) -> Result<u32> {
+    let limits: Option<Limits> = fetch(at, api::storage().arena_staking().limits(), ()).await?;
+    let limits = limits.context("the chain has no limits of seats")?;
+    Ok(limits.seats_trainers)
+}
+
 /// The session.
 pub(crate) async fn session(at: &At) -> Result<Round> {
     let found = fetch(at, api::storage().session().current_index(), ()).await?;

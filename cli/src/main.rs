@@ -9,6 +9,8 @@ mod blocks;
 mod chain;
 mod check;
 mod fail;
+mod follow;
+mod forecast;
 mod govern;
 mod history;
 mod keys;
@@ -96,7 +98,7 @@ async fn run(cli: Cli, out: Out) -> Result<()> {
         command => {
             let chain = Chain::connect(&cli.url).await?;
             match command {
-                Command::Submit(args) => submit(out, &chain, args).await,
+                Command::Submit(args) => submit(out, &cli.url, &chain, args).await,
                 command => online(out, &chain, command).await,
             }
         }
@@ -119,7 +121,7 @@ fn signed_by(chain: &Chain, signer: Keypair, finalized: bool) -> Sender<'_> {
     }
 }
 
-async fn submit(out: Out, chain: &Chain, args: SubmitArgs) -> Result<()> {
+async fn submit(out: Out, url: &str, chain: &Chain, args: SubmitArgs) -> Result<()> {
     let operator = sender(chain, &args.signing)?;
     let key = keys::keypair(&args.service.service_suri)?;
     let service = signed_by(chain, key, args.signing.finalized);
@@ -131,7 +133,7 @@ async fn submit(out: Out, chain: &Chain, args: SubmitArgs) -> Result<()> {
         watch: args.watch,
         node: args.node,
     };
-    submit::submit(out, &operator, &service, plan).await
+    submit::submit(out, url, &operator, &service, plan).await
 }
 
 /// Commands that read the chain; those that sign go on to [`signed`].

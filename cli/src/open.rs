@@ -3,26 +3,23 @@
 use crate::{
     chain::{At, Chain, api, number, task},
     fail::bad_input,
-    keys,
+    follow, keys,
     out::Out,
     seal::Seal,
     spec, tasks,
     tx::Sender,
     views,
 };
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use arena_primitives::{Round, Shard, ShardState, TaskId, TaskPhase, shard::shard_count};
 use serde::Serialize;
 use std::{
     collections::BTreeSet,
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
-    time::Duration,
 };
 use subxt_signer::sr25519::Keypair;
-
-/// Longest pause before a node that went away is asked again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What `dataset open` was told.
 pub(crate) struct Plan {
@@ -60,27 +57,15 @@ pub(crate) async fn open(
         task: opener.plan.task,
         ..Done::default()
     };
-    let (mut chain, mut pause) = (Some(chain), Duration::from_secs(1));
-    loop {
-        let followed = match chain.take() {
-            Some(chain) => opener.follow(&chain, &key, &mut done, &mut pause).await,
-            None => {
-                tokio::time::sleep(pause).await;
-                pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-                match Chain::connect(url).await {
-                    Ok(again) => {
-                        chain = Some(again);
-                        continue;
-                    }
-                    Err(why) => Err(why),
-                }
-            }
-        };
-        match followed {
-            Ok(()) => break,
-            Err(why) if opener.plan.once => return Err(why),
-            Err(why) => out.note(format!("{why:#}; going on as soon as the node answers")),
-        }
+    if opener.plan.once {
+        let at = chain.best().await?;
+        // One look, whether a round is left or not.
+        let _ = opener.look(&chain, &at, &key, &mut done).await?;
+    } else {
+        follow::best_blocks(out, url, &chain, async |chain, at| {
+            opener.look(chain, at, &key, &mut done).await
+        })
+        .await;
     }
     out.show(&done, human)
 }
@@ -173,65 +158,55 @@ impl Opener {
             .collect()
     }
 
-    /// Opens what is due at each best block until the last round is over.
-    async fn follow(
+    /// Opens what is due at a best block. Breaks off when the last round is over.
+    async fn look(
         &self,
         chain: &Chain,
+        at: &At,
         key: &Keypair,
         done: &mut Done,
-        pause: &mut Duration,
-    ) -> Result<()> {
+    ) -> Result<ControlFlow<()>> {
         let service = Sender {
             chain,
             signer: key.clone(),
             // Who runs this once looks no second time.
             finalized: self.plan.once,
         };
-        let mut blocks = chain.best_blocks().await?;
-        while let Some(block) = blocks.next().await {
-            let at = block
-                .context("lost the stream of best blocks")?
-                .at()
-                .await
-                .context("can't read a best block")?;
-            let view = task(&at, self.plan.task).await?;
-            let last = chain.finalized().await?;
-            let finalized = number(&last);
-            *pause = Duration::from_secs(1);
-            for live in &view.live {
-                if live.shard == ShardState::Missed && done.missed.insert(live.round) {
-                    self.out.note(format!(
-                        "✗ round {}: its shard was not opened in time, and the bond is taken",
-                        live.round
-                    ));
-                }
-            }
-            for (round, is_final) in due(&view, finalized, number(&at)) {
-                let now = number(&at);
-                if !is_final {
-                    self.out.note(format!(
-                        "✗ block {now}: finality stands at {finalized}, before the models of \
-                         round {round} were fixed; it is opened all the same, or the bond is lost"
-                    ));
-                }
-                match self.open_one(&service, round).await {
-                    Ok(()) => {
-                        done.opened.insert(round);
-                    }
-                    Err(why) if self.plan.once => return Err(why),
-                    Err(why) => {
-                        self.out.note(format!(
-                            "block {now}: round {round} is not open yet: {why:#}"
-                        ));
-                    }
-                }
-            }
-            // Until it is final: a fork may drop what opened a shard, which is then sent again.
-            if self.plan.once || is_over(&task(&last, self.plan.task).await?) {
-                return Ok(());
+        let view = task(at, self.plan.task).await?;
+        let last = chain.finalized().await?;
+        let (now, finalized) = (number(at), number(&last));
+        for live in &view.live {
+            if live.shard == ShardState::Missed && done.missed.insert(live.round) {
+                self.out.note(format!(
+                    "✗ round {}: its shard was not opened in time, and the bond is taken",
+                    live.round
+                ));
             }
         }
-        bail!("the node stopped telling of best blocks")
+        for (round, is_final) in due(&view, finalized, now) {
+            if !is_final {
+                self.out.note(format!(
+                    "✗ block {now}: finality stands at {finalized}, before the models of \
+                     round {round} were fixed; it is opened all the same, or the bond is lost"
+                ));
+            }
+            match self.open_one(&service, round).await {
+                Ok(()) => {
+                    done.opened.insert(round);
+                }
+                Err(why) if self.plan.once => return Err(why),
+                Err(why) => {
+                    self.out.note(format!(
+                        "block {now}: round {round} is not open yet: {why:#}"
+                    ));
+                }
+            }
+        }
+        // Until it is final: a fork may drop what opened a shard, which is then sent again.
+        if self.plan.once || is_over(&task(&last, self.plan.task).await?) {
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     async fn open_one(&self, service: &Sender<'_>, round: Round) -> Result<()> {

@@ -445,3 +445,109 @@ async fn author_pay(chain: &Chain, block: BlockNumber) -> Result<Option<Pay>> {
         amount: mul_div(authors_per_day, 1, day.into()).unwrap_or(0),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amount::Amount;
+
+    const STAKE: StakeSnapshot = StakeSnapshot {
+        own: 100,
+        delegated: 300,
+        shares: 300,
+    };
+
+    fn place() -> Place {
+        (Venue::Task(1), AccountId::from([1; 32]))
+    }
+
+    fn pay() -> Pay {
+        Pay {
+            round: 1,
+            operator: place().1,
+            role: Role::Validator,
+            stake: STAKE,
+            commission: Perbill::from_percent(10),
+            amount: 4_000,
+        }
+    }
+
+    fn result() -> views::Result {
+        views::Result {
+            task: 1,
+            round: 1,
+            settled_at: 10,
+            drawn: Amount(4_000),
+            treasury: Amount(0),
+            unpaid: None,
+            models: vec![],
+            validators: vec![],
+        }
+    }
+
+    /// What a chain tells that books the pay as these two parts.
+    fn told(operator: Balance, delegators: Balance) -> Told {
+        let parts = Parts {
+            operator,
+            delegators,
+            dust: 0,
+        };
+        let mut told = Told::default();
+        told.add(9, Event::Drawn(4_000));
+        told.add(10, Event::Earned(place(), 1, parts));
+        told
+    }
+
+    fn differences(told: &Told) -> (usize, Ledger) {
+        let (mut ledger, mut comparison) = (Ledger::default(), Comparison::default());
+        ledger
+            .round(&mut comparison, told, &result(), vec![pay()])
+            .unwrap();
+        (comparison.differences(), ledger)
+    }
+
+    #[test]
+    fn round_should_find_a_wrong_a_missing_and_a_second_split() {
+        // 10 % of the delegators' 3,000 are the operator's.
+        assert_eq!(differences(&told(1_300, 2_700)).0, 0);
+        assert_eq!(differences(&told(1_301, 2_699)).0, 1);
+        assert_eq!(differences(&Told::default()).0, 1);
+        let mut twice = told(1_300, 2_700);
+        twice.add(11, Event::Earned(place(), 1, Parts::default()));
+        assert_eq!(differences(&twice).0, 1);
+    }
+
+    #[test]
+    fn what_a_challenge_took_should_be_burned_whole() {
+        let mut told = Told::default();
+        told.add(8, Event::Forfeited(place(), 50));
+        told.add(10, Event::Forfeited(place(), 4_000));
+        let (found, ledger) = differences(&told);
+        assert_eq!((found, ledger.rewards), (0, 4_000));
+        let mut less = Told::default();
+        less.add(10, Event::Forfeited(place(), 3_999));
+        assert_eq!(differences(&less).0, 1);
+    }
+
+    #[test]
+    fn books_should_be_the_sums_of_what_was_computed() {
+        let told = told(1_300, 2_700);
+        let (_, ledger) = differences(&told);
+        let sums = |change: fn(&mut Books)| {
+            let mut books = Books {
+                minted: Amount(4_000),
+                rewards: Amount(4_000),
+                ..Books::default()
+            };
+            change(&mut books);
+            let mut comparison = Comparison::default();
+            ledger.books(&mut comparison, &told, &books);
+            comparison.differences()
+        };
+        assert_eq!(sums(|_| ()), 0);
+        assert_eq!(sums(|books| books.minted.0 += 1), 1);
+        assert_eq!(sums(|books| books.rewards.0 -= 1), 1);
+        assert_eq!(sums(|books| books.authors.0 += 1), 1);
+        assert_eq!(sums(|books| books.dust.0 += 1), 1);
+    }
+}

@@ -418,3 +418,7 @@ pub(crate) fn warnings(spec: &TaskSpec) -> Vec<&'static str> {
 #[cfg(test)]
 #[path = "spec_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod schema_tests;

@@ -1,10 +1,7 @@
 //! The state of a submission on disk: without its nonce a committed model can't be published.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use arena_primitives::{
-    AccountId, Hash, Round, TaskId,
-    hash::{Domain, hash},
-};
+use arena_primitives::{AccountId, Hash, Round, TaskId, submission_commitment};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -57,10 +54,7 @@ impl Submission {
 
     /// What is committed to.
     pub(crate) fn commitment(&self) -> Hash {
-        hash(
-            Domain::Submission,
-            &(&self.operator, self.manifest_root, self.nonce),
-        )
+        submission_commitment(&self.operator, self.manifest_root, self.nonce)
     }
 
     /// Whether this commits `operator` to the same model in the same task.
@@ -133,6 +127,7 @@ pub(crate) fn default_path(task: TaskId, root: Hash) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arena_primitives::hash::{Domain, hash};
 
     fn state() -> Submission {
         Submission::new(

@@ -1,22 +1,23 @@
 //! Submitting a model: commit now, publish in the round's window.
 
 use crate::{
-    chain::{At, Chain, api, number, task},
+    chain::{At, api, number, task},
     fail::bad_input,
-    keys, ledger,
+    follow, keys, ledger,
     out::Out,
     spec,
     state::{self, Submission},
     tx::{self, Receipt, Sender},
     views,
 };
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, ensure};
 use arena_models::{Manifest, manifest};
 use arena_primitives::{AccountId, Hash, Publication, TaskId};
 use codec::Encode;
 use serde::Serialize;
 use std::{
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 use subxt::{
@@ -58,9 +59,11 @@ struct Submitted {
     submission: Option<Receipt>,
 }
 
-/// Commits to a model, and publishes it with `watch`.
+/// Commits to a model, and publishes it with `watch`, for which a node that goes away is asked
+/// again at `url`.
 pub(crate) async fn submit(
     out: Out,
+    url: &str,
     sender: &Sender<'_>,
     service: &Sender<'_>,
     plan: Plan,
@@ -92,7 +95,7 @@ pub(crate) async fn submit(
         })?;
     }
     let published = plan.watch && {
-        watch(out, sender.chain, service, &state).await?;
+        watch(out, url, service, &state).await?;
         true
     };
     let view = Submitted {
@@ -275,55 +278,89 @@ fn step(task: &views::Task, round: u32, now: u32) -> Step {
 }
 
 /// Publishes in the window of the round. At each best block it compares what should be with what
-/// is, so that forks and restarts need no special care.
-async fn watch(out: Out, chain: &Chain, service: &Sender<'_>, state: &Submission) -> Result<()> {
+/// is, so that forks, restarts and a node that goes away need no special care.
+async fn watch(out: Out, url: &str, service: &Sender<'_>, state: &Submission) -> Result<()> {
     let round = state
         .round
         .ok_or_else(|| anyhow!("the submission has no round; submit it again"))?;
-    let mut blocks = chain.best_blocks().await?;
-    let mut told = None;
-    while let Some(block) = blocks.next().await {
-        let at = block
-            .context("lost the stream of best blocks; run the same command again")?
-            .at()
-            .await
-            .context("can't read a best block; run the same command again")?;
-        if is_published(&at, state, round).await? {
-            let finalized = chain.finalized().await?;
-            if is_published(&finalized, state, round).await? {
-                return Ok(());
-            }
-            continue;
-        }
-        let now = number(&at);
-        let next = step(&task(&at, state.task).await?, round, now);
-        if told != Some(next) {
-            told = Some(next);
-            out.note(match next {
-                Step::Wait => {
-                    format!("block {now}: waiting for the publish window of round {round}")
-                }
-                Step::Send => format!("block {now}: the publish window of round {round} is open"),
-                Step::Missed => format!("block {now}: the publish window of round {round} is over"),
+    let mut watch = Watch {
+        out,
+        state,
+        round,
+        call: call(state)?,
+        told: None,
+    };
+    let published = follow::best_blocks(out, url, service.chain, async |chain, at| {
+        let service = Sender {
+            chain,
+            signer: service.signer.clone(),
+            finalized: service.finalized,
+        };
+        watch.look(&service, at).await
+    });
+    ensure!(
+        published.await,
+        "the publish window of round {round} was missed: the model doesn't count; \
+         submit it again in the open round"
+    );
+    Ok(())
+}
+
+/// A submission that is to be published.
+struct Watch<'a> {
+    out: Out,
+    state: &'a Submission,
+    round: u32,
+    call: PublishCall,
+    /// What was told last.
+    told: Option<Step>,
+}
+
+impl Watch<'_> {
+    /// Does what a best block asks for. Breaks off with `true` once the publication is final, with
+    /// `false` once its window is missed.
+    async fn look(&mut self, service: &Sender<'_>, at: &At) -> Result<ControlFlow<bool>> {
+        let (state, round) = (self.state, self.round);
+        if is_published(at, state, round).await? {
+            let finalized = service.chain.finalized().await?;
+            return Ok(match is_published(&finalized, state, round).await? {
+                true => ControlFlow::Break(true),
+                false => ControlFlow::Continue(()),
             });
         }
+        let now = number(at);
+        let next = step(&task(at, state.task).await?, round, now);
+        self.tell(next, now);
         match next {
             Step::Wait => {}
-            Step::Missed => bail!(
-                "the publish window of round {round} was missed: the model doesn't count; \
-                 submit it again in the open round"
-            ),
+            Step::Missed => return Ok(ControlFlow::Break(false)),
             // Before the commitment is final nobody may learn the root: on another fork it
             // could be taken.
-            Step::Send if !is_committed(&chain.finalized().await?, state, round).await? => {}
+            Step::Send
+                if !is_committed(&service.chain.finalized().await?, state, round).await? => {}
             Step::Send => {
-                if let Err(why) = service.send(&call(state)?).await {
-                    out.note(format!("block {now}: not published yet: {why:#}"));
+                if let Err(why) = service.send(&self.call).await {
+                    self.out
+                        .note(format!("block {now}: not published yet: {why:#}"));
                 }
             }
         }
+        Ok(ControlFlow::Continue(()))
     }
-    bail!("the node stopped telling of best blocks; run the same command again")
+
+    /// Tells what is to be done, once.
+    fn tell(&mut self, next: Step, now: u32) {
+        if self.told == Some(next) {
+            return;
+        }
+        self.told = Some(next);
+        let window = format!("the publish window of round {}", self.round);
+        self.out.note(match next {
+            Step::Wait => format!("block {now}: waiting for {window}"),
+            Step::Send => format!("block {now}: {window} is open"),
+            Step::Missed => format!("block {now}: {window} is over"),
+        });
+    }
 }
 
 async fn is_committed(at: &At, state: &Submission, round: u32) -> Result<bool> {

@@ -64,6 +64,11 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
+    /// How many values differ.
+    pub(crate) fn differences(&self) -> usize {
+        self.differences.len()
+    }
+
     /// Compares one value.
     pub(crate) fn equal<T: PartialEq + std::fmt::Debug + ?Sized>(
         &mut self,
@@ -146,7 +151,7 @@ pub(crate) async fn verify(out: Out, chain: &Chain, ids: &[TaskId]) -> Result<()
     let (mut compared, mut differences) = (0, 0);
     for (_, part) in verified.parts() {
         compared += part.compared;
-        differences += part.differences.len();
+        differences += part.differences();
     }
     (verified.compared, verified.differences) = (compared, differences);
     out.show(&verified, human)?;
@@ -163,7 +168,7 @@ fn human(verified: &Verified) -> String {
         table.add_row([
             name.clone(),
             part.compared.to_string(),
-            part.differences.len().to_string(),
+            part.differences().to_string(),
             part.skipped.to_string(),
         ]);
         for difference in &part.differences {

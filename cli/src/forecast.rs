@@ -1,0 +1,217 @@
+//! What a proposer should know of a task before its vote, beyond what the chain checks.
+
+use crate::{
+    amount::Amount,
+    chain::{At, time},
+    ledger::{self, Rate},
+};
+use anyhow::Result;
+use arena_math::wide::mul_div;
+use arena_primitives::{
+    Balance, BlockNumber, TaskSpec, TimeParameters,
+    time::{MINUTES_PER_DAY, blocks, shard_blocks},
+};
+use sp_runtime::Perbill;
+
+/// Seconds in a day of the chain's clock.
+const DAY: u64 = 86_400;
+/// In so many last blocks of the commit window, or its last quarter if that is longer, validators'
+/// nodes commit to what they have.
+const LAST_BLOCKS: BlockNumber = 2;
+
+/// What to tell of a spec. `share` of the tasks' emission is what the referendum would let it
+/// draw, if one is submitted with it.
+pub(crate) async fn notes(at: &At, spec: &TaskSpec, share: Option<u32>) -> Result<Vec<String>> {
+    let clock = time(at).await?;
+    let seats = ledger::seats_of_trainers(at).await?;
+    let load = Load::of(spec, &clock, seats);
+    let mut notes: Vec<String> = load.warning(spec).into_iter().collect();
+    if let Some(share) = share.filter(|_| spec.sealed().is_some()) {
+        let rate = ledger::rate(at).await?;
+        let draw = largest_draw(spec, &clock, &rate, Perbill::from_parts(share));
+        notes.push(format!(
+            "the data is sealed: approval holds a bond of {} tokens of the proposer at today's \
+             emission, and no less than a proposal's deposit; each round whose shard isn't \
+             opened in time costs it",
+            Amount(draw)
+        ));
+    }
+    Ok(notes)
+}
+
+/// What a round asks of a validator that is drawn for all models, one after the other.
+#[derive(Debug, PartialEq, Eq)]
+struct Load {
+    /// Models of a full task.
+    models: u32,
+    /// For scoring all of them, at most.
+    needed: u64,
+    /// That the commit window leaves for it.
+    window: u64,
+}
+
+impl Load {
+    /// In seconds of the chain's clock.
+    fn of(spec: &TaskSpec, clock: &TimeParameters, models: u32) -> Self {
+        let blocks = scoring_blocks(clock.windows.commit, spec.sealed().is_some());
+        let window = u64::from(blocks)
+            .saturating_mul(DAY)
+            .checked_div(clock.blocks_per_day.into())
+            .unwrap_or(0);
+        Load {
+            models,
+            needed: u64::from(spec.model.max_seconds).saturating_mul(models.into()),
+            window,
+        }
+    }
+
+    /// What to tell if not all models fit.
+    fn warning(&self, spec: &TaskSpec) -> Option<String> {
+        if self.needed <= self.window {
+            return None;
+        }
+        let (models, seconds) = (u64::from(self.models), spec.model.max_seconds);
+        let scored = self.window.checked_div(seconds.into()).unwrap_or(models);
+        let drawn = match spec.rewards.committee {
+            0 => "each validator scores all models".into(),
+            k => format!(
+                "a validator whose stake is 1/{k} of all validators' or more is drawn for all \
+                 models, a smaller one for fewer"
+            ),
+        };
+        Some(format!(
+            "warning: model.max_seconds: {drawn}; {models} models, as many as a task has seats \
+             for trainers, can take {} s, and the commit window leaves {} s. One that takes \
+             {seconds} s for each scores {scored} of them, one at a time, and reveals the other \
+             {} as Skipped(Timeout); a model that less than two thirds of the revealed weight \
+             have scored earns nothing. Lower max_seconds, and with it max_parameters or the samples",
+            self.needed,
+            self.window,
+            models.saturating_sub(scored),
+        ))
+    }
+}
+
+/// Blocks of the commit window in which scores can be made: a shard may come when a quarter of it
+/// is over, and what has no score when its last quarter begins is committed to without.
+fn scoring_blocks(commit: BlockNumber, sealed: bool) -> BlockNumber {
+    let quarter = commit.checked_div(4).unwrap_or(0);
+    let late = if sealed { shard_blocks(commit) } else { 0 };
+    commit
+        .saturating_sub(late)
+        .saturating_sub(quarter.max(LAST_BLOCKS))
+}
+
+/// The most that one round of a task can draw of the emission. The first one draws from its
+/// opening to its settlement.
+fn largest_draw(spec: &TaskSpec, clock: &TimeParameters, rate: &Rate, share: Perbill) -> Balance {
+    let count = |minutes: u32| blocks(minutes, clock.blocks_per_day);
+    let first = count(spec.round_minutes).saturating_add(clock.windows.total());
+    let last = count(spec.final_days.saturating_mul(MINUTES_PER_DAY));
+    let tasks = rate
+        .per_day
+        .saturating_sub(rate.network_share.mul_floor(rate.per_day));
+    let day = count(MINUTES_PER_DAY).into();
+    share.mul_ceil(mul_div(tasks, first.max(last).into(), day).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        spec::{DataJson, SealedJson},
+        template::{self, Kind, Preset},
+    };
+    use arena_primitives::{UNIT, time::Windows};
+    use std::path::Path;
+
+    /// A production chain's.
+    fn clock() -> TimeParameters {
+        TimeParameters {
+            slot_millis: 6_000,
+            epoch_slots: 600,
+            blocks_per_day: 14_400,
+            windows: Windows {
+                gap: 100,
+                publish: 1_200,
+                seed: 16,
+                commit: 7_200,
+                reveal: 3_600,
+            },
+            unbonding_minutes: 7 * 1_440,
+            commission_notice_minutes: 1_440,
+        }
+    }
+
+    fn spec(max_seconds: u32, committee: u16, sealed: bool) -> TaskSpec {
+        let mut json = template::template(Preset::Default, Kind::Digits);
+        json.model.max_seconds = max_seconds;
+        json.rewards.committee = committee;
+        if sealed {
+            json.data = DataJson::Sealed(SealedJson {
+                root: "7".repeat(64),
+                max_bytes: 1,
+                samples: 0,
+            });
+        }
+        json.into_spec(Path::new(".")).unwrap()
+    }
+
+    #[test]
+    fn scores_should_be_made_before_the_last_quarter_and_after_a_late_shard() {
+        assert_eq!(scoring_blocks(7_200, false), 5_400);
+        assert_eq!(scoring_blocks(7_200, true), 3_600);
+        assert_eq!(scoring_blocks(8, false), 6);
+        assert_eq!(scoring_blocks(4, true), 1);
+        assert_eq!(scoring_blocks(1, true), 0);
+    }
+
+    #[test]
+    fn a_full_task_that_does_not_fit_the_window_should_come_with_a_warning() {
+        // 5,400 blocks of 6 s.
+        let fitting = spec(126, 0, false);
+        let load = Load::of(&fitting, &clock(), 256);
+        assert_eq!((load.needed, load.window), (32_256, 32_400));
+        assert_eq!(load.warning(&fitting), None);
+        let wide = spec(127, 0, false);
+        let told = Load::of(&wide, &clock(), 256).warning(&wide).unwrap();
+        for part in [
+            "256 models",
+            "32512 s",
+            "32400 s",
+            "scores 255",
+            "other 1 as",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(told.contains("each validator scores all"), "{told}");
+    }
+
+    #[test]
+    fn a_shard_should_leave_less_time_and_a_committee_none_more_for_large_stakes() {
+        let sealed = spec(126, 9, true);
+        let load = Load::of(&sealed, &clock(), 256);
+        assert_eq!(load.window, 21_600);
+        let told = load.warning(&sealed).unwrap();
+        for part in ["1/9 of all", "scores 171", "other 85 as"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert_eq!(Load::of(&sealed, &clock(), 171).warning(&sealed), None);
+    }
+
+    #[test]
+    fn the_largest_draw_should_be_the_longer_rounds_part_of_what_tasks_get() {
+        let rate = Rate {
+            per_day: 1_000 * UNIT,
+            network_share: Perbill::from_percent(20),
+        };
+        let mut spec = spec(60, 0, true);
+        let half = Perbill::from_percent(50);
+        // 1,440 minutes and 12,116 blocks of windows.
+        let blocks = 14_400 + 12_116;
+        let draw = largest_draw(&spec, &clock(), &rate, half);
+        assert_eq!(draw, (800 * UNIT * blocks / 14_400).div_ceil(2));
+        spec.final_days = 3;
+        assert_eq!(largest_draw(&spec, &clock(), &rate, half), 1_200 * UNIT);
+    }
+}
