@@ -8,17 +8,13 @@ use crate::{
 use anyhow::Result;
 use arena_math::wide::mul_div;
 use arena_primitives::{
-    Balance, BlockNumber, TaskSpec, TimeParameters,
-    time::{MINUTES_PER_DAY, blocks, shard_blocks},
+    Balance, TaskSpec, TimeParameters,
+    time::{MINUTES_PER_DAY, blocks, scoring_blocks},
 };
 use sp_runtime::Perbill;
 
 /// Seconds in a day of the chain's clock.
 const DAY: u64 = 86_400;
-/// In so many last blocks of the commit window, or its last quarter if that is longer, validators'
-/// nodes commit to what they have.
-const LAST_BLOCKS: BlockNumber = 2;
-
 /// What to tell of a spec. `share` of the tasks' emission is what the referendum would let it
 /// draw, if one is submitted with it.
 pub(crate) async fn notes(at: &At, spec: &TaskSpec, share: Option<u32>) -> Result<Vec<String>> {
@@ -92,16 +88,6 @@ impl Load {
     }
 }
 
-/// Blocks of the commit window in which scores can be made: a shard may come when a quarter of it
-/// is over, and what has no score when its last quarter begins is committed to without.
-fn scoring_blocks(commit: BlockNumber, sealed: bool) -> BlockNumber {
-    let quarter = commit.checked_div(4).unwrap_or(0);
-    let late = if sealed { shard_blocks(commit) } else { 0 };
-    commit
-        .saturating_sub(late)
-        .saturating_sub(quarter.max(LAST_BLOCKS))
-}
-
 /// The most that one round of a task can draw of the emission. The first one draws from its
 /// opening to its settlement.
 fn largest_draw(spec: &TaskSpec, clock: &TimeParameters, rate: &Rate, share: Perbill) -> Balance {
@@ -155,15 +141,6 @@ mod tests {
             });
         }
         json.into_spec(Path::new(".")).unwrap()
-    }
-
-    #[test]
-    fn scores_should_be_made_before_the_last_quarter_and_after_a_late_shard() {
-        assert_eq!(scoring_blocks(7_200, false), 5_400);
-        assert_eq!(scoring_blocks(7_200, true), 3_600);
-        assert_eq!(scoring_blocks(8, false), 6);
-        assert_eq!(scoring_blocks(4, true), 1);
-        assert_eq!(scoring_blocks(1, true), 0);
     }
 
     #[test]

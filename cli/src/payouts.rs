@@ -9,7 +9,7 @@ use crate::{
     verify::Comparison,
     views,
 };
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use arena_math::wide::mul_div;
 use arena_primitives::{
     AccountId, Balance, BlockNumber, Role, Round, StakeSnapshot, TaskId, Venue,
@@ -45,7 +45,7 @@ pub(crate) struct Pay {
 
 /// One event about money.
 enum Event {
-    Drawn(Balance),
+    Drawn(TaskId, Balance, Balance),
     Earned(Place, Round, Parts),
     Forfeited(Place, Balance),
     OperatorPaid(Place, Balance),
@@ -58,11 +58,12 @@ enum Event {
 pub(crate) struct Told {
     earned: BTreeMap<(Place, Round), Vec<(BlockNumber, Parts)>>,
     forfeited: BTreeMap<Place, Vec<(BlockNumber, Balance)>>,
-    operators: BTreeMap<Place, Balance>,
+    operators: BTreeMap<(Place, BlockNumber), Balance>,
     delegators: BTreeMap<(BlockNumber, Place, AccountId), Balance>,
     /// Delegations that came or left.
     moved: BTreeSet<(BlockNumber, Place, AccountId)>,
-    drawn: Balance,
+    /// For the rounds of each task: minted, and from its bounty.
+    drawn: BTreeMap<TaskId, (Balance, Balance)>,
 }
 
 /// All events about money up to block `last`.
@@ -79,8 +80,8 @@ fn event(event: &blocks::Event<'_>) -> Result<Option<Event>> {
     let fields = event.field_bytes();
     Ok(Some(match (event.pallet_name(), event.event_name()) {
         ("ArenaRewards", "Drawn") => {
-            let (_, minted, _): (TaskId, Balance, Balance) = decode(fields)?;
-            Event::Drawn(minted)
+            let (task, minted, bounty) = decode(fields)?;
+            Event::Drawn(task, minted, bounty)
         }
         ("ArenaRewards", "Earned") => {
             let (venue, round, operator, to_operator, to_delegators) = decode(fields)?;
@@ -115,7 +116,11 @@ fn event(event: &blocks::Event<'_>) -> Result<Option<Event>> {
 impl Told {
     fn add(&mut self, block: BlockNumber, event: Event) {
         match event {
-            Event::Drawn(minted) => self.drawn = self.drawn.saturating_add(minted),
+            Event::Drawn(task, minted, bounty) => {
+                let sums = self.drawn.entry(task).or_default();
+                sums.0 = sums.0.saturating_add(minted);
+                sums.1 = sums.1.saturating_add(bounty);
+            }
             Event::Earned(place, round, parts) => {
                 let found = self.earned.entry((place, round)).or_default();
                 found.push((block, parts));
@@ -127,7 +132,7 @@ impl Told {
                     .push((block, burned));
             }
             Event::OperatorPaid(place, amount) => {
-                let sum = self.operators.entry(place).or_default();
+                let sum = self.operators.entry((place, block)).or_default();
                 *sum = sum.saturating_add(amount);
             }
             Event::DelegatorPaid(place, who, amount) => {
@@ -146,6 +151,10 @@ impl Told {
 pub(crate) struct Ledger {
     positions: BTreeMap<Place, (Role, Earned)>,
     settled: BTreeMap<TaskId, Vec<(Round, BlockNumber)>>,
+    /// What the results of each task's rounds say was drawn.
+    drawn: BTreeMap<TaskId, Balance>,
+    /// What was computed to be paid.
+    due: BTreeSet<(Place, Round)>,
     rewards: Balance,
     authors: Balance,
     dust: Balance,
@@ -164,6 +173,8 @@ impl Ledger {
         let venue = Venue::Task(result.task);
         let settled = self.settled.entry(result.task).or_default();
         settled.push((result.round, result.settled_at));
+        let drawn = self.drawn.entry(result.task).or_default();
+        *drawn = drawn.saturating_add(result.drawn.0);
         for pay in pays.into_iter().filter(|pay| pay.amount > 0) {
             let place = (venue, pay.operator.clone());
             let burned = told.forfeited.get(&place).is_some_and(|burned| {
@@ -179,6 +190,7 @@ impl Ledger {
             let block = booked
                 .and_then(|booked| booked.first())
                 .map_or(result.settled_at, |(block, _)| *block);
+            self.due.insert((place, pay.round));
             let parts = self.pay(venue, block, &pay)?;
             let sum = parts.operator.saturating_add(parts.delegators);
             self.rewards = self.rewards.saturating_add(sum);
@@ -255,8 +267,14 @@ impl Ledger {
         told: &Told,
         last: BlockNumber,
     ) -> Result<()> {
+        self.operators(comparison, chain, told).await?;
         for ((block, place, who), paid) in &told.delegators {
+            if !self.knows(place.0) {
+                continue;
+            }
             let Some((role, earned)) = self.positions.get(place) else {
+                let what = || format!("claim of {who} in block {block} where nothing was earned");
+                comparison.equal(what, paid, &0);
                 continue;
             };
             // Its shares in the middle of a block can't be read.
@@ -270,6 +288,59 @@ impl Ledger {
             comparison.equal(|| format!("claim of {who} in block {block}"), paid, &due);
         }
         self.owed(comparison, chain, told, last).await
+    }
+
+    /// Whether all of the venue's pay was computed.
+    fn knows(&self, venue: Venue) -> bool {
+        match venue {
+            Venue::Network => true,
+            Venue::Task(task) => self.settled.contains_key(&task),
+        }
+    }
+
+    /// Compares what was booked without being due with nothing, and what was drawn with what
+    /// results say.
+    pub(crate) fn unexpected(&self, comparison: &mut Comparison, told: &Told) {
+        let of_tasks = |place: &Place| place.0 != Venue::Network && self.knows(place.0);
+        let booked = told.earned.keys().filter(|(place, _)| of_tasks(place));
+        let more: Vec<_> = booked.filter(|key| !self.due.contains(key)).collect();
+        comparison.equal(|| "pay that is not due".into(), &more, &Vec::new());
+        for (task, stored) in &self.drawn {
+            let (minted, bounty) = told.drawn.get(task).copied().unwrap_or_default();
+            comparison.equal(
+                || format!("draws of task {task}"),
+                stored,
+                &minted.saturating_add(bounty),
+            );
+        }
+    }
+
+    /// A claim pays an operator all that is free.
+    async fn operators(
+        &self,
+        comparison: &mut Comparison,
+        chain: &Chain,
+        told: &Told,
+    ) -> Result<()> {
+        let mut claimed: BTreeMap<&Place, Balance> = BTreeMap::new();
+        for ((place, block), amount) in &told.operators {
+            if !self.knows(place.0) {
+                continue;
+            }
+            let sum = claimed.entry(place).or_default();
+            *sum = sum.saturating_add(*amount);
+            let free = match self.positions.get(place) {
+                Some((role, earned)) => {
+                    let (moment, free) = self.moment(chain, place, *role, *block).await?;
+                    earned.operator_free(moment, free)
+                }
+                None => 0,
+            };
+            let operator = &place.1;
+            let what = || format!("claims of {operator} up to block {block}");
+            comparison.equal(what, &*sum, &free);
+        }
+        Ok(())
     }
 
     async fn owed(
@@ -296,12 +367,15 @@ impl Ledger {
                 );
                 continue;
             }
-            let claimed = told.operators.get(place).copied().unwrap_or_default();
+            let claims = told.operators.iter().filter(|((of, _), _)| of == place);
+            let claimed = claims.fold(0, |sum: Balance, (_, paid)| sum.saturating_add(*paid));
             let delegators = paid.get(place).copied().unwrap_or_default();
+            // No number is owed where more was paid than was earned.
             let due = (
-                earned.operator.saturating_sub(claimed),
-                earned.delegators.saturating_sub(delegators),
+                earned.operator.checked_sub(claimed),
+                earned.delegators.checked_sub(delegators),
             );
+            let stored = (Some(stored.0), Some(stored.1));
             comparison.equal(
                 || format!("what {operator} and its delegators are owed"),
                 &stored,
@@ -335,9 +409,13 @@ impl Ledger {
 
     /// Compares the sums since genesis; right where the ledger has all tasks.
     pub(crate) fn books(&self, comparison: &mut Comparison, told: &Told, stored: &Books) {
-        let minted = self.minted.saturating_add(told.drawn);
+        let drawn = told.drawn.values();
+        let (minted, bounties) = drawn.fold((self.minted, 0), |sums: (Balance, Balance), one| {
+            (sums.0.saturating_add(one.0), sums.1.saturating_add(one.1))
+        });
         let sums = [
             ("minted", stored.minted, minted),
+            ("bounties", stored.bounties, bounties),
             ("rewards", stored.rewards, self.rewards),
             ("authors", stored.authors, self.authors),
             ("dust", stored.dust, self.dust),
@@ -363,12 +441,15 @@ impl Ledger {
                 let settled = rounds
                     .filter(|(_, at)| *at <= block)
                     .map(|(round, _)| *round);
-                (settled.max(), ledger::is_released(&at, place.0).await?)
+                let settling = ledger::settling(&at).await?;
+                let over = ledger::is_released(&at, place.0).await?
+                    && settling.is_none_or(|(of, _)| of != task);
+                (settled.max(), over)
             }
         };
         let free = if ledger::is_forfeited(&at, place).await? {
             Free::Nothing
-        } else if ended || place.0 == Venue::Network {
+        } else if place.0 == Venue::Network || ledger::is_released(&at, place.0).await? {
             Free::All
         } else if role == Role::Validator {
             Free::UpTo(settled.and_then(|settled| settled.checked_sub(LOCKED_ROUNDS)))
@@ -423,8 +504,12 @@ async fn author_pay(chain: &Chain, block: BlockNumber) -> Result<Option<Pay>> {
         .await?
         .with_context(|| format!("block {block} doesn't name its author"))?;
     let authors = ledger::session_validators(&at).await?;
+    // The first block of a session is looked up among the authors of the one before, as the
+    // chain does it; where there are fewer nobody is paid.
     let author = usize::try_from(index).ok().and_then(|i| authors.get(i));
-    let author = author.ok_or_else(|| anyhow!("block {block} is by no author of its session"))?;
+    let Some(author) = author else {
+        return Ok(None);
+    };
     let session = ledger::session(&at).await?;
     let Some(position) = ledger::position(&at, Venue::Network, author).await? else {
         return Ok(None);
@@ -493,7 +578,7 @@ mod tests {
             dust: 0,
         };
         let mut told = Told::default();
-        told.add(9, Event::Drawn(4_000));
+        told.add(9, Event::Drawn(1, 3_000, 1_000));
         told.add(10, Event::Earned(place(), 1, parts));
         told
     }
@@ -518,6 +603,27 @@ mod tests {
     }
 
     #[test]
+    fn unexpected_should_find_pay_that_is_not_due_and_draws_that_do_not_add_up() {
+        let found = |more: Option<Event>| {
+            let mut told = told(1_300, 2_700);
+            let (_, ledger) = differences(&told);
+            more.into_iter().for_each(|event| told.add(10, event));
+            let mut comparison = Comparison::default();
+            ledger.unexpected(&mut comparison, &told);
+            comparison.differences()
+        };
+        assert_eq!(found(None), 0);
+        assert_eq!(found(Some(Event::Drawn(1, 1, 0))), 1);
+        let other = (Venue::Task(1), AccountId::from([2; 32]));
+        let parts = Parts::default();
+        assert_eq!(found(Some(Event::Earned(other, 1, parts))), 1);
+        assert_eq!(found(Some(Event::Earned(place(), 2, parts))), 1);
+        // Of a task that wasn't asked for.
+        let elsewhere = (Venue::Task(2), AccountId::from([2; 32]));
+        assert_eq!(found(Some(Event::Earned(elsewhere, 2, parts))), 0);
+    }
+
+    #[test]
     fn what_a_challenge_took_should_be_burned_whole() {
         let mut told = Told::default();
         told.add(8, Event::Forfeited(place(), 50));
@@ -535,7 +641,8 @@ mod tests {
         let (_, ledger) = differences(&told);
         let sums = |change: fn(&mut Books)| {
             let mut books = Books {
-                minted: Amount(4_000),
+                minted: Amount(3_000),
+                bounties: Amount(1_000),
                 rewards: Amount(4_000),
                 ..Books::default()
             };
@@ -546,6 +653,7 @@ mod tests {
         };
         assert_eq!(sums(|_| ()), 0);
         assert_eq!(sums(|books| books.minted.0 += 1), 1);
+        assert_eq!(sums(|books| books.bounties.0 -= 1), 1);
         assert_eq!(sums(|books| books.rewards.0 -= 1), 1);
         assert_eq!(sums(|books| books.authors.0 += 1), 1);
         assert_eq!(sums(|books| books.dust.0 += 1), 1);

@@ -26,6 +26,8 @@ pub(crate) struct Parts {
 pub(crate) struct Earned {
     /// The operator's.
     pub(crate) operator: Balance,
+    /// The operator's part of each pay, with its block and round, ascending.
+    paid: Vec<(BlockNumber, Round, Balance)>,
     /// All delegators' together.
     pub(crate) delegators: Balance,
     /// The accumulator after each pay of delegators, with its block and round, ascending.
@@ -60,9 +62,22 @@ impl Earned {
             parts.delegators = whole.delegators.saturating_sub(parts.dust);
             self.moved.push((block, round, after.acc_q64));
         }
+        self.paid.push((block, round, parts.operator));
         self.operator = self.operator.saturating_add(parts.operator);
         self.delegators = self.delegators.saturating_add(parts.delegators);
         Ok(parts)
+    }
+
+    /// What of the operator's part could be claimed by then, claimed or not.
+    pub(crate) fn operator_free(&self, moment: Moment, free: Free) -> Balance {
+        let last = match free {
+            Free::Nothing | Free::UpTo(None) => return 0,
+            Free::All => Round::MAX,
+            Free::UpTo(Some(round)) => round,
+        };
+        let paid = self.paid.iter();
+        let free = paid.filter(|(block, round, _)| *block <= moment.block && *round <= last);
+        free.fold(0, |sum, (_, _, amount)| sum.saturating_add(*amount))
     }
 
     /// The accumulator as of `block`, pays of rounds after `round` left out.
@@ -230,5 +245,10 @@ mod tests {
         assert_eq!(all.due(&earned, moment, Free::UpTo(Some(1))), 900);
         assert_eq!(all.due(&earned, moment, Free::UpTo(None)), 0);
         assert_eq!(all.due(&earned, moment, Free::Nothing), 0);
+        let operator = |free| earned.operator_free(moment, free);
+        assert_eq!(operator(Free::All), 2_600);
+        assert_eq!(operator(Free::UpTo(Some(1))), 1_300);
+        assert_eq!(operator(Free::UpTo(None)), 0);
+        assert_eq!(operator(Free::Nothing), 0);
     }
 }

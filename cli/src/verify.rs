@@ -7,7 +7,7 @@ use crate::{
     payouts::{self, Ledger, Pay},
     tasks, views,
 };
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, ensure};
 use arena_math::{
     Listed, RoundInput, RoundOutput,
     consensus::{Aggregation, Cap},
@@ -15,8 +15,8 @@ use arena_math::{
     settle,
 };
 use arena_primitives::{
-    self as arena, AccountId, Hash, PERBILL, Role, Round, RoundModel, ScoreOutcome, StakeSnapshot,
-    TaskId, TaskSpec, Unpaid, Venue,
+    self as arena, AccountId, Hash, PERBILL, Role, Round, RoundModel, ScoreOutcome, ShardState,
+    StakeSnapshot, TaskId, TaskSpec, Unpaid, Venue,
 };
 use serde::Serialize;
 use sp_runtime::Perbill;
@@ -108,7 +108,7 @@ impl Verified {
 /// Verifies all settled rounds of tasks, how each pay was shared out and claimed, and what
 /// authors of blocks were paid; an error if anything differs.
 pub(crate) async fn verify(out: Out, chain: &Chain, ids: &[TaskId]) -> Result<()> {
-    let at = chain.finalized().await?;
+    let at = settled_state(chain).await?;
     let last = number(&at);
     let all: BTreeSet<TaskId> = chain::tasks(&at)
         .await?
@@ -122,9 +122,14 @@ pub(crate) async fn verify(out: Out, chain: &Chain, ids: &[TaskId]) -> Result<()
     for id in &ids {
         let view = task(&at, *id).await?;
         let spec = tasks::spec(&at, *id).await?;
-        for round in 1..=view.last_settled.unwrap_or(0) {
+        // A task that was cancelled may have a round more than it knows of.
+        for round in 1.. {
             let Some(stored) = result(&at, *id, round).await? else {
-                bail!("the result of round {round} of task {id} is no longer kept");
+                ensure!(
+                    Some(round) > view.last_settled,
+                    "the result of round {round} of task {id} is no longer kept"
+                );
+                break;
             };
             let (mut comparison, pays) = round_of(chain, &spec, &stored).await?;
             ledger.round(&mut comparison, &told, &stored, pays)?;
@@ -137,6 +142,7 @@ pub(crate) async fn verify(out: Out, chain: &Chain, ids: &[TaskId]) -> Result<()
     }
     let [mut authors, mut claims, mut books] = [(); 3].map(|()| Comparison::default());
     ledger.authors(&mut authors, chain, &told, last).await?;
+    ledger.unexpected(&mut claims, &told);
     ledger.claims(&mut claims, chain, &told, last).await?;
     let stored = ledger::books(&at).await?;
     ledger.books(&mut books, &told, &stored);
@@ -207,6 +213,15 @@ struct Inputs {
     listed: Vec<Vec<Option<Listed>>>,
     /// Whether there was data to score on.
     has_data: bool,
+}
+
+/// The last finalized state in which no round is half settled.
+async fn settled_state(chain: &Chain) -> Result<At> {
+    let mut at = chain.finalized().await?;
+    while ledger::settling(&at).await?.is_some() {
+        at = chain.at_number(number(&at).saturating_sub(1)).await?;
+    }
+    Ok(at)
 }
 
 /// Compares what a round stored, and returns what it pays.
@@ -300,8 +315,15 @@ async fn inputs(at: &At, spec: &TaskSpec, stored: &views::Result) -> Result<Inpu
         counted,
         revealed,
         listed,
-        has_data: spec.sealed().is_none() || ledger::shard(at, task, round).await?.is_some(),
+        has_data: has_data(at, task, round).await?,
     })
+}
+
+/// Whether the round's shard, if it has one, came in time. One without models needs none.
+async fn has_data(at: &At, id: TaskId, round: Round) -> Result<bool> {
+    let view = task(at, id).await?;
+    let live = view.live.iter().find(|live| live.round == round);
+    Ok(live.is_none_or(|live| live.shard != ShardState::Missed))
 }
 
 /// The models that a round counts: those that were fixed, or those that stood if nothing fixed

@@ -25,7 +25,7 @@ const SHORT: Duration = Duration::from_millis(10);
 /// How often it is tried. A follower that lacks the last block of the killed author can stop
 /// syncing for longer than a window of ten seconds; then the round has no quorum. Nothing else is
 /// forgiven, and nobody may commit or reveal twice in any try.
-const TRIES: u32 = 3;
+const TRIES: u32 = 2;
 
 #[test]
 fn rounds_should_complete_when_an_executor_and_the_author_are_killed() {

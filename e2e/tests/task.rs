@@ -52,6 +52,18 @@ fn task_should_go_from_proposal_to_payout() {
     let report: Report = serde_json::from_value(stage.report()).unwrap();
     let failures = checks::failures(&report, &plans, &tasks, &stage.addresses);
     assert!(failures.is_empty(), "{failures:#?}\n{report:#?}");
+    every_payout_is_what_the_chain_says(&stage);
+}
+
+/// All that was booked, split and claimed, computed again from outside.
+fn every_payout_is_what_the_chain_says(stage: &Stage) {
+    let command = format!("verify --task {}", stage.task);
+    let found = stage.cluster.arena.run(command).unwrap();
+    assert_eq!(found["differences"], 0, "{found}");
+    for part in ["authors", "claims", "books"] {
+        let compared = found[part]["compared"].as_u64().unwrap();
+        assert!(compared > 0, "{part}: {found}");
+    }
 }
 
 /// Before anything is submitted: a model's score on the data, and why a broken one has none.

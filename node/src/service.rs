@@ -412,18 +412,19 @@ pub(crate) fn new_full(
     Ok(task_manager)
 }
 
-/// Writes the number of each finalized block for the offchain worker.
+/// Writes number and hash of each finalized block for the offchain worker.
 async fn note_finality(client: Arc<FullClient>, mut storage: impl OffchainStorage) {
-    // Before the first number is read, so that none falls between.
+    // Before the first block is read, so that none falls between.
     let notes = client.finality_notification_stream();
-    let first = client.info().finalized_number;
-    let numbers = notes.map(|note| *note.header.number());
-    let mut numbers = futures::stream::iter([first]).chain(numbers);
-    while let Some(number) = numbers.next().await {
+    let info = client.info();
+    let first = (info.finalized_number, info.finalized_hash);
+    let blocks = notes.map(|note| (*note.header.number(), note.hash));
+    let mut blocks = futures::stream::iter([first]).chain(blocks);
+    while let Some(block) = blocks.next().await {
         storage.set(
             STORAGE_PREFIX,
             arena_primitives::FINALIZED_KEY,
-            &number.encode(),
+            &block.encode(),
         );
     }
 }

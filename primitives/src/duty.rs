@@ -11,8 +11,8 @@ use scale_info::TypeInfo;
 /// Prefix of [`Publication::storage_key`].
 pub const PUBLICATION_PREFIX: &[u8] = b"arena::publish";
 
-/// Where a node keeps the number of the last finalized block, a SCALE `u32`, for its
-/// offchain worker, which sees the best block alone.
+/// Where a node keeps number and hash of the last finalized block, as SCALE, for its offchain
+/// worker, which sees the best block alone.
 pub const FINALIZED_KEY: &[u8] = b"arena::finalized";
 
 /// What a trainer's node keeps of a committed model, to publish it in its round's window.

@@ -62,6 +62,24 @@ pub fn shard_blocks(commit_window: BlockNumber) -> BlockNumber {
     commit_window.checked_div(4).unwrap_or(0)
 }
 
+/// The last blocks of a commit window, a quarter and at least two: what has no score when they
+/// begin is committed to without.
+pub fn last_call(commit_window: BlockNumber) -> BlockNumber {
+    commit_window.checked_div(4).unwrap_or(0).max(2)
+}
+
+/// Blocks of a commit window in which scores can be made, whenever a shard comes.
+pub fn scoring_blocks(commit_window: BlockNumber, sealed: bool) -> BlockNumber {
+    let late = if sealed {
+        shard_blocks(commit_window)
+    } else {
+        0
+    };
+    commit_window
+        .saturating_sub(late)
+        .saturating_sub(last_call(commit_window))
+}
+
 /// First blocks of each phase of a round; a phase ends where the next one starts.
 #[derive(
     Clone,
@@ -192,6 +210,15 @@ mod tests {
         assert_eq!(blocks(120, 40), 4);
         assert_eq!(blocks(0, 40), 0);
         assert_eq!(blocks(u32::MAX, u32::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn scores_should_have_half_of_the_window_where_a_shard_comes_late() {
+        assert_eq!(scoring_blocks(7_200, false), 5_400);
+        assert_eq!(scoring_blocks(7_200, true), 3_600);
+        assert_eq!(scoring_blocks(8, false), 6);
+        assert_eq!(scoring_blocks(4, true), 1);
+        assert_eq!(scoring_blocks(1, true), 0);
     }
 
     #[test]

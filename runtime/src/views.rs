@@ -131,9 +131,15 @@ pub(crate) fn delegator_earnings(
     operator: &AccountId,
     who: &AccountId,
 ) -> EarningsView {
+    let payout = payout(venue, operator);
+    let owed = match payout {
+        // What its shares earned was burned.
+        Payout::Forfeited => 0,
+        _ => ArenaDelegation::claimable(venue, operator, who),
+    };
     EarningsView {
-        payout: payout(venue, operator),
-        owed: ArenaDelegation::claimable(venue, operator, who).into(),
+        payout,
+        owed: owed.into(),
         free: ArenaDelegation::free(venue, operator, who).into(),
     }
 }

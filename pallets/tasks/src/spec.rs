@@ -3,7 +3,7 @@
 use crate::{Config, Error};
 use arena_primitives::{
     SpecFault, TaskSpec,
-    time::{MINUTES_PER_DAY, shard_blocks},
+    time::{MINUTES_PER_DAY, scoring_blocks},
     traits::Clock,
 };
 use frame_support::ensure;
@@ -51,16 +51,13 @@ pub(crate) fn check<T: Config>(spec: &TaskSpec) -> Result<(), Error<T>> {
         round.max(last) <= T::Clock::unbonding(),
         Error::<T>::OutlivesStake
     );
-    let late = match spec.sealed() {
-        Some(_) => shard_blocks(windows.commit),
-        None => 0,
-    };
-    let commit_seconds = u64::from(windows.commit.saturating_sub(late))
+    let scoring = scoring_blocks(windows.commit, spec.sealed().is_some());
+    let scoring_seconds = u64::from(scoring)
         .saturating_mul(u64::from(MINUTES_PER_DAY).saturating_mul(60))
         .checked_div(u64::from(T::Clock::blocks(MINUTES_PER_DAY)))
         .unwrap_or(0);
     ensure!(
-        u64::from(spec.model.max_seconds) <= commit_seconds,
+        u64::from(spec.model.max_seconds) <= scoring_seconds,
         Error::<T>::EvaluationTooLong
     );
     Ok(())

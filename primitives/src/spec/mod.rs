@@ -31,7 +31,7 @@ use sp_runtime::{BoundedVec, Perbill};
     Serialize,
     Deserialize,
 )]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RankRule {
     /// `q^(depth·C_{i−1}) − q^(depth·C_i)`, `C` the cumulative share of stake in rank order.
     #[codec(index = 0)]

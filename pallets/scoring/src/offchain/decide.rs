@@ -10,7 +10,7 @@ use arena_primitives::{
         Artifact, Data, Evaluate, Evaluated, Fault, JobId, JobKind, JobRequest, JobStatus, Limits,
         Outcome, WIRE_VERSION,
     },
-    time::{RoundPhase, Schedule},
+    time::{RoundPhase, Schedule, last_call},
 };
 use codec::{Decode, Encode};
 use sp_core::H256;
@@ -173,12 +173,10 @@ impl Duty {
             .collect()
     }
 
-    /// The last quarter of the commit window, at least its last two blocks: what has no score by
-    /// then is committed to without.
+    /// What has no score now is committed to without.
     fn is_late(&self, now: BlockNumber) -> bool {
         let length = self.schedule.reveal.saturating_sub(self.schedule.commit);
-        let last = length.checked_div(4).unwrap_or(0).max(2);
-        now >= self.schedule.reveal.saturating_sub(last)
+        now >= self.schedule.reveal.saturating_sub(last_call(length))
     }
 
     /// What is known of one job: outcome and root of its losses, or `None` while it is open.
@@ -275,14 +273,15 @@ pub enum Publish {
 }
 
 /// What to do with `kept`. `committed` is the commitment that the chain shows, until it is
-/// published, and its block; `finalized` is the last final block. `now` is the block that a
-/// transaction would be in.
+/// published, and its block; `finalized` is the last block of this branch that is final. `now` is
+/// the block that a transaction would be in.
 ///
 /// Before the commitment is final nobody may learn the root: on another branch it could be taken.
-/// As long as a reorganisation may lead back into the window, it isn't called missed.
+/// Where nothing is known of finality, the gap before the window stands for it. As long as a
+/// reorganisation may lead back into the window, it isn't called missed.
 pub fn decide_publish(
     now: BlockNumber,
-    finalized: BlockNumber,
+    finalized: Option<BlockNumber>,
     schedule: &Schedule,
     trainer: &AccountId,
     committed: Option<(H256, BlockNumber)>,
@@ -292,7 +291,7 @@ pub fn decide_publish(
         .filter(|(commitment, _)| *commitment == kept.commitment(trainer))
         .map(|(_, block)| block);
     match (schedule.phase(now), made) {
-        (RoundPhase::Publish, Some(block)) if block <= finalized => Publish::Send,
+        (RoundPhase::Publish, Some(block)) if finalized.is_none_or(|f| block <= f) => Publish::Send,
         (RoundPhase::Commit | RoundPhase::Reveal | RoundPhase::Settle, Some(_)) => Publish::Missed,
         (RoundPhase::Commit | RoundPhase::Reveal | RoundPhase::Settle, None) => Publish::Done,
         _ => Publish::Wait,

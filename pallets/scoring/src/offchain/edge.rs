@@ -13,6 +13,7 @@ use codec::{Decode, Encode};
 use frame_system::offchain::{
     AppCrypto, CreateSignedTransaction, CreateTransactionBase, SubmitTransaction,
 };
+use frame_system::pallet_prelude::BlockNumberFor;
 use sp_core::{H256, offchain::Duration};
 use sp_runtime::{
     RuntimeAppPublic,
@@ -177,10 +178,19 @@ fn serve<T: Config>(next: BlockNumber, signer: &Signer<T>) {
     publish_kept(next, signer, &mut sent);
 }
 
+/// The last final block, 0 if it isn't on this branch; `None` where the node doesn't say.
+fn finalized<T: Config>() -> Option<BlockNumber> {
+    let known = StorageValueRef::persistent(FINALIZED_KEY).get::<(BlockNumber, H256)>();
+    let (number, hash) = known.ok().flatten()?;
+    let here = frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::from(number));
+    // That of the newest block is not there yet, those of old ones are not there any more.
+    let is_here = here == H256::zero() || here == hash;
+    Some(if is_here { number } else { 0 })
+}
+
 /// Publishes what the trainer's tools left in the local storage, and says once what will not be.
 fn publish_kept<T: Config>(next: BlockNumber, signer: &Signer<T>, sent: &mut u32) {
-    let finalized = StorageValueRef::persistent(FINALIZED_KEY).get();
-    let finalized = finalized.ok().flatten().unwrap_or(0);
+    let finalized = finalized::<T>();
     // Open rounds too: what is left for one is put on the list, so that it goes when the task is
     // cancelled.
     for RoundInfo {
@@ -201,10 +211,10 @@ fn publish_kept<T: Config>(next: BlockNumber, signer: &Signer<T>, sent: &mut u32
             task,
             round,
             until: schedule.settle.saturating_add(KEEP),
-            told: false,
+            told: None,
         });
         let Ok(Some(kept)) = found else {
-            if tell_once(&key) {
+            if tell_once(&key, Told::Unreadable) {
                 log::warn!(
                     target: TARGET,
                     "what is kept to publish in round {round} of task {task} doesn't decode: hand \
@@ -217,7 +227,7 @@ fn publish_kept<T: Config>(next: BlockNumber, signer: &Signer<T>, sent: &mut u32
         match decide_publish(next, finalized, &schedule, operator, committed, &kept) {
             Publish::Send => send(signer, T::Publishing::publish(task, kept), sent),
             Publish::Missed => {
-                if tell_once(&key) {
+                if tell_once(&key, Told::Missed) {
                     log::warn!(
                         target: TARGET,
                         "model {:?} of {operator:?} was not published: the window of round \
@@ -334,7 +344,7 @@ fn keep(
         task: id.task,
         round: id.round,
         until,
-        told: false,
+        told: None,
     });
     if !listed {
         return None;
@@ -353,8 +363,19 @@ struct Listed {
     round: Round,
     /// It goes some time after this block, when the round is gone.
     until: BlockNumber,
-    /// Its operator was told that it is of no use.
-    told: bool,
+    /// Why it is of no use, as its operator was told last.
+    told: Option<Told>,
+}
+
+/// Why what is kept is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+enum Told {
+    /// It doesn't decode.
+    #[codec(index = 0)]
+    Unreadable,
+    /// The window in which it should have been published is over.
+    #[codec(index = 1)]
+    Missed,
 }
 
 type Index = Vec<Listed>;
@@ -386,16 +407,21 @@ fn list(new: Listed) -> bool {
     })
 }
 
-/// Whether this is still to be told of something on the list; it is not any more then.
-fn tell_once(key: &[u8]) -> bool {
-    let told = |listed: &Listed| listed.key == key && listed.told;
-    if index().iter().any(told) {
+/// Whether this is still to be told of something on the list; it is not any more then. Where two
+/// runs meet, one of them tells it, or the next run.
+fn tell_once(key: &[u8], what: Told) -> bool {
+    let untold = |listed: &Listed| listed.key == key && listed.told != Some(what);
+    if !index().iter().any(untold) {
         return false;
     }
-    change_index(|index| {
-        let same = index.iter_mut().filter(|listed| listed.key == key);
-        same.for_each(|listed| listed.told = true);
-    })
+    let mut marked = false;
+    let changed = change_index(|index| {
+        if let Some(listed) = index.iter_mut().find(|listed| untold(listed)) {
+            listed.told = Some(what);
+            marked = true;
+        }
+    });
+    changed && marked
 }
 
 /// Removes what was kept for rounds that are gone for long.

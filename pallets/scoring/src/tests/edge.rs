@@ -194,7 +194,7 @@ fn publication() -> Publication {
 /// Runs the worker after block `n`, of which `finalized` is the last that is final.
 fn run_after(n: u32, finalized: u32) {
     System::set_block_number(n);
-    StorageValueRef::persistent(FINALIZED_KEY).set(&finalized);
+    StorageValueRef::persistent(FINALIZED_KEY).set(&(finalized, H256::repeat_byte(3)));
     Scoring::offchain_worker(n);
 }
 
@@ -226,9 +226,18 @@ fn worker_should_publish_what_is_kept_once_its_commitment_is_final() {
             sent().is_empty(),
             "on another branch the root could be taken"
         );
+        let hash_here = |byte| {
+            frame_system::BlockHash::<Test>::insert(made.1, H256::repeat_byte(byte));
+        };
+        hash_here(4);
+        run_after(last, made.1);
+        assert!(sent().is_empty(), "another branch is final");
+        hash_here(3);
+        run_after(last, made.1);
+        assert_eq!(sent(), vec![call.clone()]);
         StorageValueRef::persistent(FINALIZED_KEY).clear();
         Scoring::offchain_worker(last);
-        assert!(sent().is_empty(), "nothing is known to be final");
+        assert_eq!(sent(), vec![call], "the gap stands for finality");
         // Another commitment, or none, since it is published.
         with(|n| n.commitments.insert(row.clone(), (ROOT, 1)));
         run_after(last, made.1);
@@ -236,10 +245,14 @@ fn worker_should_publish_what_is_kept_once_its_commitment_is_final() {
         with(|n| n.commitments.remove(&row));
         run_after(last, made.1);
         assert!(sent().is_empty());
-        // What can't be read is left alone.
+        // What can't be read is left alone, and said once.
+        let warnings = Warnings::listen();
         store().set(&7u8);
-        run_after(last, made.1);
-        assert!(sent().is_empty());
+        for _ in 0..2 {
+            run_after(last, made.1);
+            assert!(sent().is_empty());
+            assert_eq!(warnings.count("doesn't decode"), 1);
+        }
     });
 }
 

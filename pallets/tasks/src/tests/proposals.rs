@@ -78,11 +78,15 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
             Error::BadSeal,
         ),
         (
-            // What fits the whole commit window, but not what a late shard leaves of it.
+            // What fits the commit window less its last quarter, but not what a late shard leaves.
             |s| {
-                s.model.max_seconds = 8 * 4_320;
+                s.model.max_seconds = 6 * 4_320;
                 *s = sealed(s.clone());
             },
+            Error::EvaluationTooLong,
+        ),
+        (
+            |s| s.model.max_seconds = 6 * 4_320 + 1,
             Error::EvaluationTooLong,
         ),
         (

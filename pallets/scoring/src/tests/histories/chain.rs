@@ -80,6 +80,8 @@ pub(super) struct Chain {
     submissions: [[Option<(H256, u64)>; TASKS]; NODES],
     pub(super) blocks: Vec<Block>,
     pub(super) best: usize,
+    /// No reorganisation goes below this block of the best chain.
+    pub(super) finalized: usize,
     /// All that was ever sent: what a block holds is no longer valid on its branch.
     pub(super) pool: Vec<Tx>,
 }
@@ -112,6 +114,7 @@ impl Chain {
             submissions: Default::default(),
             blocks: vec![genesis],
             best: 0,
+            finalized: 0,
             pool: Vec::new(),
         }
     }
@@ -129,6 +132,23 @@ impl Chain {
 
     pub(super) fn best(&self) -> &Block {
         &self.blocks[self.best]
+    }
+
+    pub(super) fn finalized(&self) -> &Block {
+        &self.blocks[self.finalized]
+    }
+
+    /// What was learned of models stays true: each commitment of which a publication was sent is
+    /// on the best chain, or was published there.
+    pub(super) fn no_model_was_given_away(&self) -> bool {
+        let state = &self.best().state;
+        self.pool.iter().all(|tx| match tx.call {
+            Call::Publish(commitment) => {
+                let row = state.rows[tx.node][tx.task];
+                row.published || row.submitted.is_some_and(|(shown, _)| shown == commitment)
+            }
+            _ => true,
+        })
     }
 
     pub(super) fn phase(&self, task: usize, number: u32) -> RoundPhase {

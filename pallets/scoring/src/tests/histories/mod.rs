@@ -28,6 +28,8 @@ struct History {
     troubles: Troubles,
     /// A branch that was left.
     other: Option<usize>,
+    /// How far finality is behind at least.
+    lag: u32,
     /// Runs that act in the next step.
     late: Vec<Run>,
     step: u32,
@@ -59,6 +61,7 @@ impl History {
         History {
             nodes: (0..nodes).map(node).collect(),
             chain,
+            lag: if dice.chance(50) { 2 } else { 25 },
             troubles: Troubles::new(dice),
             other: None,
             late: Vec::new(),
@@ -77,6 +80,7 @@ impl History {
                 self.act(run);
             }
             self.move_chain();
+            self.finalize();
             for node in 0..self.nodes.len() {
                 self.run(node);
             }
@@ -158,10 +162,29 @@ impl History {
         }
     }
 
+    fn finalize(&mut self) {
+        assert!(self.chain.no_model_was_given_away());
+        let behind = self.lag + self.troubles.dice.below(3) as u32;
+        let gap = self.chain.best().number - self.chain.finalized().number;
+        if self.lag > 2 && gap > 12 {
+            self.troubles.mark(Trouble::NoFinality);
+        }
+        if gap > behind {
+            self.chain.finalized = self.chain.below(self.chain.best, behind);
+        }
+        let finalized = self.chain.finalized;
+        self.other = self.other.filter(|tip| {
+            self.chain.blocks[*tip].number >= self.chain.finalized().number
+                && self.chain.is_on(finalized, *tip)
+        });
+    }
+
+    /// How deep a reorganisation goes beyond the newest block; not below what is final.
     fn depth(&mut self) -> u32 {
         let dice = &mut self.troubles.dice;
         let most = if dice.chance(80) { 5 } else { 20 };
-        (dice.below(most) as u32).min(self.chain.best().number.saturating_sub(31))
+        let room = self.chain.best().number - self.chain.finalized().number;
+        (dice.below(most) as u32).min(room.saturating_sub(1))
     }
 
     fn extend(&mut self, takes: bool) {

@@ -199,9 +199,8 @@ impl Node {
         order.retain(|task| self.models[*task].is_none());
         let plan = |task| self.plan(chain, task, step, troubles);
         let mut plans: Vec<Plan> = order.into_iter().map(plan).collect();
-        let finalized = self.finalized(chain, troubles);
         for task in 0..self.models.len() {
-            plans.extend(self.plan_publish(chain, task, finalized));
+            plans.extend(self.plan_publish(chain, task));
         }
         Run {
             node: self.id,
@@ -257,18 +256,9 @@ impl Node {
         }
     }
 
-    /// The last block that this node knows to be final.
-    fn finalized(&self, chain: &Chain, troubles: &mut Troubles) -> u32 {
-        let behind = if troubles.hits(Trouble::NoFinality) {
-            12
-        } else {
-            troubles.dice.below(3) as u32
-        };
-        chain.best().number.saturating_sub(behind)
-    }
-
     /// What is to be done with a model, told a second time.
-    fn plan_publish(&mut self, chain: &Chain, task: usize, finalized: u32) -> Option<Plan> {
+    fn plan_publish(&mut self, chain: &Chain, task: usize) -> Option<Plan> {
+        let finalized = chain.finalized().number;
         let kept = self.models[task].as_ref()?;
         let (state, next) = (&chain.best().state, chain.best().number + 1);
         let (schedule, shown) = (chain.schedules[task], state.rows[self.id][task].submitted);
@@ -278,7 +268,7 @@ impl Node {
         let what = if !self.left[task] {
             What::NoRecord
         } else {
-            let found = decide_publish(next, finalized, &schedule, trainer, shown, kept);
+            let found = decide_publish(next, Some(finalized), &schedule, trainer, shown, kept);
             let open = (schedule.publish..schedule.seed).contains(&next);
             let due = shown.is_some() && open;
             let is_final = shown.is_some_and(|(_, block)| block <= finalized);

@@ -97,7 +97,7 @@ listed! {
         Unsupported,
         /// A job's value is impossible.
         Impossible,
-        /// Nothing gets final for long.
+        /// Finality is far behind.
         NoFinality,
     }
 }
