@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a build needs: system packages, the wasm target of the runtime,
-# cargo-nextest. Safe to run again: what is there already is only checked.
+# Installs what a build needs: system packages, Rust from Debian where there is none, the wasm
+# target of the runtime, cargo-nextest. Safe to run again: what is there already is only checked.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -107,10 +107,15 @@ setup_packages() {
 # at_least VERSION MINIMUM
 at_least() { printf '%s\n%s\n' "$2" "$1" | sort -V -C; }
 
-check_rust() {
+setup_rust() {
     local need version get
     need="$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)"
     get="get Rust $need or newer: with rustup (https://rustup.rs), or in Debian: apt-get install ${DEBIAN_RUST[*]}"
+    if ! have cargo && ! have rustc && is_debian; then
+        say "there is no Rust: taking Debian's"
+        install_debian_rust
+        hash -r
+    fi
     have cargo || fail "there is no cargo in PATH" "$get"
     have rustc || fail "there is no rustc in PATH" "$get"
     version="$(rustc --version 2>"$log" | cut -d ' ' -f 2)" || fail "rustc does not run: $(cat "$log")" "$get"
@@ -292,6 +297,6 @@ setup_nextest() {
 }
 
 setup_packages
-check_rust
+setup_rust
 setup_wasm
 setup_nextest
