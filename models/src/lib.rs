@@ -19,7 +19,9 @@ mod text;
 pub mod train;
 mod weights;
 
-pub use config::{Classifier, ClassifierKind, Layer, LlamaConfig, ModelConfig, TensorSpec};
+pub use config::{
+    Classifier, ClassifierKind, Layer, LlamaConfig, ModelConfig, RopeScaling, TensorSpec,
+};
 pub use draw::draw;
 pub use evaluate::{
     EvalOptions, Evaluation, Metric, SampleLoss, Sink, WORST_BITS_PER_BYTE, evaluate,

@@ -12,14 +12,38 @@ use candle_core::{D, Device, Result, Tensor};
 
 struct Block {
     attention_norm: Tensor,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    output: Tensor,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
     feed_norm: Tensor,
-    gate: Tensor,
-    up: Tensor,
-    down: Tensor,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+/// A matrix `[out, in]`, and what is added to each row of its product.
+struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    fn new(weights: &Weights, name: &str, has_bias: bool) -> std::result::Result<Self, ModelError> {
+        let bias = has_bias.then(|| weights.get(&format!("{name}.bias")));
+        Ok(Self {
+            weight: weights.get(&format!("{name}.weight"))?,
+            bias: bias.transpose()?,
+        })
+    }
+
+    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        let product = x.matmul(&self.weight.t()?)?;
+        match &self.bias {
+            Some(bias) => product.broadcast_add(bias),
+            None => Ok(product),
+        }
+    }
 }
 
 /// A Llama with its weights.
@@ -39,14 +63,11 @@ struct Positions {
 
 impl Positions {
     fn new(config: &LlamaConfig, length: usize) -> Result<Self> {
-        let half = config.head_dim / 2;
+        let frequencies = config.frequencies();
+        let half = frequencies.len();
         let mut angles = Vec::with_capacity(length * half);
         for position in 0..length {
-            for i in 0..half {
-                let exponent = 2.0 * i as f64 / config.head_dim as f64;
-                let frequency = (1.0 / config.rope_theta.powf(exponent)) as f32;
-                angles.push(position as f32 * frequency);
-            }
+            angles.extend(frequencies.iter().map(|each| position as f32 * each));
         }
         let table = |f: fn(f32) -> f32| {
             let values = angles.iter().map(|a| f(*a)).collect();
@@ -77,17 +98,20 @@ impl Llama {
         weights: &Weights,
     ) -> std::result::Result<Self, ModelError> {
         let block = |layer: usize| {
-            let get = |name: &str| weights.get(&format!("model.layers.{layer}.{name}.weight"));
+            let name = |name: &str| format!("model.layers.{layer}.{name}");
+            let norm = |norm: &str| weights.get(&format!("{}.weight", name(norm)));
+            let attention = |part: &str| Linear::new(weights, &name(part), config.attention_bias);
+            let feed = |part: &str| Linear::new(weights, &name(part), config.mlp_bias);
             Ok(Block {
-                attention_norm: get("input_layernorm")?,
-                query: get("self_attn.q_proj")?,
-                key: get("self_attn.k_proj")?,
-                value: get("self_attn.v_proj")?,
-                output: get("self_attn.o_proj")?,
-                feed_norm: get("post_attention_layernorm")?,
-                gate: get("mlp.gate_proj")?,
-                up: get("mlp.up_proj")?,
-                down: get("mlp.down_proj")?,
+                attention_norm: norm("input_layernorm")?,
+                query: attention("self_attn.q_proj")?,
+                key: attention("self_attn.k_proj")?,
+                value: attention("self_attn.v_proj")?,
+                output: attention("self_attn.o_proj")?,
+                feed_norm: norm("post_attention_layernorm")?,
+                gate: feed("mlp.gate_proj")?,
+                up: feed("mlp.up_proj")?,
+                down: feed("mlp.down_proj")?,
             })
         };
         let embedding = weights.get("model.embed_tokens.weight")?;
@@ -124,9 +148,8 @@ impl Llama {
             let normed = rms_norm(&x, &block.attention_norm, eps)?;
             x = (x + self.attention(block, &normed, batch, length, &positions)?)?;
             let normed = rms_norm(&x, &block.feed_norm, eps)?;
-            let gate = normed.matmul(&block.gate.t()?)?.silu()?;
-            let inner = (gate * normed.matmul(&block.up.t()?)?)?;
-            x = (x + inner.matmul(&block.down.t()?)?)?;
+            let inner = (block.gate.apply(&normed)?.silu()? * block.up.apply(&normed)?)?;
+            x = (x + block.down.apply(&inner)?)?;
         }
         rms_norm(&x, &self.norm, eps)
     }
@@ -141,8 +164,8 @@ impl Llama {
     ) -> Result<Tensor> {
         let (width, kv) = (self.config.head_dim, self.config.num_key_value_heads);
         let group = self.config.num_attention_heads / kv;
-        let heads = |weight: &Tensor, n: usize| {
-            x.matmul(&weight.t()?)?
+        let heads = |part: &Linear, n: usize| {
+            part.apply(x)?
                 .reshape((batch, length, n, width))?
                 .transpose(1, 2)?
                 .contiguous()
@@ -158,11 +181,11 @@ impl Llama {
                 .matmul(&key.transpose(2, 3)?)?
                 .reshape((batch, kv * group, length, length))?;
         let share = causal_softmax(&scores)?.reshape((batch, kv, group * length, length))?;
-        share
+        let mixed = share
             .matmul(&value)?
             .reshape((batch, kv * group, length, width))?
             .transpose(1, 2)?
-            .reshape((batch * length, kv * group * width))?
-            .matmul(&block.output.t()?)
+            .reshape((batch * length, kv * group * width))?;
+        block.output.apply(&mixed)
     }
 }

@@ -1,6 +1,9 @@
 //! Config of the Llama family under the names that `transformers` uses.
 
-use super::{TensorSpec, check_size, refuse};
+use super::{
+    RopeScaling, TensorSpec, check_size, refuse,
+    rope::{RawRope, frequencies},
+};
 use crate::ModelError;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
@@ -30,6 +33,12 @@ pub struct LlamaConfig {
     pub rms_norm_eps: f64,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
+    /// How contexts longer than those of training stretch them.
+    pub rope_scaling: Option<RopeScaling>,
+    /// Whether the four matrices of attention have biases.
+    pub attention_bias: bool,
+    /// Whether the three matrices of the feed-forward part do.
+    pub mlp_bias: bool,
     /// Tokens.
     pub vocab_size: usize,
     /// Longest context the model was made for; does not shorten an evaluation.
@@ -59,8 +68,8 @@ struct Raw {
     #[serde(default = "default_eps")]
     rms_norm_eps: f64,
     rope_theta: Option<f64>,
-    rope_parameters: Option<RopeParameters>,
-    rope_scaling: Option<RopeParameters>,
+    rope_parameters: Option<RawRope>,
+    rope_scaling: Option<RawRope>,
     vocab_size: usize,
     max_position_embeddings: usize,
     #[serde(default)]
@@ -96,14 +105,6 @@ struct Raw {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RopeParameters {
-    rope_theta: Option<f64>,
-    #[serde(alias = "type")]
-    rope_type: Option<String>,
-}
-
-#[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
     One(u32),
@@ -129,6 +130,9 @@ struct Written {
     head_dim: usize,
     rms_norm_eps: f64,
     rope_theta: f64,
+    rope_scaling: Option<RopeScaling>,
+    attention_bias: bool,
+    mlp_bias: bool,
     vocab_size: usize,
     max_position_embeddings: usize,
     tie_word_embeddings: bool,
@@ -151,6 +155,9 @@ impl From<LlamaConfig> for Written {
             head_dim: c.head_dim,
             rms_norm_eps: c.rms_norm_eps,
             rope_theta: c.rope_theta,
+            rope_scaling: c.rope_scaling,
+            attention_bias: c.attention_bias,
+            mlp_bias: c.mlp_bias,
             vocab_size: c.vocab_size,
             max_position_embeddings: c.max_position_embeddings,
             tie_word_embeddings: c.tie_word_embeddings,
@@ -162,17 +169,8 @@ impl From<LlamaConfig> for Written {
 
 impl Raw {
     fn check_neutral(&self) -> Result<(), ModelError> {
-        let scaled = |rope: &Option<RopeParameters>| {
-            rope.as_ref()
-                .and_then(|r| r.rope_type.as_deref())
-                .is_some_and(|t| t != "default")
-        };
         let unsupported = if self.hidden_act.as_deref().is_some_and(|act| act != "silu") {
             "hidden_act other than silu"
-        } else if scaled(&self.rope_parameters) || scaled(&self.rope_scaling) {
-            "rope scaling"
-        } else if self.attention_bias || self.mlp_bias {
-            "biases"
         } else if self.quantization_config.is_some() {
             "quantization"
         } else {
@@ -181,6 +179,19 @@ impl Raw {
         Err(refuse(format!(
             "config.json: {unsupported} is not computed by this release"
         )))
+    }
+}
+
+impl Raw {
+    /// Newer configs say it in `rope_parameters`, older ones in `rope_scaling`.
+    fn scaling(&self) -> Result<Option<RopeScaling>, ModelError> {
+        let of = |rope: &Option<RawRope>| rope.as_ref().map_or(Ok(None), RawRope::scaling);
+        match (of(&self.rope_parameters)?, of(&self.rope_scaling)?) {
+            (Some(one), Some(other)) if one != other => Err(refuse(
+                "config.json: rope_parameters and rope_scaling differ",
+            )),
+            (one, other) => Ok(one.or(other)),
+        }
     }
 }
 
@@ -196,6 +207,7 @@ impl LlamaConfig {
                 "config.json: hidden_size is no multiple of num_attention_heads",
             ));
         }
+        let rope_scaling = raw.scaling()?;
         let in_rope = raw.rope_parameters.and_then(|rope| rope.rope_theta);
         let config = Self {
             hidden_size: raw.hidden_size,
@@ -206,6 +218,9 @@ impl LlamaConfig {
             head_dim: raw.head_dim.unwrap_or(raw.hidden_size / heads),
             rms_norm_eps: raw.rms_norm_eps,
             rope_theta: in_rope.or(raw.rope_theta).unwrap_or(10_000.0),
+            rope_scaling,
+            attention_bias: raw.attention_bias,
+            mlp_bias: raw.mlp_bias,
             vocab_size: raw.vocab_size,
             max_position_embeddings: raw.max_position_embeddings,
             tie_word_embeddings: raw.tie_word_embeddings,
@@ -270,6 +285,11 @@ impl LlamaConfig {
         }
     }
 
+    /// Rotary frequencies of a head, in radians per position.
+    pub(crate) fn frequencies(&self) -> Vec<f32> {
+        frequencies(self.head_dim, self.rope_theta, self.rope_scaling)
+    }
+
     pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
         let width = self.hidden_size;
         let query = self.num_attention_heads * self.head_dim;
@@ -280,18 +300,23 @@ impl LlamaConfig {
             vec![self.vocab_size, width],
         )];
         for layer in 0..self.num_hidden_layers {
-            let mut add = |name: &str, shape: Vec<usize>| {
-                specs.push((format!("model.layers.{layer}.{name}.weight"), shape));
+            for norm in ["input_layernorm", "post_attention_layernorm"] {
+                specs.push((format!("model.layers.{layer}.{norm}.weight"), vec![width]));
+            }
+            let mut add = |name: &str, out: usize, width: usize, has_bias: bool| {
+                let name = format!("model.layers.{layer}.{name}");
+                specs.push((format!("{name}.weight"), vec![out, width]));
+                if has_bias {
+                    specs.push((format!("{name}.bias"), vec![out]));
+                }
             };
-            add("input_layernorm", vec![width]);
-            add("self_attn.q_proj", vec![query, width]);
-            add("self_attn.k_proj", vec![key, width]);
-            add("self_attn.v_proj", vec![key, width]);
-            add("self_attn.o_proj", vec![width, query]);
-            add("post_attention_layernorm", vec![width]);
-            add("mlp.gate_proj", vec![inner, width]);
-            add("mlp.up_proj", vec![inner, width]);
-            add("mlp.down_proj", vec![width, inner]);
+            add("self_attn.q_proj", query, width, self.attention_bias);
+            add("self_attn.k_proj", key, width, self.attention_bias);
+            add("self_attn.v_proj", key, width, self.attention_bias);
+            add("self_attn.o_proj", width, query, self.attention_bias);
+            add("mlp.gate_proj", inner, width, self.mlp_bias);
+            add("mlp.up_proj", inner, width, self.mlp_bias);
+            add("mlp.down_proj", width, inner, self.mlp_bias);
         }
         specs.push(("model.norm.weight".into(), vec![width]));
         if !self.tie_word_embeddings {
@@ -303,7 +328,7 @@ impl LlamaConfig {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Fault, ModelConfig};
+    use crate::{Fault, ModelConfig, RopeScaling};
 
     fn json(extra: &str) -> String {
         format!(
@@ -322,10 +347,43 @@ mod tests {
         };
         assert_eq!((llama.head_dim, llama.start_token().unwrap()), (4, 3));
         assert_eq!(config.tensors().unwrap().len(), 1 + 2 * 9 + 2);
-        assert_eq!(
-            ModelConfig::parse(&config.to_json().unwrap()).unwrap(),
-            config
-        );
+        let written = |config: &ModelConfig| ModelConfig::parse(&config.to_json().unwrap());
+        assert_eq!(written(&config).unwrap(), config);
+        let more = r#","eos_token_id":3,"attention_bias":true,"mlp_bias":true,"rope_scaling":
+            {"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
+            "original_max_position_embeddings":8192}"#;
+        let config = ModelConfig::parse(json(more).as_bytes()).unwrap();
+        assert_eq!(config.tensors().unwrap().len(), 1 + 2 * (9 + 7) + 2);
+        assert_eq!(written(&config).unwrap(), config);
+    }
+
+    #[test]
+    fn rope_should_be_read_from_both_places_it_is_written_in() {
+        let scaling = |extra: &str| {
+            let json = json(&format!(r#","eos_token_id":3{extra}"#));
+            ModelConfig::parse(json.as_bytes()).map(|config| match config {
+                ModelConfig::Llama(llama) => llama.rope_scaling,
+                other => panic!("{other:?}"),
+            })
+        };
+        let linear = Some(RopeScaling::Linear { factor: 2.0 });
+        let two = r#"{"rope_type":"linear","factor":2.0}"#;
+        for extra in [
+            r#","rope_scaling":{"type":"linear","factor":2.0}"#.to_string(),
+            format!(r#","rope_parameters":{two}"#),
+            format!(r#","rope_parameters":{two},"rope_scaling":{two}"#),
+        ] {
+            assert_eq!(scaling(&extra).unwrap(), linear, "{extra}");
+        }
+        for extra in [
+            r#","rope_scaling":null"#,
+            r#","rope_scaling":{"type":"default"}"#,
+        ] {
+            assert_eq!(scaling(extra).unwrap(), None, "{extra}");
+        }
+        let four = two.replace("2.0", "4.0");
+        let both = format!(r#","rope_parameters":{two},"rope_scaling":{four}"#);
+        assert!(scaling(&both).is_err());
     }
 
     #[test]
@@ -336,7 +394,11 @@ mod tests {
             r#","bos_token_id":0,"hidden_act":"gelu""#,
             r#","bos_token_id":0,"rope_scaling":{"rope_type":"llama3","factor":8.0}"#,
             r#","bos_token_id":0,"rope_scaling":{"type":"linear"}"#,
-            r#","bos_token_id":0,"attention_bias":true"#,
+            r#","bos_token_id":0,"rope_scaling":{"type":"linear","factor":0.0}"#,
+            r#","bos_token_id":0,"rope_scaling":{"type":"yarn","factor":2.0}"#,
+            r#","bos_token_id":0,"rope_scaling":{"rope_type":"llama3","factor":8.0,
+                "low_freq_factor":4.0,"high_freq_factor":4.0,
+                "original_max_position_embeddings":8192}"#,
             r#","bos_token_id":0,"sliding_window":7"#,
             r#","bos_token_id":0,"head_dim":3"#,
             r#","bos_token_id":0,"vocab_size":64"#,

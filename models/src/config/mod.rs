@@ -2,9 +2,11 @@
 
 mod classifier;
 mod llama;
+mod rope;
 
 pub use classifier::{Classifier, ClassifierKind, Layer};
 pub use llama::LlamaConfig;
+pub use rope::RopeScaling;
 
 use crate::{Architecture, Fault, ModelError};
 use serde::Deserialize;
