@@ -9,7 +9,7 @@ use arena_primitives::{FINALIZED_KEY, Publication, traits::Publishing};
 use core::cell::RefCell;
 use frame_support::traits::{Hooks, UnfilteredDispatchable};
 use sp_core::offchain::{
-    OffchainDbExt, OffchainWorkerExt, TransactionPoolExt,
+    Externalities, OffchainDbExt, OffchainWorkerExt, TransactionPoolExt,
     testing::{PendingRequest, TestOffchainExt, TestTransactionPoolExt},
 };
 use sp_keystore::{Keystore, KeystoreExt, testing::MemoryKeystore};
@@ -31,20 +31,29 @@ fn request(method: &str, path: String, body: Vec<u8>, response: Vec<u8>) -> Pend
 fn worker(test: impl FnOnce(&TestOffchainExt, &mut dyn FnMut() -> Vec<RuntimeCall>)) {
     let (offchain, _) = TestOffchainExt::new();
     let network = offchain.clone();
+    worker_over(offchain, |sent| test(&network, sent));
+}
+
+/// The same over another network.
+pub(super) fn worker_over(
+    network: impl Externalities + 'static,
+    test: impl FnOnce(&mut dyn FnMut() -> Vec<RuntimeCall>),
+) {
+    let (offchain, _) = TestOffchainExt::new();
     let (pool, pooled) = TestTransactionPoolExt::new();
     let keystore = MemoryKeystore::new();
     let public = keystore
         .sr25519_generate_new(arena_primitives::service_key::KEY_TYPE, None)
         .unwrap();
     let mut ext = ext();
-    ext.register_extension(OffchainDbExt::new(offchain.clone()));
-    ext.register_extension(OffchainWorkerExt::new(offchain));
+    ext.register_extension(OffchainDbExt::new(offchain));
+    ext.register_extension(OffchainWorkerExt::new(network));
     ext.register_extension(TransactionPoolExt::new(pool));
     ext.register_extension(KeystoreExt::new(keystore));
     run_in(ext, || {
         let key = arena_primitives::AccountId::new(public.0);
         with(|n| n.keys.insert(key, account(21)));
-        test(&network, &mut || {
+        test(&mut || {
             let calls = core::mem::take(&mut pooled.write().transactions);
             calls
                 .iter()
@@ -54,7 +63,7 @@ fn worker(test: impl FnOnce(&TestOffchainExt, &mut dyn FnMut() -> Vec<RuntimeCal
     });
 }
 
-fn set_executor() {
+pub(super) fn set_executor() {
     StorageValueRef::persistent(EXECUTOR_KEY).set(&Executor {
         url: b"http://127.0.0.1:9/".to_vec(),
         token: b"secret".to_vec(),
@@ -73,7 +82,7 @@ fn answer(network: &TestOffchainExt, status: JobStatus) {
 }
 
 /// The only commitment in what was sent.
-fn committed(calls: &[RuntimeCall]) -> H256 {
+pub(super) fn committed(calls: &[RuntimeCall]) -> H256 {
     match calls {
         [
             RuntimeCall::Scoring(Call::commit_scores {

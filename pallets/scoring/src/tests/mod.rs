@@ -35,6 +35,7 @@ mod pages;
 mod random;
 mod sealed;
 mod settle;
+mod silent;
 
 const NONCE: H256 = H256::repeat_byte(7);
 const ROOT: H256 = H256::repeat_byte(8);
