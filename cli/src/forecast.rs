@@ -94,11 +94,8 @@ fn largest_draw(spec: &TaskSpec, clock: &TimeParameters, rate: &Rate, share: Per
     let count = |minutes: u32| blocks(minutes, clock.blocks_per_day);
     let first = count(spec.round_minutes).saturating_add(clock.windows.total());
     let last = count(spec.final_days.saturating_mul(MINUTES_PER_DAY));
-    let tasks = rate
-        .per_day
-        .saturating_sub(rate.network_share.mul_floor(rate.per_day));
     let day = count(MINUTES_PER_DAY).into();
-    share.mul_ceil(mul_div(tasks, first.max(last).into(), day).unwrap_or(0))
+    share.mul_ceil(mul_div(rate.tasks_per_day(), first.max(last).into(), day).unwrap_or(0))
 }
 
 #[cfg(test)]

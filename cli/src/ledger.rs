@@ -3,7 +3,7 @@
 use crate::{
     amount::Amount,
     chain::{At, api, fetch, id, keys, last_account, rows},
-    payouts::Place,
+    told::Place,
     views::Seat,
 };
 use anyhow::{Context, Result};
@@ -181,6 +181,18 @@ pub(crate) struct Rate {
     pub(crate) per_day: Balance,
     /// Authors' part of it.
     pub(crate) network_share: Perbill,
+}
+
+impl Rate {
+    /// Authors' part of a day, rounded down.
+    pub(crate) fn authors_per_day(&self) -> Balance {
+        self.network_share.mul_floor(self.per_day)
+    }
+
+    /// Tasks' part of a day: the rest.
+    pub(crate) fn tasks_per_day(&self) -> Balance {
+        self.per_day.saturating_sub(self.authors_per_day())
+    }
 }
 
 /// How much is minted.

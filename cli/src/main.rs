@@ -30,6 +30,7 @@ mod status;
 mod submit;
 mod tasks;
 mod template;
+mod told;
 mod train;
 mod tx;
 mod verify;

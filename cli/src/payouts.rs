@@ -1,11 +1,11 @@
-//! What was booked and claimed, as the chain's events tell it, against what [`crate::split`]
-//! computes.
+//! What was booked and claimed, as [`crate::told`] read it, against what [`crate::split`] computes.
 
 use crate::{
-    blocks::{self, AT_ONCE},
-    chain::{self, Chain, api, decode, fetch, id},
+    blocks::AT_ONCE,
+    chain::{self, Chain, api, fetch, id},
     ledger::{self, Books},
     split::{Delegation, Earned, Free, Moment, Parts},
+    told::{Place, Told},
     verify::Comparison,
     views,
 };
@@ -15,16 +15,12 @@ use arena_primitives::{
     AccountId, Balance, BlockNumber, Role, Round, StakeSnapshot, TaskId, Venue,
     time::{MINUTES_PER_DAY, blocks},
 };
-use codec::Decode;
 use futures::{StreamExt, TryStreamExt, stream};
 use sp_runtime::Perbill;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For how many rounds after its own a validator's pay is locked (protocol: challenges).
 const LOCKED_ROUNDS: Round = 2;
-
-/// A position.
-pub(crate) type Place = (Venue, AccountId);
 
 /// What a position is due for one round.
 #[derive(Clone, Debug)]
@@ -41,109 +37,6 @@ pub(crate) struct Pay {
     pub(crate) commission: Perbill,
     /// All of the position's.
     pub(crate) amount: Balance,
-}
-
-/// One event about money.
-enum Event {
-    Drawn(TaskId, Balance, Balance),
-    Earned(Place, Round, Parts),
-    Forfeited(Place, Balance),
-    OperatorPaid(Place, Balance),
-    DelegatorPaid(Place, AccountId, Balance),
-    Moved(Place, AccountId),
-}
-
-/// What the chain says that it did, by block.
-#[derive(Default)]
-pub(crate) struct Told {
-    earned: BTreeMap<(Place, Round), Vec<(BlockNumber, Parts)>>,
-    forfeited: BTreeMap<Place, Vec<(BlockNumber, Balance)>>,
-    operators: BTreeMap<(Place, BlockNumber), Balance>,
-    delegators: BTreeMap<(BlockNumber, Place, AccountId), Balance>,
-    /// Delegations that came or left.
-    moved: BTreeSet<(BlockNumber, Place, AccountId)>,
-    /// For the rounds of each task: minted, and from its bounty.
-    drawn: BTreeMap<TaskId, (Balance, Balance)>,
-}
-
-/// All events about money up to block `last`.
-pub(crate) async fn told(chain: &Chain, last: BlockNumber) -> Result<Told> {
-    let mut told = Told::default();
-    for (block, event) in blocks::events(chain, 0..=last, event).await? {
-        told.add(block, event);
-    }
-    Ok(told)
-}
-
-/// Reads the fields as this release encodes them.
-fn event(event: &blocks::Event<'_>) -> Result<Option<Event>> {
-    let fields = event.field_bytes();
-    Ok(Some(match (event.pallet_name(), event.event_name()) {
-        ("ArenaRewards", "Drawn") => {
-            let (task, minted, bounty) = decode(fields)?;
-            Event::Drawn(task, minted, bounty)
-        }
-        ("ArenaRewards", "Earned") => {
-            let (venue, round, operator, to_operator, to_delegators) = decode(fields)?;
-            let parts = Parts {
-                operator: to_operator,
-                delegators: to_delegators,
-                dust: 0,
-            };
-            Event::Earned((venue, operator), round, parts)
-        }
-        ("ArenaRewards", "Forfeited") => {
-            let (task, operator, burned) = decode(fields)?;
-            Event::Forfeited((Venue::Task(task), operator), burned)
-        }
-        ("ArenaRewards", "Claimed") => {
-            let (venue, operator, amount) = decode(fields)?;
-            Event::OperatorPaid((venue, operator), amount)
-        }
-        ("ArenaDelegation", "Claimed") => {
-            let (venue, operator, who, amount) = decode(fields)?;
-            Event::DelegatorPaid((venue, operator), who, amount)
-        }
-        ("ArenaDelegation", "Delegated" | "Undelegated") => {
-            let mut start = fields;
-            let (venue, operator, who) = Decode::decode(&mut start)?;
-            Event::Moved((venue, operator), who)
-        }
-        _ => return Ok(None),
-    }))
-}
-
-impl Told {
-    fn add(&mut self, block: BlockNumber, event: Event) {
-        match event {
-            Event::Drawn(task, minted, bounty) => {
-                let sums = self.drawn.entry(task).or_default();
-                sums.0 = sums.0.saturating_add(minted);
-                sums.1 = sums.1.saturating_add(bounty);
-            }
-            Event::Earned(place, round, parts) => {
-                let found = self.earned.entry((place, round)).or_default();
-                found.push((block, parts));
-            }
-            Event::Forfeited(place, burned) => {
-                self.forfeited
-                    .entry(place)
-                    .or_default()
-                    .push((block, burned));
-            }
-            Event::OperatorPaid(place, amount) => {
-                let sum = self.operators.entry((place, block)).or_default();
-                *sum = sum.saturating_add(amount);
-            }
-            Event::DelegatorPaid(place, who, amount) => {
-                let sum = self.delegators.entry((block, place, who)).or_default();
-                *sum = sum.saturating_add(amount);
-            }
-            Event::Moved(place, who) => {
-                self.moved.insert((block, place, who));
-            }
-        }
-    }
 }
 
 /// What all positions earned, computed again.
@@ -192,8 +85,7 @@ impl Ledger {
                 .map_or(result.settled_at, |(block, _)| *block);
             self.due.insert((place, pay.round));
             let parts = self.pay(venue, block, &pay)?;
-            let sum = parts.operator.saturating_add(parts.delegators);
-            self.rewards = self.rewards.saturating_add(sum);
+            self.rewards = self.rewards.saturating_add(parts.owed());
             let booked: Vec<Parts> = booked.into_iter().flatten().map(|b| b.1).collect();
             compare_parts(comparison, &pay.operator, &booked, parts);
         }
@@ -231,14 +123,12 @@ impl Ledger {
                 continue;
             };
             let parts = self.pay(Venue::Network, block, &pay)?;
-            let sum = parts.operator.saturating_add(parts.delegators);
-            self.authors = self.authors.saturating_add(sum);
+            self.authors = self.authors.saturating_add(parts.owed());
             self.minted = self.minted.saturating_add(pay.amount);
             let place = (Venue::Network, pay.operator);
-            let stored = Parts { dust: 0, ..parts };
             due.entry((place, pay.round))
                 .or_default()
-                .push((block, stored));
+                .push((block, parts.told()));
         }
         let network = told
             .earned
@@ -434,6 +324,7 @@ impl Ledger {
         block: BlockNumber,
     ) -> Result<(Moment, Free)> {
         let at = chain.best_at_number(block).await?;
+        let released = ledger::is_released(&at, place.0).await?;
         let (settled, ended) = match place.0 {
             Venue::Network => (ledger::session(&at).await?.checked_sub(1), false),
             Venue::Task(task) => {
@@ -442,14 +333,13 @@ impl Ledger {
                     .filter(|(_, at)| *at <= block)
                     .map(|(round, _)| *round);
                 let settling = ledger::settling(&at).await?;
-                let over = ledger::is_released(&at, place.0).await?
-                    && settling.is_none_or(|(of, _)| of != task);
+                let over = released && settling.is_none_or(|(of, _)| of != task);
                 (settled.max(), over)
             }
         };
         let free = if ledger::is_forfeited(&at, place).await? {
             Free::Nothing
-        } else if place.0 == Venue::Network || ledger::is_released(&at, place.0).await? {
+        } else if place.0 == Venue::Network || released {
             Free::All
         } else if role == Role::Validator {
             Free::UpTo(settled.and_then(|settled| settled.checked_sub(LOCKED_ROUNDS)))
@@ -471,14 +361,10 @@ fn compare_parts(
     booked: &[Parts],
     computed: Parts,
 ) {
-    let stored = Parts {
-        dust: 0,
-        ..computed
-    };
     comparison.equal(
         || format!("split between {operator} and its delegators"),
         booked,
-        &[stored][..],
+        &[computed.told()][..],
     );
 }
 
@@ -520,21 +406,20 @@ async fn author_pay(chain: &Chain, block: BlockNumber) -> Result<Option<Pay>> {
     let rate = ledger::rate(&at).await?;
     let time = chain::time(&at).await?;
     let day = blocks(MINUTES_PER_DAY, time.blocks_per_day);
-    let authors_per_day = rate.network_share.mul_floor(rate.per_day);
     Ok(Some(Pay {
         round: session,
         operator: author.clone(),
         role: position.role,
         stake,
         commission: position.commission_at(block),
-        amount: mul_div(authors_per_day, 1, day.into()).unwrap_or(0),
+        amount: mul_div(rate.authors_per_day(), 1, day.into()).unwrap_or(0),
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::amount::Amount;
+    use crate::{amount::Amount, told::Event};
 
     const STAKE: StakeSnapshot = StakeSnapshot {
         own: 100,

@@ -21,6 +21,18 @@ pub(crate) struct Parts {
     pub(crate) dust: Balance,
 }
 
+impl Parts {
+    /// What is owed of it.
+    pub(crate) fn owed(&self) -> Balance {
+        self.operator.saturating_add(self.delegators)
+    }
+
+    /// What the chain tells of it: not the dust.
+    pub(crate) fn told(self) -> Self {
+        Parts { dust: 0, ..self }
+    }
+}
+
 /// What a position has earned.
 #[derive(Debug, Default)]
 pub(crate) struct Earned {

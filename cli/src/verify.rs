@@ -4,8 +4,8 @@ use crate::{
     chain::{self, At, Chain, api, fetch, id, number, result, task},
     ledger, out,
     out::Out,
-    payouts::{self, Ledger, Pay},
-    tasks, views,
+    payouts::{Ledger, Pay},
+    tasks, told, views,
 };
 use anyhow::{Context, Result, anyhow, ensure};
 use arena_math::{
@@ -116,7 +116,7 @@ pub(crate) async fn verify(out: Out, chain: &Chain, ids: &[TaskId]) -> Result<()
         .map(|task| task.id)
         .collect();
     let ids: BTreeSet<TaskId> = ids.iter().copied().collect();
-    let told = payouts::told(chain, last).await?;
+    let told = told::told(chain, last).await?;
     let mut ledger = Ledger::default();
     let mut rounds = Vec::new();
     for id in &ids {
