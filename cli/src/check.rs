@@ -135,6 +135,8 @@ fn evaluate(spec: &TaskSpec, model: &Path, data: &Path, own_data: bool) -> Resul
         seed: [0; 32],
         context: limits.context,
         batch_tokens: BATCH_TOKENS,
+        profile: arena_models::Profile::F32,
+        base: None,
         limits,
     };
     let mut shown = Shown {

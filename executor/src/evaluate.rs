@@ -134,11 +134,13 @@ pub(crate) fn evaluate(args: &Evaluate) -> Result<()> {
     let options = EvalOptions {
         metric: args
             .metric
-            .map_or(scoring::usual_metric(model.architecture), Metric::from),
+            .map_or(model.architecture.metric(), Metric::from),
         samples: usize::try_from(args.samples)?,
         seed: args.seed.0,
         context: usize::try_from(args.context)?,
         batch_tokens: usize::try_from(args.batch_tokens)?,
+        profile: arena_models::Profile::F32,
+        base: None,
         limits,
     };
     let mut shown = Shown::new();

@@ -53,14 +53,6 @@ pub(crate) fn metric(wire: job::Metric) -> Metric {
     }
 }
 
-/// What a family is measured by where nobody says.
-pub(crate) fn usual_metric(architecture: arena_models::Architecture) -> Metric {
-    match architecture {
-        arena_models::Architecture::Mlp | arena_models::Architecture::Cnn => Metric::Accuracy,
-        arena_models::Architecture::Llama => Metric::BitsPerByte,
-    }
-}
-
 fn size(wire: u32) -> usize {
     usize::try_from(wire).unwrap_or(usize::MAX)
 }
@@ -89,6 +81,8 @@ pub(crate) fn options(evaluate: &job::Evaluate) -> EvalOptions {
         seed: evaluate.data.seed,
         context: size(evaluate.limits.context),
         batch_tokens: size(BATCH_TOKENS),
+        profile: arena_models::Profile::F32,
+        base: None,
         limits: limits(&evaluate.limits),
     }
 }

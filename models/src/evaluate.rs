@@ -12,7 +12,7 @@ use crate::{
     weights::Weights,
 };
 use codec::{Decode, Encode};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bits per byte charged for a sample that the tokenizer doesn't give back; see
 /// [`SampleLoss`].
@@ -27,6 +27,28 @@ pub enum Metric {
     Accuracy,
     /// Bits per byte of the target text, in billionths.
     BitsPerByte,
+}
+
+/// How numbers are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// Fixed order of every sum, no instruction that some machine lacks: the same bits anywhere.
+    ExactCpuF32,
+    /// The fastest kernels of the machine, in f32.
+    #[default]
+    F32,
+    /// Weights rounded to bf16.
+    Bf16,
+}
+
+impl std::fmt::Display for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ExactCpuF32 => "exact-cpu-f32",
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
+    }
 }
 
 /// How to evaluate.
@@ -44,6 +66,10 @@ pub struct EvalOptions {
     /// Most padded tokens (classifiers: samples) of one forward pass; changes the score by no
     /// more than rounding in f32.
     pub batch_tokens: usize,
+    /// How numbers are computed.
+    pub profile: Profile,
+    /// Directory of the model that an adapter belongs to; `None` takes whole models only.
+    pub base: Option<PathBuf>,
     /// What the task allows.
     pub limits: Limits,
 }

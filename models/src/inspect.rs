@@ -58,7 +58,7 @@ pub(crate) fn check(dir: &Path, limits: &Limits) -> Result<Checked, ModelError> 
     limits.check_size(info.parameters, info.bytes)?;
     let shards = headers(dir)?;
     check_tensors(&config, &shards)?;
-    if info.architecture == Architecture::Llama {
+    if info.architecture.reads_text() {
         read_tokenizer(dir, limits)?;
     }
     Ok(Checked {

@@ -24,7 +24,7 @@ pub use config::{
 };
 pub use draw::draw;
 pub use evaluate::{
-    EvalOptions, Evaluation, Metric, SampleLoss, Sink, WORST_BITS_PER_BYTE, evaluate,
+    EvalOptions, Evaluation, Metric, Profile, SampleLoss, Sink, WORST_BITS_PER_BYTE, evaluate,
 };
 pub use fault::{Fault, ModelError};
 pub use inspect::{ModelInfo, inspect};

@@ -1,6 +1,6 @@
 //! What a task allows of a model.
 
-use crate::{Fault, ModelError};
+use crate::{Fault, Metric, ModelError};
 use std::fmt;
 
 /// Model families.
@@ -12,6 +12,59 @@ pub enum Architecture {
     Cnn,
     /// `model_type` `llama`.
     Llama,
+    /// `model_type` `mistral`.
+    Mistral,
+    /// `model_type` `qwen2`.
+    Qwen2,
+    /// `model_type` `qwen3`.
+    Qwen3,
+    /// `model_type` `phi3`.
+    Phi3,
+    /// `model_type` `gemma2`.
+    Gemma2,
+    /// `model_type` `gemma3_text`.
+    Gemma3,
+    /// `model_type` `gpt2`.
+    Gpt2,
+    /// `model_type` `bert`, for the classification of texts.
+    Bert,
+}
+
+impl Architecture {
+    /// Every family.
+    pub const ALL: [Self; 11] = [
+        Self::Mlp,
+        Self::Cnn,
+        Self::Llama,
+        Self::Mistral,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Phi3,
+        Self::Gemma2,
+        Self::Gemma3,
+        Self::Gpt2,
+        Self::Bert,
+    ];
+
+    /// What a model of the family is measured by.
+    pub fn metric(self) -> Metric {
+        match self {
+            Self::Mlp | Self::Cnn | Self::Bert => Metric::Accuracy,
+            Self::Llama
+            | Self::Mistral
+            | Self::Qwen2
+            | Self::Qwen3
+            | Self::Phi3
+            | Self::Gemma2
+            | Self::Gemma3
+            | Self::Gpt2 => Metric::BitsPerByte,
+        }
+    }
+
+    /// Whether a model of the family reads text, and so has a tokenizer.
+    pub fn reads_text(self) -> bool {
+        !matches!(self, Self::Mlp | Self::Cnn)
+    }
 }
 
 impl fmt::Display for Architecture {
@@ -20,6 +73,14 @@ impl fmt::Display for Architecture {
             Self::Mlp => "arena_mlp",
             Self::Cnn => "arena_cnn",
             Self::Llama => "llama",
+            Self::Mistral => "mistral",
+            Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+            Self::Phi3 => "phi3",
+            Self::Gemma2 => "gemma2",
+            Self::Gemma3 => "gemma3_text",
+            Self::Gpt2 => "gpt2",
+            Self::Bert => "bert",
         })
     }
 }
@@ -44,7 +105,7 @@ impl Limits {
     /// No restriction; what a local run has.
     pub fn unlimited() -> Self {
         Self {
-            architectures: vec![Architecture::Mlp, Architecture::Cnn, Architecture::Llama],
+            architectures: Architecture::ALL.to_vec(),
             max_parameters: u64::MAX,
             max_bytes: u64::MAX,
             context: 0,

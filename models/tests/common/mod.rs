@@ -1,7 +1,7 @@
 //! Models and data made by hand.
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
-use arena_models::{EvalOptions, Limits, Metric};
+use arena_models::{EvalOptions, Limits, Metric, Profile};
 use safetensors::{Dtype, tensor::TensorView};
 use std::{collections::BTreeMap, fs, path::Path};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -170,6 +170,8 @@ pub(crate) fn options(metric: Metric) -> EvalOptions {
         seed: [3; 32],
         context: 64,
         batch_tokens: 256,
+        profile: Profile::F32,
+        base: None,
         limits: Limits::unlimited(),
     }
 }
