@@ -124,7 +124,7 @@ fn evaluate(spec: &TaskSpec, model: &Path, data: &Path, own_data: bool) -> Resul
         return Err(bad_input(format!("{} is not a file", data.display())));
     }
     let limits = limits(&spec.model);
-    let info = arena_models::inspect(model, &limits).map_err(refused)?;
+    let info = arena_models::inspect(model, None, &limits).map_err(refused)?;
     let metric = match spec.metric {
         Metric::Accuracy => arena_models::Metric::Accuracy,
         Metric::BitsPerByte => arena_models::Metric::BitsPerByte,

@@ -130,7 +130,7 @@ pub(crate) fn evaluate(args: &Evaluate) -> Result<()> {
     );
     ensure!(args.data.is_file(), "{} is not a file", args.data.display());
     let limits = Limits::unlimited();
-    let model = arena_models::inspect(&args.model, &limits).map_err(refusal)?;
+    let model = arena_models::inspect(&args.model, None, &limits).map_err(refusal)?;
     let options = EvalOptions {
         metric: args
             .metric
@@ -278,7 +278,7 @@ fn write_manifest(dir: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Says what a model is.
 pub(crate) fn inspect(args: &Inspect) -> Result<()> {
-    let model = arena_models::inspect(&args.dir, &Limits::unlimited()).map_err(refusal)?;
+    let model = arena_models::inspect(&args.dir, None, &Limits::unlimited()).map_err(refusal)?;
     println!("architecture  {}", model.architecture);
     println!("parameters    {}", model.parameters);
     println!("bytes         {}", model.bytes);

@@ -118,7 +118,7 @@ impl Fetcher {
             self.file(file, &mirrors, &dir)?;
         }
         if judged.is_err() {
-            arena_models::inspect(&dir, &scoring::limits(limits))
+            arena_models::inspect(&dir, None, &scoring::limits(limits))
                 .map_err(|error| scoring::fault(&error))?;
         }
         Ok(dir)
@@ -176,7 +176,7 @@ impl Fetcher {
         let mut reasons = Vec::new();
         for mirror in mirrors {
             match self.probe(late, mirror, dir) {
-                Ok(()) => match arena_models::inspect(dir, &scoring::limits(limits)) {
+                Ok(()) => match arena_models::inspect(dir, None, &scoring::limits(limits)) {
                     Ok(_) => return Ok(()),
                     // Another mirror may serve the true header.
                     Err(error) => verdict = Some(scoring::fault(&error)),

@@ -27,6 +27,7 @@ pub(crate) fn fault(error: &ModelError) -> Fault {
         F::NonFinite => miner(MinerFault::NonFinite, why),
         F::Weights => miner(MinerFault::Weights, why),
         F::Data => infra(InfraFault::Download, format_args!("evaluation data: {why}")),
+        F::Unstable => infra(InfraFault::Device, why),
         F::Memory => infra(InfraFault::Memory, why),
         F::Io => infra(InfraFault::Disk, why),
     }

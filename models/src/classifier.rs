@@ -5,34 +5,39 @@ use crate::{
     config::ClassifierKind,
     data::Rows,
     evaluate::{Collector, WORST_BITS_PER_BYTE},
-    fused,
+    kernels::{Activation, Kernels, Linear, activate, conv2d, mean, nll},
     weights::Weights,
 };
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, Tensor};
 
 /// A classifier with its weights.
 pub(crate) struct Network {
     config: Classifier,
-    /// Weight and bias of each layer that has them.
-    parameters: Vec<Option<(Tensor, Tensor)>>,
+    kernels: Kernels,
+    /// Of each layer that has a matrix.
+    parameters: Vec<Option<Linear>>,
 }
 
 impl Network {
-    pub(crate) fn new(config: &Classifier, weights: &Weights) -> Result<Self, ModelError> {
+    pub(crate) fn new(
+        config: &Classifier,
+        weights: &Weights,
+        kernels: Kernels,
+    ) -> Result<Self, ModelError> {
         let parameters = config
             .layers
             .iter()
             .enumerate()
             .map(|(i, layer)| match layer {
-                Layer::Linear { .. } | Layer::Conv2d { .. } => Ok(Some((
-                    weights.get(&format!("layers.{i}.weight"))?,
-                    weights.get(&format!("layers.{i}.bias"))?,
-                ))),
+                Layer::Linear { .. } | Layer::Conv2d { .. } => {
+                    Linear::load(weights, &format!("layers.{i}"), true).map(Some)
+                }
                 _ => Ok(None),
             })
             .collect::<Result<_, ModelError>>()?;
         Ok(Self {
             config: config.clone(),
+            kernels,
             parameters,
         })
     }
@@ -50,25 +55,19 @@ impl Network {
         };
         for (layer, parameters) in self.config.layers.iter().zip(&self.parameters) {
             x = match (*layer, parameters) {
-                (Layer::Linear { .. }, Some((weight, bias))) => {
-                    x.matmul(&weight.t()?)?.broadcast_add(bias)?
-                }
+                (Layer::Linear { .. }, Some(linear)) => linear.apply(self.kernels, &x)?,
                 (
                     Layer::Conv2d {
                         stride, padding, ..
                     },
-                    Some((weight, bias)),
-                ) => {
-                    let bias = bias.reshape((1, (), 1, 1))?;
-                    x.conv2d(weight, padding, stride, 1, 1)?
-                        .broadcast_add(&bias)?
-                }
+                    Some(linear),
+                ) => conv2d(self.kernels, &x, linear, stride, padding)?,
                 (Layer::MaxPool2d { kernel, stride }, _) => {
                     x.max_pool2d_with_stride(kernel, stride)?
                 }
-                (Layer::Relu {}, _) => x.relu()?,
-                (Layer::Gelu {}, _) => x.gelu()?,
-                (Layer::Tanh {}, _) => x.tanh()?,
+                (Layer::Relu {}, _) => activate(&x, Activation::Relu)?,
+                (Layer::Gelu {}, _) => activate(&x, Activation::GeluTanh)?,
+                (Layer::Tanh {}, _) => activate(&x, Activation::Tanh)?,
                 _ => x.flatten_from(1)?,
             };
         }
@@ -78,8 +77,7 @@ impl Network {
     /// Mean loss of a batch, for training.
     pub(crate) fn batch_loss(&self, rows: &Rows, batch: &[usize]) -> Result<Tensor, ModelError> {
         let (features, labels) = rows.batch(batch)?;
-        let labels = Tensor::from_vec(labels, batch.len(), &Device::Cpu)?;
-        Ok(fused::nll(&self.forward(&features)?, &labels)?.mean_all()?)
+        Ok(mean(&nll(&self.forward(&features)?, &labels)?)?)
     }
 }
 
@@ -113,11 +111,7 @@ pub(crate) fn losses(
             .iter()
             .map(|t| (*t).min(labels as u32 - 1))
             .collect();
-        let nll = fused::nll(
-            &logits,
-            &Tensor::from_vec(inside, targets.len(), &Device::Cpu)?,
-        )?;
-        let nll: Vec<f32> = nll.to_vec1()?;
+        let nll: Vec<f32> = nll(&logits, &inside)?.to_vec1()?;
         let best: Vec<u32> = logits.argmax(D::Minus1)?.to_vec1()?;
         for (i, position) in positions.iter().enumerate() {
             // A label that the model has no output for can't be right, whatever it says.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Class of a [`ModelError`].
 ///
-/// All but [`Fault::Data`], [`Fault::Memory`] and [`Fault::Io`] are the model's own and the
+/// All but [`Fault::Unstable`], [`Fault::Data`], [`Fault::Memory`] and [`Fault::Io`] are the model's own and the
 /// same on every honest machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -20,8 +20,11 @@ pub enum Fault {
     Tokenizer,
     /// More parameters or bytes than allowed.
     TooLarge,
-    /// A weight or a loss is not finite.
+    /// A weight is not finite, or a loss in the exact profile.
     NonFinite,
+    /// A loss is not finite in a profile that rounds as the machine does: another machine may
+    /// find a number; not the model's fault for certain.
+    Unstable,
     /// The weights file is malformed or not safetensors.
     Weights,
     /// The data are malformed; not the model's fault.
@@ -35,7 +38,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the model is to blame, so that every honest machine finds the same.
     pub fn is_models(self) -> bool {
-        !matches!(self, Self::Data | Self::Memory | Self::Io)
+        !matches!(self, Self::Unstable | Self::Data | Self::Memory | Self::Io)
     }
 }
 
@@ -49,6 +52,7 @@ impl fmt::Display for Fault {
             Self::Tokenizer => "tokenizer refused",
             Self::TooLarge => "model too large",
             Self::NonFinite => "value not finite",
+            Self::Unstable => "loss not finite on this machine",
             Self::Weights => "weights refused",
             Self::Data => "data malformed",
             Self::Memory => "out of memory",
@@ -89,6 +93,9 @@ impl ModelError {
 /// A kernel that refuses shapes checked before: the config describes no computable model.
 impl From<candle_core::Error> for ModelError {
     fn from(error: candle_core::Error) -> Self {
+        if crate::kernels::is_starved(&error) {
+            return Self::new(Fault::Memory, error.to_string());
+        }
         Self::new(
             Fault::Config,
             format!("the model can't be computed: {error}"),

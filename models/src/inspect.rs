@@ -4,6 +4,7 @@ use crate::{
     Architecture, Fault, Limits, ModelConfig, ModelError,
     config::MAX_CONFIG_BYTES,
     header::{self, Header, PICKLE},
+    lora::Adapter,
     manifest,
 };
 use serde::{Deserialize, de::IgnoredAny};
@@ -38,16 +39,47 @@ pub(crate) struct Checked {
     pub(crate) config: ModelConfig,
     /// Weight files with their headers; together they have exactly the config's tensors.
     pub(crate) shards: Vec<(PathBuf, Header)>,
+    /// What is added to the weights.
+    pub(crate) adapter: Option<Adapter>,
+    /// Directory of the tokenizer and its template: the base's, where there is one.
+    pub(crate) text: PathBuf,
 }
 
 /// Checks the model in `dir` against `limits` without reading a weight: no pickle, a config
 /// that describes a computable model, headers with exactly its tensors, sizes in bounds.
-pub fn inspect(dir: &Path, limits: &Limits) -> Result<ModelInfo, ModelError> {
-    check(dir, limits).map(|checked| checked.info)
+///
+/// A directory with `adapter_config.json` and no `config.json` is a LoRA adapter on the model in
+/// `base`; its bytes are its own, its parameters those of both.
+pub fn inspect(dir: &Path, base: Option<&Path>, limits: &Limits) -> Result<ModelInfo, ModelError> {
+    check(dir, base, limits).map(|checked| checked.info)
 }
 
-pub(crate) fn check(dir: &Path, limits: &Limits) -> Result<Checked, ModelError> {
+pub(crate) fn check(
+    dir: &Path,
+    base: Option<&Path>,
+    limits: &Limits,
+) -> Result<Checked, ModelError> {
     let bytes = scan(dir, 0)?;
+    if !Adapter::is_in(dir) {
+        return check_whole(dir, bytes, limits);
+    }
+    let Some(base) = base else {
+        return Err(ModelError::new(
+            Fault::Architecture,
+            "an adapter, and no base to apply it to; submit the whole model",
+        ));
+    };
+    // The base is the task's own, so that its bytes are not the trainer's.
+    let mut checked = check_whole(base, 0, limits)?;
+    let adapter = Adapter::check(dir, &checked.config)?;
+    checked.info.parameters = checked.info.parameters.saturating_add(adapter.parameters());
+    checked.info.bytes = bytes;
+    limits.check_size(checked.info.parameters, bytes)?;
+    checked.adapter = Some(adapter);
+    Ok(checked)
+}
+
+fn check_whole(dir: &Path, bytes: u64, limits: &Limits) -> Result<Checked, ModelError> {
     let config = ModelConfig::parse(&read_capped(dir, CONFIG, MAX_CONFIG_BYTES, Fault::Config)?)?;
     limits.check_architecture(config.architecture())?;
     let info = ModelInfo {
@@ -65,6 +97,8 @@ pub(crate) fn check(dir: &Path, limits: &Limits) -> Result<Checked, ModelError> 
         info,
         config,
         shards,
+        adapter: None,
+        text: dir.to_owned(),
     })
 }
 
@@ -81,7 +115,12 @@ pub(crate) fn read_tokenizer(dir: &Path, limits: &Limits) -> Result<Vec<u8>, Mod
 }
 
 /// Reads a small file whole; that it is absent or long is the model's fault.
-fn read_capped(dir: &Path, name: &str, most: u64, fault: Fault) -> Result<Vec<u8>, ModelError> {
+pub(crate) fn read_capped(
+    dir: &Path,
+    name: &str,
+    most: u64,
+    fault: Fault,
+) -> Result<Vec<u8>, ModelError> {
     let path = dir.join(name);
     match fs::metadata(&path) {
         Ok(meta) if !meta.is_file() => Err(ModelError::new(fault, format!("{name} is no file"))),
@@ -175,7 +214,10 @@ fn check_tensors(config: &ModelConfig, shards: &[(PathBuf, Header)]) -> Result<(
     let refuse = |detail: String| Err(ModelError::new(Fault::Config, detail));
     let mut implied: BTreeMap<String, Vec<usize>> = config.tensors()?.into_iter().collect();
     for (name, info) in shards.iter().flat_map(|(_, header)| &header.tensors) {
-        match implied.remove(name) {
+        let Some(listed) = config.listed_as(name) else {
+            continue;
+        };
+        match implied.remove(listed.as_ref()) {
             None => {
                 return refuse(format!(
                     "tensor {name:?} is not one that config.json implies"

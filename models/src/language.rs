@@ -1,142 +1,221 @@
 //! Losses of a language model on texts.
 
 use crate::{
-    LlamaConfig, ModelError, SampleLoss,
+    Fault, ModelConfig, ModelError, SampleLoss,
+    decoder::Decoder,
     evaluate::{Collector, WORST_BITS_PER_BYTE},
-    fused,
-    llama::Llama,
-    loss,
-    text::{Encoded, Encoder},
+    gpt2::Gpt2,
+    kernels::{Kernels, Linear, is_starved, mean, nll, nll_in_chunks},
+    text::{Encoded, Sequence},
+    weights::Weights,
 };
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Result as Computed, Tensor};
 
-/// Token sequences of one pass, padded on the right.
-pub(crate) struct Batch {
-    inputs: Tensor,
-    /// Rows of the flat hidden states that predict a target.
-    rows: Tensor,
-    targets: Tensor,
+/// A language model with its weights.
+pub(crate) struct LanguageModel {
+    kind: Kind,
+    kernels: Kernels,
+    device: Device,
 }
 
-impl Batch {
-    /// Each text is fed as `start` and all its tokens but the last, and predicts them all.
-    pub(crate) fn new(texts: &[&[u32]], start: u32) -> candle_core::Result<Self> {
-        let length = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        let (mut inputs, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, ids) in texts.iter().enumerate() {
-            inputs.push(start);
-            inputs.extend(ids.iter().take(ids.len().saturating_sub(1)));
-            inputs.resize((i + 1) * length, start);
-            rows.extend((0..ids.len()).map(|at| (i * length + at) as u32));
-            targets.extend_from_slice(ids);
-        }
-        let count = targets.len();
+enum Kind {
+    Decoder(Box<Decoder>),
+    Gpt2(Box<Gpt2>),
+}
+
+impl LanguageModel {
+    /// For sequences of at most `positions` tokens.
+    pub(crate) fn new(
+        config: &ModelConfig,
+        weights: &Weights,
+        kernels: Kernels,
+        positions: usize,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let kind = match config {
+            ModelConfig::Decoder(config) => {
+                let decoder = Decoder::new(config, weights, kernels, positions)?;
+                Kind::Decoder(Box::new(decoder))
+            }
+            ModelConfig::Gpt2(config) => Kind::Gpt2(Box::new(Gpt2::new(config, weights, kernels)?)),
+            other => {
+                return Err(ModelError::new(
+                    Fault::Architecture,
+                    format!("{} is no language model", other.architecture()),
+                ));
+            }
+        };
         Ok(Self {
-            inputs: Tensor::from_vec(inputs, (texts.len(), length), &Device::Cpu)?,
-            rows: Tensor::from_vec(rows, count, &Device::Cpu)?,
-            targets: Tensor::from_vec(targets, count, &Device::Cpu)?,
+            kind,
+            kernels,
+            device: device.clone(),
         })
     }
 
-    /// Hidden states of the rows that predict a target.
-    fn hidden(&self, model: &Llama) -> candle_core::Result<Tensor> {
-        let hidden = model.hidden(&self.inputs)?;
-        if hidden.dim(0)? == self.rows.dim(0)? {
-            return Ok(hidden);
+    /// Hidden states `[n, hidden]` of the rows that predict a target.
+    fn hidden(&self, batch: &Batch) -> Computed<Tensor> {
+        let tokens = Tensor::from_slice(&batch.inputs, batch.inputs.len(), &self.device)?;
+        let all = batch.rows.len() == batch.inputs.len();
+        let wanted = (!all)
+            .then(|| Tensor::from_slice(&batch.rows, batch.rows.len(), &self.device))
+            .transpose()?;
+        match &self.kind {
+            Kind::Decoder(model) => model.hidden(&tokens, &batch.lengths, wanted.as_ref()),
+            Kind::Gpt2(model) => model.hidden(&tokens, &batch.lengths, wanted.as_ref()),
         }
-        hidden.index_select(&self.rows, 0)
+    }
+
+    fn head(&self) -> &Linear {
+        match &self.kind {
+            Kind::Decoder(model) => model.head(),
+            Kind::Gpt2(model) => model.head(),
+        }
+    }
+
+    fn cap(&self) -> Option<f32> {
+        match &self.kind {
+            Kind::Decoder(model) => model.cap(),
+            Kind::Gpt2(_) => None,
+        }
+    }
+}
+
+/// Sequences of one pass, one after the other.
+pub(crate) struct Batch {
+    inputs: Vec<u32>,
+    lengths: Vec<usize>,
+    /// Rows that predict a target, ascending; all of them where there are as many as inputs.
+    rows: Vec<u32>,
+    targets: Vec<u32>,
+}
+
+impl Batch {
+    pub(crate) fn new<'a>(sequences: impl IntoIterator<Item = &'a Sequence>) -> Self {
+        let mut batch = Self {
+            inputs: Vec::new(),
+            lengths: Vec::new(),
+            rows: Vec::new(),
+            targets: Vec::new(),
+        };
+        for sequence in sequences {
+            let first = batch.inputs.len() as u32;
+            batch.inputs.extend_from_slice(&sequence.ids);
+            batch.lengths.push(sequence.ids.len());
+            for (row, target) in &sequence.targets {
+                batch.rows.push(first + row);
+                batch.targets.push(*target);
+            }
+        }
+        batch
     }
 
     /// Mean loss of all targets, for training.
-    pub(crate) fn mean_loss(&self, model: &Llama) -> Result<Tensor, ModelError> {
-        let logits = self.hidden(model)?.matmul(&model.head().t()?)?;
-        Ok(fused::nll(&logits, &self.targets)?.mean_all()?)
+    pub(crate) fn mean_loss(&self, model: &LanguageModel) -> Result<Tensor, ModelError> {
+        let logits = model.head().apply(model.kernels, &model.hidden(self)?)?;
+        Ok(mean(&nll(&logits, &self.targets)?)?)
     }
 
-    /// Loss of each target, text after text.
-    fn losses(&self, model: &Llama) -> candle_core::Result<Vec<f32>> {
-        loss::nll_in_chunks(&self.hidden(model)?, model.head(), &self.targets)
+    /// Loss of each target, sequence after sequence.
+    fn losses(&self, model: &LanguageModel) -> Computed<Vec<f32>> {
+        let hidden = model.hidden(self)?;
+        nll_in_chunks(
+            model.kernels,
+            &hidden,
+            model.head(),
+            model.cap(),
+            &self.targets,
+        )
     }
 }
 
-/// A drawn text with its tokens.
-struct Tokenized {
+/// A drawn sample with its tokens.
+struct Drawn {
     position: usize,
-    ids: Vec<u32>,
-    bytes: u32,
+    sequence: Sequence,
 }
 
-/// Losses of the drawn texts.
+/// Losses of the drawn samples: `encode` gives those of an index.
 pub(crate) fn losses(
-    model: &Llama,
-    config: &LlamaConfig,
-    encoder: &Encoder,
-    texts: &[String],
-    context: usize,
+    model: &LanguageModel,
     batch_tokens: usize,
     collector: &mut Collector<'_>,
+    encode: impl Fn(usize) -> Result<Encoded, ModelError>,
 ) -> Result<(), ModelError> {
-    let start = config.start_token()?;
-    let mut tokenized = tokenize(encoder, texts, context, collector)?;
+    let mut drawn = tokenize(collector, encode)?;
     // Longest first: a machine that lacks the memory finds out at once.
-    tokenized.sort_by_key(|t| (std::cmp::Reverse(t.ids.len()), t.position));
-    let mut rest = tokenized.as_slice();
-    while let Some(first) = rest.first() {
+    drawn.sort_by_key(|d| (std::cmp::Reverse(d.sequence.ids.len()), d.position));
+    let mut rest = drawn.as_slice();
+    while !rest.is_empty() {
         // Batches don't depend on what is known, so that a resumed run computes the same.
-        let count = (batch_tokens / first.ids.len().max(1)).clamp(1, rest.len());
-        let (batch, later) = rest.split_at(count);
+        let (batch, later) = rest.split_at(fitting(rest, batch_tokens));
         rest = later;
-        let positions: Vec<usize> = batch.iter().map(|t| t.position).collect();
-        if collector.knows_all(&positions) {
-            continue;
-        }
-        let ids: Vec<&[u32]> = batch.iter().map(|t| t.ids.as_slice()).collect();
-        let values = Batch::new(&ids, start)?.losses(model)?;
-        let mut values = values.as_slice();
-        for text in batch {
-            let (own, others) = values.split_at(text.ids.len().min(values.len()));
-            values = others;
-            let nll = own.iter().map(|v| f64::from(*v)).sum();
-            let tokens = text.ids.len() as u32;
-            let loss = SampleLoss {
-                index: 0,
-                nll,
-                tokens,
-                bytes: text.bytes,
-                correct: false,
-            };
-            collector.put(text.position, loss)?;
+        let positions: Vec<usize> = batch.iter().map(|d| d.position).collect();
+        if !collector.knows_all(&positions) {
+            compute(model, batch, collector)?;
         }
     }
     Ok(())
 }
 
-/// Tokens of the drawn texts; those with no target are settled here.
-fn tokenize(
-    encoder: &Encoder,
-    texts: &[String],
-    context: usize,
+/// How many of the first have at most `tokens` together; one at least.
+fn fitting(drawn: &[Drawn], tokens: usize) -> usize {
+    let mut sum = 0usize;
+    let fits = drawn.iter().take_while(|d| {
+        sum = sum.saturating_add(d.sequence.ids.len());
+        sum <= tokens
+    });
+    fits.count().max(1)
+}
+
+/// Computes a batch, and where memory lacks, each half of it for itself.
+fn compute(
+    model: &LanguageModel,
+    batch: &[Drawn],
     collector: &mut Collector<'_>,
-) -> Result<Vec<Tokenized>, ModelError> {
-    let mut tokenized = Vec::new();
-    for position in collector.positions() {
-        let text = &texts[collector.index(position)];
-        let without_target = |bytes: usize| SampleLoss {
+) -> Result<(), ModelError> {
+    let values = match Batch::new(batch.iter().map(|d| &d.sequence)).losses(model) {
+        Err(error) if is_starved(&error) && batch.len() > 1 => {
+            let (one, other) = batch.split_at(batch.len() / 2);
+            compute(model, one, collector)?;
+            return compute(model, other, collector);
+        }
+        values => values?,
+    };
+    let mut values = values.as_slice();
+    for Drawn { position, sequence } in batch {
+        let (own, others) = values.split_at(sequence.targets.len().min(values.len()));
+        values = others;
+        let loss = SampleLoss {
             index: 0,
-            nll: bytes as f64 * f64::from(WORST_BITS_PER_BYTE) * std::f64::consts::LN_2,
-            tokens: 0,
-            bytes: bytes as u32,
+            nll: own.iter().map(|v| f64::from(*v)).sum(),
+            tokens: sequence.targets.len() as u32,
+            bytes: sequence.bytes,
             correct: false,
         };
-        match encoder.encode(text, context)? {
-            Encoded::Tokens { ids, bytes } => tokenized.push(Tokenized {
-                position,
-                ids,
-                bytes,
-            }),
-            Encoded::Lossy => collector.put(position, without_target(text.len()))?,
+        collector.put(*position, loss)?;
+    }
+    Ok(())
+}
+
+/// Tokens of the drawn samples; those with no target are settled here.
+fn tokenize(
+    collector: &mut Collector<'_>,
+    encode: impl Fn(usize) -> Result<Encoded, ModelError>,
+) -> Result<Vec<Drawn>, ModelError> {
+    let mut drawn = Vec::new();
+    for position in collector.positions() {
+        let without_target = |bytes: u32| SampleLoss {
+            index: 0,
+            nll: f64::from(bytes) * f64::from(WORST_BITS_PER_BYTE) * std::f64::consts::LN_2,
+            tokens: 0,
+            bytes,
+            correct: false,
+        };
+        match encode(collector.index(position))? {
+            Encoded::Tokens(sequence) => drawn.push(Drawn { position, sequence }),
+            Encoded::Lossy { bytes } => collector.put(position, without_target(bytes))?,
             Encoded::Empty => collector.put(position, without_target(0))?,
         }
     }
-    Ok(tokenized)
+    Ok(drawn)
 }

@@ -1,18 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+mod bert;
 mod classifier;
 mod config;
 mod data;
+mod decoder;
 mod draw;
 mod evaluate;
 mod fault;
-mod fused;
+mod gpt2;
 mod header;
 mod inspect;
+mod kernels;
 mod language;
 mod limits;
-mod llama;
-mod loss;
+mod lora;
 pub mod manifest;
 mod merkle;
 mod text;
@@ -20,7 +22,8 @@ pub mod train;
 mod weights;
 
 pub use config::{
-    Classifier, ClassifierKind, Layer, LlamaConfig, ModelConfig, RopeScaling, TensorSpec,
+    BertConfig, Classifier, ClassifierKind, DecoderConfig, Gpt2Config, Layer, ModelConfig, Rope,
+    RopeScaling, TensorSpec,
 };
 pub use draw::draw;
 pub use evaluate::{

@@ -8,6 +8,7 @@ use tokenizers::{ModelWrapper, Tokenizer};
 pub(crate) struct Encoder {
     tokenizer: Tokenizer,
     vocabulary: usize,
+    start: u32,
 }
 
 /// What a text is to a tokenizer.
@@ -16,14 +17,36 @@ pub(crate) enum Encoded {
     /// No text.
     Empty,
     /// The tokens don't decode to the text.
-    Lossy,
-    /// Targets.
-    Tokens {
-        /// At most the context.
-        ids: Vec<u32>,
-        /// UTF-8 bytes of the text that the ids stand for.
+    Lossy {
+        /// UTF-8 bytes of the text.
         bytes: u32,
     },
+    /// Targets.
+    Tokens(Sequence),
+}
+
+/// What a model is fed, and what it is to predict.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Sequence {
+    /// Inputs in order; the last target is none.
+    pub(crate) ids: Vec<u32>,
+    /// Rows of `ids` whose outputs predict, and the tokens that they predict.
+    pub(crate) targets: Vec<(u32, u32)>,
+    /// UTF-8 bytes of what the targets stand for.
+    pub(crate) bytes: u32,
+}
+
+impl Sequence {
+    /// A text's tokens after a start token, all of them targets.
+    pub(crate) fn whole(start: u32, tokens: &[u32], bytes: u32) -> Self {
+        let mut ids = vec![start];
+        ids.extend(tokens.iter().take(tokens.len().saturating_sub(1)));
+        Self {
+            ids,
+            targets: (0..).zip(tokens.iter().copied()).collect(),
+            bytes,
+        }
+    }
 }
 
 fn refuse(detail: impl std::fmt::Display) -> ModelError {
@@ -40,7 +63,7 @@ fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, ModelEr
 
 impl Encoder {
     /// From the bytes of a `tokenizer.json`; every id must be below `vocabulary`.
-    pub(crate) fn new(json: &[u8], vocabulary: usize) -> Result<Self, ModelError> {
+    pub(crate) fn new(json: &[u8], vocabulary: usize, start: u32) -> Result<Self, ModelError> {
         let mut tokenizer = guarded(|| Tokenizer::from_bytes(json))?;
         if let ModelWrapper::BPE(bpe) = tokenizer.get_model()
             && bpe.dropout.is_some_and(|dropout| dropout != 0.0)
@@ -60,6 +83,7 @@ impl Encoder {
             _ => Ok(Self {
                 tokenizer,
                 vocabulary,
+                start,
             }),
         }
     }
@@ -83,17 +107,20 @@ impl Encoder {
             )));
         }
         if self.shared(&ids, text)? != text.len() {
-            return Ok(Encoded::Lossy);
+            return Ok(Encoded::Lossy {
+                bytes: text.len() as u32,
+            });
         }
         let mut bytes = text.len();
         if ids.len() > context {
             ids.truncate(context);
             bytes = self.shared(&ids, text)?;
         }
-        Ok(Encoded::Tokens {
-            ids,
-            bytes: bytes as u32,
-        })
+        Ok(Encoded::Tokens(Sequence::whole(
+            self.start,
+            &ids,
+            bytes as u32,
+        )))
     }
 
     /// Bytes of the text that the decoded ids begin with; all of them only if they are equal.

@@ -1,6 +1,6 @@
 //! Weights by name: loaded from files, or variables in training.
 
-use crate::{Fault, ModelError, header::Header};
+use crate::{Fault, ModelConfig, ModelError, Profile, header::Header, lora::Adapter};
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, tensor::TensorInfo};
 use std::{
@@ -19,19 +19,35 @@ impl Weights {
         Self(tensors)
     }
 
-    /// Reads every tensor of `shards`, widened to f32; refuses NaN and infinities.
-    pub(crate) fn load(shards: &[(PathBuf, Header)]) -> Result<Self, ModelError> {
+    /// Reads every tensor of `config` from `shards`, widened to f32; refuses NaN and infinities.
+    /// An adapter's updates are added as they are read.
+    pub(crate) fn load(
+        config: &ModelConfig,
+        shards: &[(PathBuf, Header)],
+        adapter: Option<&Adapter>,
+        form: Form,
+    ) -> Result<Self, ModelError> {
         let mut tensors = BTreeMap::new();
         for (path, header) in shards {
             let mut file = File::open(path).map_err(|e| ModelError::io(path, &e))?;
             for (name, info) in &header.tensors {
+                let Some(listed) = config.listed_as(name) else {
+                    continue;
+                };
                 let values = read_tensor(&mut file, path, header.data_start, info)?;
-                if values.iter().any(|v| !v.is_finite()) {
+                if !are_finite(&values) {
                     let detail = format!("tensor {name:?} has a NaN or an infinity");
                     return Err(ModelError::new(Fault::NonFinite, detail));
                 }
-                let tensor = Tensor::from_vec(values, info.shape.as_slice(), &Device::Cpu)?;
-                tensors.insert(name.clone(), tensor);
+                let mut tensor = Tensor::from_vec(values, info.shape.as_slice(), &Device::Cpu)?;
+                let update = adapter.and_then(|adapter| {
+                    let delta = adapter.deltas.get(listed.as_ref())?;
+                    Some(adapter.merge(delta, &tensor))
+                });
+                if let Some(merged) = update {
+                    tensor = merged?;
+                }
+                tensors.insert(listed.into_owned(), form.shape(tensor)?);
             }
         }
         Ok(Self(tensors))
@@ -46,7 +62,35 @@ impl Weights {
     }
 }
 
-fn read_tensor(
+/// On which device weights lie, and how they are rounded.
+#[derive(Clone)]
+pub(crate) struct Form {
+    pub(crate) device: Device,
+    pub(crate) profile: Profile,
+}
+
+impl Form {
+    fn shape(&self, tensor: Tensor) -> Result<Tensor, ModelError> {
+        Ok(match (self.profile, self.device.is_cpu()) {
+            (Profile::ExactCpuF32 | Profile::F32, true) => tensor,
+            // CPUs have no products in bf16: the weights are rounded, and the rest is f32.
+            (Profile::Bf16, true) => tensor.to_dtype(DType::BF16)?.to_dtype(DType::F32)?,
+            (Profile::Bf16, false) => tensor.to_dtype(DType::BF16)?.to_device(&self.device)?,
+            (_, false) => tensor.to_device(&self.device)?,
+        })
+    }
+}
+
+/// Whether no value is a NaN or an infinity.
+fn are_finite(values: &[f32]) -> bool {
+    // All bits of the exponent are set in what is no finite number; a branch for each value
+    // would take as long as reading them.
+    let worst = |worst: u32, v: &f32| worst.max(v.to_bits() & 0x7f80_0000);
+    values.iter().fold(0, worst) < 0x7f80_0000
+}
+
+/// Reads one tensor, widened to f32.
+pub(crate) fn read_tensor(
     file: &mut File,
     path: &Path,
     data_start: u64,

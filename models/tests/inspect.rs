@@ -8,7 +8,7 @@ use common::{Model, llama, mlp, options, texts};
 use std::{fs, path::Path};
 
 fn find(model: &Model) -> Result<ModelInfo, ModelError> {
-    inspect(model.in_dir().path(), &Limits::unlimited())
+    inspect(model.in_dir().path(), None, &Limits::unlimited())
 }
 
 fn fault(model: &Model) -> Fault {
@@ -18,7 +18,7 @@ fn fault(model: &Model) -> Fault {
 #[test]
 fn inspect_should_tell_what_a_model_is() {
     let dir = mlp().in_dir();
-    let info = inspect(dir.path(), &Limits::unlimited()).unwrap();
+    let info = inspect(dir.path(), None, &Limits::unlimited()).unwrap();
     let sizes = fs::read_dir(dir.path())
         .unwrap()
         .map(|f| f.unwrap().metadata().unwrap().len());
@@ -40,7 +40,7 @@ fn inspect_should_hold_a_model_to_its_limits() {
     let with = |change: fn(&mut Limits)| {
         let mut limits = Limits::unlimited();
         change(&mut limits);
-        inspect(dir.path(), &limits).map_err(|e| e.fault)
+        inspect(dir.path(), None, &limits).map_err(|e| e.fault)
     };
     assert_eq!(with(|l| l.max_parameters = 31), Err(Fault::TooLarge));
     assert!(with(|l| l.max_parameters = 32).is_ok());
@@ -89,7 +89,7 @@ fn inspect_should_never_load_a_pickle() {
     for name in ["pytorch_model.bin", "x.PT", "x.pkl", "x.pth", "x.ckpt"] {
         let dir = mlp().in_dir();
         fs::write(dir.path().join(name), "x").unwrap();
-        let error = inspect(dir.path(), &Limits::unlimited()).unwrap_err();
+        let error = inspect(dir.path(), None, &Limits::unlimited()).unwrap_err();
         assert_eq!(error.fault, Fault::Weights);
         assert!(error.detail.contains("pickle is never loaded"), "{error}");
     }
@@ -99,7 +99,7 @@ fn inspect_should_never_load_a_pickle() {
         b"PK\x03\x04aaaaaaaaaaaa",
     )
     .unwrap();
-    let error = inspect(dir.path(), &Limits::unlimited()).unwrap_err();
+    let error = inspect(dir.path(), None, &Limits::unlimited()).unwrap_err();
     assert!(error.detail.contains("pickle is never loaded"), "{error}");
 }
 
@@ -108,12 +108,12 @@ fn missing_files_should_be_the_models_fault_and_a_missing_directory_not() {
     let without = |name: &str| {
         let dir = llama(0.1, true).in_dir();
         fs::remove_file(dir.path().join(name)).unwrap();
-        inspect(dir.path(), &Limits::unlimited()).unwrap_err().fault
+        inspect(dir.path(), None, &Limits::unlimited()).unwrap_err().fault
     };
     assert_eq!(without("config.json"), Fault::Config);
     assert_eq!(without("model.safetensors"), Fault::Weights);
     assert_eq!(without("tokenizer.json"), Fault::Tokenizer);
-    let absent = inspect(Path::new("/nowhere"), &Limits::unlimited()).unwrap_err();
+    let absent = inspect(Path::new("/nowhere"), None, &Limits::unlimited()).unwrap_err();
     assert!(!absent.fault.is_models());
 }
 
@@ -126,10 +126,10 @@ fn inspect_should_refuse_another_tokenizer_than_the_pinned() {
         tokenizer: Some(hash),
         ..Limits::unlimited()
     };
-    assert!(inspect(dir.path(), &limits).is_ok());
+    assert!(inspect(dir.path(), None, &limits).is_ok());
     limits.tokenizer = Some([0; 32]);
     assert_eq!(
-        inspect(dir.path(), &limits).unwrap_err().fault,
+        inspect(dir.path(), None, &limits).unwrap_err().fault,
         Fault::Tokenizer
     );
 }
@@ -164,6 +164,6 @@ fn shards_should_be_the_same_as_one_file() {
     );
     map.insert("model.norm.weight".into(), "../b.safetensors".into());
     write(&map).unwrap();
-    let error = inspect(shards.path(), &Limits::unlimited()).unwrap_err();
+    let error = inspect(shards.path(), None, &Limits::unlimited()).unwrap_err();
     assert_eq!(error.fault, Fault::Weights);
 }

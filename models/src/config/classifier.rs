@@ -268,8 +268,11 @@ mod tests {
             .collect();
         assert_eq!(config.tensors().unwrap(), expected);
         assert_eq!(config.parameters().unwrap(), 36 + 4 + 192 + 3);
+        let ModelConfig::Classifier(written) = &config else {
+            panic!("{config:?}");
+        };
         assert_eq!(
-            ModelConfig::parse(&config.to_json().unwrap()).unwrap(),
+            ModelConfig::parse(&serde_json::to_vec(&written).unwrap()).unwrap(),
             config
         );
     }

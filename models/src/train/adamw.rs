@@ -76,8 +76,8 @@ impl AdamW {
         }
         let clip = (MAX_NORM / (squares.sqrt() + 1e-6)).min(1.0) as f32;
         let exponent = count as f64;
-        let mean_scale = (1.0 / (1.0 - f64::from(BETA1).powf(exponent))) as f32;
-        let square_scale = (1.0 / (1.0 - f64::from(BETA2).powf(exponent))) as f32;
+        let mean_scale = (1.0 / (1.0 - libm::pow(f64::from(BETA1), exponent))) as f32;
+        let square_scale = (1.0 / (1.0 - libm::pow(f64::from(BETA2), exponent))) as f32;
         for (parameter, gradient) in self.parameters.values_mut().zip(&flat) {
             let is_matrix = parameter.variable.rank() > 1;
             let decay = if is_matrix {

@@ -1,8 +1,6 @@
 //! What a training is told, as JSON.
 
-use crate::{
-    Classifier, ClassifierKind, Fault, Layer, LlamaConfig, ModelConfig, ModelError, config::refuse,
-};
+use crate::{Classifier, ClassifierKind, Fault, Layer, ModelError, Profile, config::refuse};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -41,6 +39,9 @@ pub struct TrainConfig {
     /// Steps between checkpoints; 0 keeps only the last state.
     #[serde(default)]
     pub checkpoint_every: u64,
+    /// How numbers are computed: `f32`, or `exact-cpu-f32` for the same weights on every machine.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub profile: Profile,
     /// Tokenizer of a language model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerSource>,
@@ -117,6 +118,10 @@ fn one() -> f64 {
     1.0
 }
 
+fn is_usual(profile: &Profile) -> bool {
+    *profile == Profile::F32
+}
+
 fn yes() -> bool {
     true
 }
@@ -179,16 +184,16 @@ impl TrainConfig {
             return self.learning_rate * (step + 1) as f64 / self.warmup as f64;
         }
         let span = steps.saturating_sub(self.warmup).max(1) as f64;
-        let cosine = (std::f64::consts::PI * (step - self.warmup) as f64 / span).cos();
+        let cosine = libm::cos(std::f64::consts::PI * (step - self.warmup) as f64 / span);
         self.learning_rate * (FINAL_SHARE + (1.0 - FINAL_SHARE) * 0.5 * (1.0 + cosine))
     }
 
-    /// The model's config; `vocabulary` and `start` are those of the tokenizer.
+    /// The model's `config.json`; `vocabulary` and `start` are those of the tokenizer.
     pub(super) fn model_config(
         &self,
         vocabulary: usize,
         start: u32,
-    ) -> Result<ModelConfig, ModelError> {
+    ) -> Result<Vec<u8>, ModelError> {
         let classifier = |model_type, input_shape: &[usize], layers: &[Layer], labels| {
             let config = Classifier {
                 model_type,
@@ -199,7 +204,7 @@ impl TrainConfig {
             };
             config.tensors()?;
             config.check_trainable()?;
-            Ok(ModelConfig::Classifier(config))
+            to_json(&config)
         };
         match &self.model {
             Family::Mlp {
@@ -212,11 +217,11 @@ impl TrainConfig {
                 layers,
                 labels,
             } => classifier(ClassifierKind::Cnn, input_shape, layers, *labels),
-            Family::Llama { .. } => self.llama_config(vocabulary, start).map(ModelConfig::Llama),
+            Family::Llama { .. } => self.llama_config(vocabulary, start),
         }
     }
 
-    fn llama_config(&self, vocab_size: usize, start: u32) -> Result<LlamaConfig, ModelError> {
+    fn llama_config(&self, vocab_size: usize, start: u32) -> Result<Vec<u8>, ModelError> {
         let Family::Llama {
             hidden_size,
             intermediate_size,
@@ -230,32 +235,29 @@ impl TrainConfig {
         else {
             return Err(refuse("training config: not a llama"));
         };
-        if hidden_size % num_attention_heads.max(1) != 0 {
-            return Err(refuse(
-                "training config: num_attention_heads must divide hidden_size",
-            ));
-        }
-        let config = LlamaConfig {
-            hidden_size,
-            intermediate_size,
-            num_hidden_layers,
-            num_attention_heads,
-            num_key_value_heads,
-            head_dim: hidden_size / num_attention_heads.max(1),
-            rms_norm_eps: 1e-5,
-            rope_theta,
-            rope_scaling: None,
-            attention_bias: false,
-            mlp_bias: false,
-            vocab_size,
-            max_position_embeddings: context,
-            tie_word_embeddings,
-            bos_token_id: Some(start),
-            eos_token_id: None,
-        };
-        config.check()?;
-        Ok(config)
+        to_json(&serde_json::json!({
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "hidden_act": "silu",
+            "torch_dtype": "float32",
+            "hidden_size": hidden_size,
+            "intermediate_size": intermediate_size,
+            "num_hidden_layers": num_hidden_layers,
+            "num_attention_heads": num_attention_heads,
+            "num_key_value_heads": num_key_value_heads,
+            "rms_norm_eps": 1e-5,
+            "rope_theta": rope_theta,
+            "vocab_size": vocab_size,
+            "max_position_embeddings": context,
+            "tie_word_embeddings": tie_word_embeddings,
+            "bos_token_id": start,
+        }))
     }
+}
+
+fn to_json(config: &impl Serialize) -> Result<Vec<u8>, ModelError> {
+    serde_json::to_vec_pretty(config)
+        .map_err(|e| refuse(format!("config.json can't be written: {e}")))
 }
 
 #[cfg(test)]

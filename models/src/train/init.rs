@@ -23,7 +23,7 @@ pub(super) fn rng(seed: u64, stream: u64) -> ChaCha20Rng {
 fn normal(rng: &mut ChaCha20Rng) -> f64 {
     let mut unit = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     let (radius, angle) = (unit(), unit());
-    (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
+    (-2.0 * libm::log(radius)).sqrt() * libm::cos(std::f64::consts::TAU * angle)
 }
 
 /// Standard deviation of a matrix's initial values; `fan_in` is its inputs per output.
@@ -33,10 +33,10 @@ fn deviation(model: &ModelConfig, name: &str, fan_in: usize) -> f64 {
         ModelConfig::Classifier(_) => (2.0 / fan_in.max(1) as f64).sqrt(),
         // Both matrices that write into the residual stream, so that its variance at the end
         // doesn't grow with the number of blocks.
-        ModelConfig::Llama(config) if name.contains("o_proj") || name.contains("down_proj") => {
+        ModelConfig::Decoder(config) if name.contains("o_proj") || name.contains("down_proj") => {
             0.02 / (2.0 * config.num_hidden_layers as f64).sqrt()
         }
-        ModelConfig::Llama(_) => 0.02,
+        _ => 0.02,
     }
 }
 

@@ -15,7 +15,7 @@ mod tokenizer;
 
 pub use config::{Family, TokenizerSource, TokenizerTraining, TrainConfig};
 
-use crate::{Fault, ModelConfig, ModelError};
+use crate::{Fault, ModelConfig, ModelError, kernels::Kernels};
 use adamw::AdamW;
 use std::{
     path::{Path, PathBuf},
@@ -93,7 +93,7 @@ pub fn run(
             elapsed: begun.elapsed(),
         });
     }
-    let model = output::publish(out, &prepared.model, prepared.tokenizer(), &optimizer)?;
+    let model = output::publish(out, &prepared.config, prepared.tokenizer(), &optimizer)?;
     Ok(Trained {
         model,
         parameters: prepared.model.parameters()?,
@@ -128,5 +128,8 @@ fn train_step(
 /// What `task::prepare` found: everything but the weights.
 pub(crate) struct Prepared {
     model: ModelConfig,
+    /// The bytes of `config.json`.
+    config: Vec<u8>,
+    kernels: Kernels,
     data: task::Data,
 }

@@ -2,7 +2,7 @@
 
 use super::adamw::AdamW;
 use crate::{
-    Fault, ModelConfig, ModelError,
+    Fault, ModelError,
     inspect::{CONFIG, TOKENIZER, WEIGHTS},
 };
 use safetensors::{Dtype, tensor::TensorView};
@@ -78,7 +78,7 @@ pub(super) fn to_safetensors(
 /// Writes the finished model's directory.
 pub(super) fn publish(
     out: &Path,
-    config: &ModelConfig,
+    config: &[u8],
     tokenizer: Option<&[u8]>,
     optimizer: &AdamW,
 ) -> Result<PathBuf, ModelError> {
@@ -92,7 +92,7 @@ pub(super) fn publish(
         .map(|(name, p)| (name.clone(), p.variable.dims(), p.values.as_slice()))
         .collect();
     write_whole(&partial.join(WEIGHTS), &to_safetensors(&tensors, None)?)?;
-    write_whole(&partial.join(CONFIG), &config.to_json()?)?;
+    write_whole(&partial.join(CONFIG), config)?;
     if let Some(tokenizer) = tokenizer {
         write_whole(&partial.join(TOKENIZER), tokenizer)?;
     }

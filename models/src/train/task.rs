@@ -7,13 +7,12 @@ use crate::{
     config::Classifier,
     data::{Rows, read_texts},
     draw::below,
-    language::Batch,
-    llama::Llama,
-    text::{Encoded, Encoder},
+    language::{Batch, LanguageModel},
+    text::{Encoded, Encoder, Sequence},
     train::Family,
     weights::Weights,
 };
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use rand_chacha::rand_core::RngCore;
 use std::path::Path;
 
@@ -24,7 +23,9 @@ pub(super) enum Data {
         chosen: Vec<usize>,
     },
     Windows {
-        windows: Vec<Vec<u32>>,
+        windows: Vec<Sequence>,
+        /// Most tokens of a window.
+        context: usize,
         tokenizer: Vec<u8>,
     },
 }
@@ -37,16 +38,16 @@ pub(super) enum Task<'a> {
         chosen: &'a [usize],
     },
     Language {
-        model: Box<Llama>,
-        windows: &'a [Vec<u32>],
-        start: u32,
+        model: Box<LanguageModel>,
+        windows: &'a [Sequence],
     },
 }
 
 /// Reads the data, and trains the tokenizer unless an earlier run left it in `out`.
 pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, ModelError> {
     let Family::Llama { context, .. } = config.model else {
-        let model = config.model_config(0, 0)?;
+        let json = config.model_config(0, 0)?;
+        let model = ModelConfig::parse(&json)?;
         let ModelConfig::Classifier(classifier) = &model else {
             return Err(crate::config::refuse("training config: not a classifier"));
         };
@@ -54,6 +55,8 @@ pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, Mode
         let chosen = choose(config, rows.labels.len());
         return Ok(Prepared {
             model,
+            config: json,
+            kernels: config.profile.kernels(),
             data: Data::Rows { rows, chosen },
         });
     };
@@ -66,14 +69,19 @@ pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, Mode
         .map(|i| texts[i].as_str())
         .collect();
     let (tokenizer, vocabulary, start) = tokenizer::obtain(config, out, &chosen)?;
-    let model = config.model_config(vocabulary, start)?;
-    let encoder = Encoder::new(&tokenizer, vocabulary)?;
+    let json = config.model_config(vocabulary, start)?;
+    let model = ModelConfig::parse(&json)?;
+    let encoder = Encoder::new(&tokenizer, vocabulary, start)?;
     let mut windows = Vec::new();
     for text in chosen {
         match encoder.encode(text, usize::MAX)? {
-            Encoded::Tokens { ids, .. } => windows.extend(ids.chunks(context).map(<[_]>::to_vec)),
+            Encoded::Tokens(whole) => {
+                let tokens: Vec<u32> = whole.targets.iter().map(|(_, token)| *token).collect();
+                let window = |tokens: &[u32]| Sequence::whole(start, tokens, 0);
+                windows.extend(tokens.chunks(context).map(window));
+            }
             Encoded::Empty => {}
-            Encoded::Lossy => {
+            Encoded::Lossy { .. } => {
                 let detail = "the tokenizer doesn't give a training text back; take a lossless one";
                 return Err(ModelError::new(Fault::Tokenizer, detail));
             }
@@ -84,7 +92,13 @@ pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, Mode
     }
     Ok(Prepared {
         model,
-        data: Data::Windows { windows, tokenizer },
+        config: json,
+        kernels: config.profile.kernels(),
+        data: Data::Windows {
+            windows,
+            context,
+            tokenizer,
+        },
     })
 }
 
@@ -185,11 +199,13 @@ impl Prepared {
                     hasher.update(&label.to_le_bytes());
                 });
             }
-            Data::Windows { windows, tokenizer } => {
+            Data::Windows {
+                windows, tokenizer, ..
+            } => {
                 hasher.update(tokenizer);
                 for window in windows {
-                    hasher.update(&(window.len() as u64).to_le_bytes());
-                    window.iter().for_each(|id| {
+                    hasher.update(&(window.targets.len() as u64).to_le_bytes());
+                    window.targets.iter().for_each(|(_, id)| {
                         hasher.update(&id.to_le_bytes());
                     });
                 }
@@ -202,16 +218,24 @@ impl Prepared {
         match (&self.model, &self.data) {
             (ModelConfig::Classifier(config), Data::Rows { rows, chosen }) => {
                 Ok(Task::Classifier {
-                    network: Network::new(config, weights)?,
+                    network: Network::new(config, weights, self.kernels)?,
                     rows,
                     chosen,
                 })
             }
-            (ModelConfig::Llama(config), Data::Windows { windows, .. }) => Ok(Task::Language {
-                model: Box::new(Llama::new(config, weights)?),
-                windows,
-                start: config.start_token()?,
-            }),
+            (
+                config,
+                Data::Windows {
+                    windows, context, ..
+                },
+            ) => {
+                let cpu = Device::Cpu;
+                let model = LanguageModel::new(config, weights, self.kernels, *context, &cpu)?;
+                Ok(Task::Language {
+                    model: Box::new(model),
+                    windows,
+                })
+            }
             _ => Err(crate::config::refuse(
                 "the data don't fit the model's family",
             )),
@@ -238,13 +262,8 @@ impl Task<'_> {
                 let batch: Vec<usize> = batch.iter().map(|i| chosen[*i]).collect();
                 network.batch_loss(rows, &batch)
             }
-            Self::Language {
-                model,
-                windows,
-                start,
-            } => {
-                let texts: Vec<&[u32]> = batch.iter().map(|i| windows[*i].as_slice()).collect();
-                Batch::new(&texts, *start)?.mean_loss(model)
+            Self::Language { model, windows } => {
+                Batch::new(batch.iter().map(|i| &windows[*i])).mean_loss(model)
             }
         }
     }

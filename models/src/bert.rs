@@ -1,0 +1,159 @@
+//! BERT: an encoder, and a classifier of texts on it.
+
+use crate::{
+    ModelError,
+    config::BertConfig,
+    kernels::{Activation, Attention, Kernels, Linear, activate, attend, layer_norm},
+    weights::Weights,
+};
+use candle_core::{Result, Tensor};
+use std::sync::Arc;
+
+/// Weight and bias of a layer norm.
+type Norm = (Tensor, Tensor);
+
+struct Block {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    attention_norm: Norm,
+    up: Linear,
+    down: Linear,
+    feed_norm: Norm,
+}
+
+/// An encoder with its weights.
+pub(crate) struct Encoder {
+    kernels: Kernels,
+    config: BertConfig,
+    tokens: Tensor,
+    positions: Tensor,
+    /// Of the only type of token there is in one text.
+    kind: Tensor,
+    norm: Norm,
+    blocks: Vec<Block>,
+}
+
+/// A classifier of texts with its weights.
+pub(crate) struct TextClassifier {
+    encoder: Encoder,
+    pooler: Linear,
+    classifier: Linear,
+}
+
+type Loaded<T> = std::result::Result<T, ModelError>;
+
+fn norm(weights: &Weights, name: &str) -> Loaded<Norm> {
+    let part = |part: &str| weights.get(&format!("{name}.{part}"));
+    Ok((part("weight")?, part("bias")?))
+}
+
+fn block(weights: &Weights, prefix: &str, layer: usize) -> Loaded<Block> {
+    let name = |name: &str| format!("{prefix}encoder.layer.{layer}.{name}");
+    let linear = |part: &str| Linear::load(weights, &name(part), true);
+    Ok(Block {
+        query: linear("attention.self.query")?,
+        key: linear("attention.self.key")?,
+        value: linear("attention.self.value")?,
+        output: linear("attention.output.dense")?,
+        attention_norm: norm(weights, &name("attention.output.LayerNorm"))?,
+        up: linear("intermediate.dense")?,
+        down: linear("output.dense")?,
+        feed_norm: norm(weights, &name("output.LayerNorm"))?,
+    })
+}
+
+impl Encoder {
+    /// From tensors whose names begin with `prefix`.
+    pub(crate) fn new(
+        config: &BertConfig,
+        weights: &Weights,
+        prefix: &str,
+        kernels: Kernels,
+    ) -> Loaded<Self> {
+        let table = |name: &str| weights.get(&format!("{prefix}embeddings.{name}.weight"));
+        Ok(Self {
+            kernels,
+            tokens: table("word_embeddings")?,
+            positions: table("position_embeddings")?,
+            kind: table("token_type_embeddings")?.narrow(0, 0, 1)?,
+            norm: norm(weights, &format!("{prefix}embeddings.LayerNorm"))?,
+            blocks: (0..config.num_hidden_layers)
+                .map(|layer| block(weights, prefix, layer))
+                .collect::<Loaded<_>>()?,
+            config: config.clone(),
+        })
+    }
+
+    /// Hidden states `[n, hidden]` of tokens `[n]`, sequence after sequence, each no longer than
+    /// `max_position_embeddings`.
+    pub(crate) fn hidden(&self, tokens: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+        let config = &self.config;
+        let eps = config.layer_norm_eps;
+        let places: Vec<u32> = lengths.iter().flat_map(|n| 0..*n as u32).collect();
+        let places = Tensor::from_vec(places, tokens.elem_count(), tokens.device())?;
+        let x = self.tokens.index_select(tokens, 0)?;
+        // In the reference's order: types, then positions.
+        let x = x.broadcast_add(&self.kind)?;
+        let x = (x + self.positions.index_select(&places, 0)?)?;
+        let mut x = layer_norm(&x, &self.norm.0, &self.norm.1, eps)?;
+        let width = config.hidden_size / config.num_attention_heads;
+        let shape = Attention {
+            heads: config.num_attention_heads,
+            kv_heads: config.num_attention_heads,
+            width,
+            scale: (1.0 / (width as f64).sqrt()) as f32,
+            cap: None,
+            causal: false,
+            window: None,
+            lengths: Arc::new(lengths.to_vec()),
+        };
+        for block in &self.blocks {
+            let mixed = attend(
+                self.kernels,
+                &block.query.apply(self.kernels, &x)?,
+                &block.key.apply(self.kernels, &x)?,
+                &block.value.apply(self.kernels, &x)?,
+                &shape,
+            )?;
+            let (weight, bias) = &block.attention_norm;
+            let sum = (block.output.apply(self.kernels, &mixed)? + x)?;
+            x = layer_norm(&sum, weight, bias, eps)?;
+            let inner = activate(&block.up.apply(self.kernels, &x)?, config.activation)?;
+            let (weight, bias) = &block.feed_norm;
+            let sum = (block.down.apply(self.kernels, &inner)? + x)?;
+            x = layer_norm(&sum, weight, bias, eps)?;
+        }
+        Ok(x)
+    }
+}
+
+impl TextClassifier {
+    pub(crate) fn new(config: &BertConfig, weights: &Weights, kernels: Kernels) -> Loaded<Self> {
+        Ok(Self {
+            encoder: Encoder::new(config, weights, "bert.", kernels)?,
+            pooler: Linear::load(weights, "bert.pooler.dense", true)?,
+            classifier: Linear::load(weights, "classifier", true)?,
+        })
+    }
+
+    /// Logits `[sequences, labels]` of tokens `[n]`, sequence after sequence.
+    pub(crate) fn logits(&self, tokens: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+        let mut start = 0;
+        let first = |length: &usize| {
+            let at = start;
+            start += *length as u32;
+            at
+        };
+        let first: Vec<u32> = lengths.iter().map(first).collect();
+        let first = Tensor::from_vec(first, lengths.len(), tokens.device())?;
+        let hidden = self.encoder.hidden(tokens, lengths)?;
+        let kernels = self.encoder.kernels;
+        let pooled = self
+            .pooler
+            .apply(kernels, &hidden.index_select(&first, 0)?)?;
+        self.classifier
+            .apply(kernels, &activate(&pooled, Activation::Tanh)?)
+    }
+}

@@ -1,0 +1,437 @@
+//! Attention over sequences that lie one after the other, with no padding between them.
+//!
+//! Scores are computed for some queries at a time, so that the square of all positions is never
+//! in memory.
+
+use super::{
+    Kernels, Matrix, flat,
+    math::{dot, exponentials, largest, tanh, wide},
+    product::product_alone,
+    room, values, zeros,
+};
+use candle_core::{CpuStorage, CustomOp3, D, DType, Device, Error, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+use std::{ops::Range, sync::Arc};
+
+/// Queries that are scored at a time.
+const BLOCK: usize = 64;
+/// The same on a device with kernels of its own.
+const DEVICE_BLOCK: usize = 512;
+
+/// Who sees whom, and how that is weighed.
+#[derive(Clone, Debug)]
+pub(crate) struct Attention {
+    /// Query heads.
+    pub(crate) heads: usize,
+    /// Key and value heads; divides the query heads.
+    pub(crate) kv_heads: usize,
+    /// Width of a head.
+    pub(crate) width: usize,
+    /// Factor of the scores.
+    pub(crate) scale: f32,
+    /// Scores become `cap · tanh(score / cap)`.
+    pub(crate) cap: Option<f32>,
+    /// Whether a position sees itself and those before, or all.
+    pub(crate) causal: bool,
+    /// Most positions that one sees, itself included; causal only.
+    pub(crate) window: Option<usize>,
+    /// Rows of each sequence.
+    pub(crate) lengths: Arc<Vec<usize>>,
+}
+
+/// Some queries of one head of one sequence, and the keys that any of them sees.
+struct Block {
+    queries: Range<usize>,
+    keys: Range<usize>,
+}
+
+impl Attention {
+    /// Keys that position `i` of `length` sees.
+    fn seen(&self, i: usize, length: usize) -> Range<usize> {
+        if !self.causal {
+            return 0..length;
+        }
+        let first = self
+            .window
+            .map_or(0, |window| (i + 1).saturating_sub(window));
+        first..i + 1
+    }
+
+    fn blocks(&self, length: usize, most: usize) -> impl Iterator<Item = Block> {
+        (0..length).step_by(most).map(move |start| {
+            let end = (start + most).min(length);
+            let last = self.seen(end - 1, length);
+            Block {
+                queries: start..end,
+                keys: self.seen(start, length).start..last.end,
+            }
+        })
+    }
+
+    /// First row and length of each sequence.
+    fn sequences(&self) -> Vec<(usize, usize)> {
+        let mut start = 0;
+        let place = |length: &usize| {
+            let at = start;
+            start += length;
+            (at, *length)
+        };
+        self.lengths.iter().map(place).collect()
+    }
+
+    fn check(&self, rows: usize, q: usize, kv: usize) -> Result<()> {
+        let total: usize = self.lengths.iter().sum();
+        let fits = rows == total
+            && self.kv_heads > 0
+            && self.heads.is_multiple_of(self.kv_heads)
+            && q == self.heads * self.width
+            && kv == self.kv_heads * self.width
+            && self.window != Some(0);
+        if fits {
+            return Ok(());
+        }
+        Err(Error::msg("queries, keys or lengths of another shape"))
+    }
+}
+
+/// Rows `[n, heads · width]` of one argument.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    values: &'a [f32],
+    across: usize,
+    width: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows `range` of the sequence at `start`, of one head.
+    fn head(&self, start: usize, range: &Range<usize>, head: usize) -> Matrix<'a> {
+        let at = (start + range.start) * self.across + head * self.width;
+        Matrix::new(&self.values[at..], range.len(), self.width, self.across)
+    }
+}
+
+struct Attend {
+    shape: Attention,
+    kernels: Kernels,
+}
+
+/// The arguments of one call.
+struct Call<'a> {
+    attend: &'a Attend,
+    q: Rows<'a>,
+    k: Rows<'a>,
+    v: Rows<'a>,
+}
+
+impl Call<'_> {
+    /// Shares `[queries, keys]` of a block; with a cap, its slope at each score if it is wanted.
+    fn shares(
+        &self,
+        start: usize,
+        head: usize,
+        block: &Block,
+        length: usize,
+        slopes: Option<&mut Vec<f32>>,
+    ) -> Result<Vec<f32>> {
+        let shape = &self.attend.shape;
+        let group = shape.heads / shape.kv_heads;
+        let q = self.q.head(start, &block.queries, head);
+        let k = self.k.head(start, &block.keys, head / group);
+        let mut scores = product_alone(self.attend.kernels, q, k.transposed())?;
+        if let (Some(slopes), Some(cap)) = (slopes, shape.cap) {
+            let slope = |s: &f32| {
+                let t = tanh(s * shape.scale / cap);
+                1.0 - t * t
+            };
+            slopes.extend(scores.iter().map(slope));
+        }
+        let width = block.keys.len();
+        wide(|| {
+            for (i, row) in scores.chunks_exact_mut(width).enumerate() {
+                let seen = shape.seen(block.queries.start + i, length);
+                let (first, end) = (seen.start - block.keys.start, seen.end - block.keys.start);
+                row[..first].fill(0.0);
+                row[end..].fill(0.0);
+                let row = &mut row[first..end];
+                match shape.cap {
+                    None => row.iter_mut().for_each(|v| *v *= shape.scale),
+                    Some(cap) => {
+                        row.iter_mut()
+                            .for_each(|v| *v = cap * tanh(*v * shape.scale / cap));
+                    }
+                }
+                let max = largest(row);
+                let share = (1.0 / exponentials(row, max)) as f32;
+                row.iter_mut().for_each(|v| *v *= share);
+            }
+        });
+        Ok(scores)
+    }
+
+    /// What one head of one sequence mixes, `[length, width]`.
+    fn forward(&self, start: usize, length: usize, head: usize) -> Result<Vec<f32>> {
+        let shape = &self.attend.shape;
+        let group = shape.heads / shape.kv_heads;
+        let mut mixed = room(length * shape.width)?;
+        for block in shape.blocks(length, BLOCK) {
+            let shares = self.shares(start, head, &block, length, None)?;
+            let shares = Matrix::new(
+                &shares,
+                block.queries.len(),
+                block.keys.len(),
+                block.keys.len(),
+            );
+            let v = self.v.head(start, &block.keys, head / group);
+            mixed.extend(product_alone(self.attend.kernels, shares, v)?);
+        }
+        Ok(mixed)
+    }
+
+    /// Gradients of the queries of each head of a group, and of their keys and values.
+    fn backward(
+        &self,
+        gradient: Rows<'_>,
+        start: usize,
+        length: usize,
+        kv_head: usize,
+    ) -> Result<Gradients> {
+        let shape = &self.attend.shape;
+        let kernels = self.attend.kernels;
+        let group = shape.heads / shape.kv_heads;
+        let width = shape.width;
+        let mut found = Gradients {
+            queries: Vec::with_capacity(group),
+            keys: zeros(length * width)?,
+            values: zeros(length * width)?,
+        };
+        for head in kv_head * group..(kv_head + 1) * group {
+            let mut queries = room(length * width)?;
+            for block in shape.blocks(length, BLOCK) {
+                let (n, m) = (block.queries.len(), block.keys.len());
+                let mut slopes = Vec::new();
+                let shares = self.shares(start, head, &block, length, Some(&mut slopes))?;
+                let g = gradient.head(start, &block.queries, head);
+                let v = self.v.head(start, &block.keys, kv_head);
+                let mut scores = product_alone(kernels, g, v.transposed())?;
+                for (row, share) in scores.chunks_exact_mut(m).zip(shares.chunks_exact(m)) {
+                    let mean = dot(row, share) as f32;
+                    row.iter_mut()
+                        .zip(share)
+                        .for_each(|(g, p)| *g = p * (*g - mean) * shape.scale);
+                }
+                scores.iter_mut().zip(&slopes).for_each(|(g, s)| *g *= s);
+                let shares = Matrix::new(&shares, n, m, m);
+                let scores = Matrix::new(&scores, n, m, m);
+                let k = self.k.head(start, &block.keys, kv_head);
+                let q = self.q.head(start, &block.queries, head);
+                queries.extend(product_alone(kernels, scores, k)?);
+                let at = block.keys.start * width;
+                add(
+                    &mut found.values[at..],
+                    &product_alone(kernels, shares.transposed(), g)?,
+                );
+                add(
+                    &mut found.keys[at..],
+                    &product_alone(kernels, scores.transposed(), q)?,
+                );
+            }
+            found.queries.push(queries);
+        }
+        Ok(found)
+    }
+}
+
+struct Gradients {
+    queries: Vec<Vec<f32>>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+fn add(to: &mut [f32], from: &[f32]) {
+    to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+}
+
+/// Puts what one head found into its place among rows of `across` numbers.
+fn scatter(found: &[f32], width: usize, to: &mut [f32], across: usize, at: usize) {
+    for (row, from) in to[at..].chunks_mut(across).zip(found.chunks_exact(width)) {
+        row[..width].copy_from_slice(from);
+    }
+}
+
+impl CustomOp3 for Attend {
+    fn name(&self) -> &'static str {
+        "attend"
+    }
+
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let shape = &self.shape;
+        let ((rows, across), (_, kv)) = (q_layout.shape().dims2()?, k_layout.shape().dims2()?);
+        shape.check(rows, across, kv)?;
+        let of = |values, across| Rows {
+            values,
+            across,
+            width: shape.width,
+        };
+        let call = Call {
+            attend: self,
+            q: of(values(q, q_layout)?, across),
+            k: of(values(k, k_layout)?, kv),
+            v: of(values(v, v_layout)?, kv),
+        };
+        let parts: Vec<(usize, usize, usize)> = shape
+            .sequences()
+            .into_iter()
+            .flat_map(|(start, length)| (0..shape.heads).map(move |head| (start, length, head)))
+            .collect();
+        let mixed = parts
+            .par_iter()
+            .map(|(start, length, head)| call.forward(*start, *length, *head))
+            .collect::<Result<Vec<_>>>()?;
+        let mut out = zeros(rows * across)?;
+        for ((start, _, head), mixed) in parts.into_iter().zip(mixed) {
+            let at = start * across + head * shape.width;
+            scatter(&mixed, shape.width, &mut out, across, at);
+        }
+        Ok((CpuStorage::F32(out), (rows, across).into()))
+    }
+
+    fn bwd(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let shape = &self.shape;
+        let ((rows, across), (_, kv)) = (q.dims2()?, k.dims2()?);
+        let (qs, ks, vs, gs) = (flat(q)?, flat(k)?, flat(v)?, flat(gradient)?);
+        let of = |values, across| Rows {
+            values,
+            across,
+            width: shape.width,
+        };
+        let call = Call {
+            attend: self,
+            q: of(&qs, across),
+            k: of(&ks, kv),
+            v: of(&vs, kv),
+        };
+        let parts: Vec<(usize, usize, usize)> = shape
+            .sequences()
+            .into_iter()
+            .flat_map(|(start, length)| (0..shape.kv_heads).map(move |head| (start, length, head)))
+            .collect();
+        let found = parts
+            .par_iter()
+            .map(|(start, length, head)| call.backward(of(&gs, across), *start, *length, *head))
+            .collect::<Result<Vec<_>>>()?;
+        let (mut of_q, mut of_k, mut of_v) =
+            (zeros(rows * across)?, zeros(rows * kv)?, zeros(rows * kv)?);
+        let (group, width) = (shape.heads / shape.kv_heads, shape.width);
+        for ((start, _, head), found) in parts.into_iter().zip(found) {
+            for (i, queries) in found.queries.iter().enumerate() {
+                let at = start * across + (head * group + i) * width;
+                scatter(queries, width, &mut of_q, across, at);
+            }
+            let at = start * kv + head * width;
+            scatter(&found.keys, width, &mut of_k, kv, at);
+            scatter(&found.values, width, &mut of_v, kv, at);
+        }
+        Ok((
+            Some(Tensor::from_vec(of_q, q.shape(), &Device::Cpu)?),
+            Some(Tensor::from_vec(of_k, k.shape(), &Device::Cpu)?),
+            Some(Tensor::from_vec(of_v, v.shape(), &Device::Cpu)?),
+        ))
+    }
+}
+
+/// Mixes the values of what each position sees: queries `[n, heads · width]`, keys and values
+/// `[n, kv_heads · width]`, to `[n, heads · width]`.
+pub(crate) fn attend(
+    kernels: Kernels,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    shape: &Attention,
+) -> Result<Tensor> {
+    if !q.device().is_cpu() {
+        return composed(q, k, v, shape);
+    }
+    let attend = Attend {
+        shape: shape.clone(),
+        kernels,
+    };
+    q.contiguous()?
+        .apply_op3(&k.contiguous()?, &v.contiguous()?, attend)
+}
+
+/// The same with candle's operations, for devices that have no kernel of ours.
+pub(super) fn composed(q: &Tensor, k: &Tensor, v: &Tensor, shape: &Attention) -> Result<Tensor> {
+    shape.check(q.dim(0)?, q.dim(1)?, k.dim(1)?)?;
+    let mut out = Vec::new();
+    for (start, length) in shape.sequences() {
+        let heads = |x: &Tensor, n: usize| {
+            x.narrow(0, start, length)?
+                .reshape((length, n, shape.width))?
+                .transpose(0, 1)?
+                .contiguous()
+        };
+        // The query heads of a group share keys.
+        let group = shape.heads / shape.kv_heads;
+        let shared = |x: &Tensor| {
+            let x = heads(x, shape.kv_heads)?.unsqueeze(1)?;
+            x.expand((shape.kv_heads, group, length, shape.width))?
+                .reshape((shape.heads, length, shape.width))
+        };
+        let (q, k, v) = (heads(q, shape.heads)?, shared(k)?, shared(v)?);
+        for block in shape.blocks(length, DEVICE_BLOCK) {
+            out.push(composed_block(&q, &k, &v, shape, &block, length)?);
+        }
+    }
+    Tensor::cat(&out, 0)
+}
+
+fn composed_block(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    shape: &Attention,
+    block: &Block,
+    length: usize,
+) -> Result<Tensor> {
+    let (n, m) = (block.queries.len(), block.keys.len());
+    let q = q.narrow(1, block.queries.start, n)?.contiguous()?;
+    let k = k.narrow(1, block.keys.start, m)?.contiguous()?;
+    let v = v.narrow(1, block.keys.start, m)?.contiguous()?;
+    let scores = q.matmul(&k.transpose(1, 2)?)?.to_dtype(DType::F32)?;
+    let scores = (scores * f64::from(shape.scale))?;
+    let scores = match shape.cap {
+        None => scores,
+        Some(cap) => ((scores / f64::from(cap))?.tanh()? * f64::from(cap))?,
+    };
+    let mut mask = zeros(n * m)?;
+    for (i, row) in mask.chunks_exact_mut(m).enumerate() {
+        let seen = shape.seen(block.queries.start + i, length);
+        row[..seen.start - block.keys.start].fill(f32::NEG_INFINITY);
+        row[seen.end - block.keys.start..].fill(f32::NEG_INFINITY);
+    }
+    let scores = scores.broadcast_add(&Tensor::from_vec(mask, (n, m), q.device())?)?;
+    let shifted = scores
+        .broadcast_sub(&scores.max_keepdim(D::Minus1)?)?
+        .exp()?;
+    let shares = shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)?;
+    shares
+        .to_dtype(v.dtype())?
+        .matmul(&v)?
+        .transpose(0, 1)?
+        .reshape((n, shape.heads * shape.width))
+}

@@ -1,0 +1,130 @@
+//! Losses of classes.
+
+use super::{
+    Kernels, Linear, flat,
+    math::{exponentials, largest, tanh, wide},
+    room, values,
+};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Error, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+/// Most logits in memory at once where a vocabulary is large.
+const CHUNK_LOGITS: usize = 1 << 22;
+
+struct Nll {
+    targets: Vec<u32>,
+}
+
+impl Nll {
+    #[inline(always)]
+    fn loss(row: &mut [f32], target: u32) -> Result<f32> {
+        let chosen = *row
+            .get(target as usize)
+            .ok_or_else(|| Error::msg("no such class"))?;
+        let max = largest(row);
+        let total = exponentials(row, max);
+        Ok((libm::log(total) - (f64::from(chosen) - f64::from(max))) as f32)
+    }
+}
+
+impl CustomOp1 for Nll {
+    fn name(&self) -> &'static str {
+        "nll"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, classes) = layout.shape().dims2()?;
+        if n != self.targets.len() {
+            return Err(Error::msg("as many targets as rows are wanted"));
+        }
+        let logits = values(storage, layout)?;
+        let losses = logits
+            .par_chunks_exact(classes)
+            .zip(&self.targets)
+            .map_init(Vec::new, |row: &mut Vec<f32>, (logits, target)| {
+                row.clear();
+                row.extend_from_slice(logits);
+                wide(|| Self::loss(row, *target))
+            });
+        let losses = losses.collect::<Result<Vec<f32>>>()?;
+        Ok((CpuStorage::F32(losses), n.into()))
+    }
+
+    fn bwd(&self, arg: &Tensor, _res: &Tensor, grad_res: &Tensor) -> Result<Option<Tensor>> {
+        let (_, classes) = arg.dims2()?;
+        let (mut logits, gradient) = (flat(arg)?, flat(grad_res)?);
+        for ((row, target), gradient) in logits
+            .chunks_exact_mut(classes)
+            .zip(&self.targets)
+            .zip(gradient)
+        {
+            let max = largest(row);
+            let scale = (f64::from(gradient) / exponentials(row, max)) as f32;
+            row.iter_mut().for_each(|v| *v *= scale);
+            row[*target as usize] -= gradient;
+        }
+        Tensor::from_vec(logits, arg.shape(), &Device::Cpu).map(Some)
+    }
+}
+
+/// Negative log-likelihood of each row's target: logits `[n, classes]`, targets `[n]`.
+pub(crate) fn nll(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+    if logits.device().is_cpu() {
+        return logits.contiguous()?.apply_op1(Nll {
+            targets: targets.to_vec(),
+        });
+    }
+    let logits = logits.to_dtype(DType::F32)?;
+    let max = logits.max_keepdim(D::Minus1)?;
+    let shifted = logits.broadcast_sub(&max)?;
+    let total = shifted.exp()?.sum(D::Minus1)?.log()?;
+    let targets = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
+    let chosen = shifted.gather(&targets, D::Minus1)?.squeeze(D::Minus1)?;
+    total - chosen
+}
+
+/// `cap · tanh(x / cap)` of each value.
+struct SoftCap(f32);
+
+impl CustomOp1 for SoftCap {
+    fn name(&self) -> &'static str {
+        "soft-cap"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = values(storage, layout)?;
+        let mut out = room(x.len())?;
+        out.extend_from_slice(x);
+        let cap = self.0;
+        out.par_chunks_mut(16_384)
+            .for_each(|chunk| wide(|| chunk.iter_mut().for_each(|v| *v = cap * tanh(*v / cap))));
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+}
+
+/// [`nll`] of the rows' products with `head`, capped where there is a cap, without ever holding
+/// all logits.
+pub(crate) fn nll_in_chunks(
+    kernels: Kernels,
+    hidden: &Tensor,
+    head: &Linear,
+    cap: Option<f32>,
+    targets: &[u32],
+) -> Result<Vec<f32>> {
+    let rows = hidden.dim(0)?;
+    let step = (CHUNK_LOGITS / head.weight.dim(0)?.max(1)).max(1);
+    let mut losses = room(rows)?;
+    for start in (0..rows).step_by(step) {
+        let length = step.min(rows - start);
+        let logits = head.apply(kernels, &hidden.narrow(0, start, length)?)?;
+        let logits = match cap {
+            None => logits,
+            Some(cap) if logits.device().is_cpu() => logits.apply_op1(SoftCap(cap))?,
+            Some(cap) => {
+                ((logits.to_dtype(DType::F32)? / f64::from(cap))?.tanh()? * f64::from(cap))?
+            }
+        };
+        losses.extend(nll(&logits, &targets[start..start + length])?.to_vec1::<f32>()?);
+    }
+    Ok(losses)
+}

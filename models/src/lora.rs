@@ -1,0 +1,307 @@
+//! LoRA adapters as the PEFT library writes them: `W + s · B·A`, merged in f32.
+
+use crate::{
+    Fault, ModelConfig, ModelError,
+    header::{self, Header},
+    kernels::{Kernels, Matrix, product},
+    weights::read_tensor,
+};
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+/// Config of an adapter.
+pub(crate) const CONFIG: &str = "adapter_config.json";
+/// Factors of an adapter.
+pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
+
+const PREFIX: &str = "base_model.model.";
+const MAX_RANK: usize = 4_096;
+
+/// What of an adapter's config counts. What could change the computation and isn't computed is
+/// refused; what can't is ignored.
+#[derive(Debug, Deserialize)]
+struct Raw {
+    peft_type: String,
+    r: usize,
+    lora_alpha: f64,
+    #[serde(default)]
+    rank_pattern: BTreeMap<String, usize>,
+    #[serde(default)]
+    alpha_pattern: BTreeMap<String, f64>,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    use_dora: bool,
+    #[serde(default)]
+    use_qalora: bool,
+    #[serde(default)]
+    lora_bias: bool,
+    #[serde(default)]
+    fan_in_fan_out: bool,
+    bias: Option<String>,
+    modules_to_save: Option<Value>,
+    trainable_token_indices: Option<Value>,
+    target_parameters: Option<Value>,
+    layer_replication: Option<Value>,
+    alora_invocation_tokens: Option<Value>,
+    corda_config: Option<IgnoredAny>,
+}
+
+/// A checked adapter.
+#[derive(Debug)]
+pub(crate) struct Adapter {
+    path: PathBuf,
+    header: Header,
+    /// By the name of the base's tensor.
+    pub(crate) deltas: BTreeMap<String, Delta>,
+}
+
+/// One tensor's update.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Delta {
+    a: String,
+    b: String,
+    /// Rows and columns of the update as `B·A`.
+    shape: (usize, usize),
+    rank: usize,
+    /// Factor of `B·A`.
+    pub(crate) scale: f64,
+    /// Whether the base's matrix lies the other way round.
+    is_turned: bool,
+}
+
+fn refuse(detail: impl Into<String>) -> ModelError {
+    ModelError::new(Fault::Config, detail)
+}
+
+impl Raw {
+    fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
+        let raw: Self =
+            serde_json::from_slice(bytes).map_err(|e| refuse(format!("{CONFIG}: {e}")))?;
+        let holds = |value: &Option<Value>| match value {
+            None | Some(Value::Null | Value::Bool(false)) => false,
+            Some(Value::Array(list)) => !list.is_empty(),
+            Some(Value::Object(map)) => !map.is_empty(),
+            Some(_) => true,
+        };
+        let unsupported = if raw.peft_type != "LORA" {
+            "a peft_type other than LORA"
+        } else if raw.use_dora {
+            "use_dora"
+        } else if raw.use_qalora {
+            "use_qalora"
+        } else if raw.lora_bias || raw.bias.as_deref().is_some_and(|bias| bias != "none") {
+            "bias"
+        } else if holds(&raw.modules_to_save) {
+            "modules_to_save"
+        } else if holds(&raw.trainable_token_indices) {
+            "trainable_token_indices"
+        } else if holds(&raw.target_parameters) {
+            "target_parameters"
+        } else if holds(&raw.layer_replication) {
+            "layer_replication"
+        } else if holds(&raw.alora_invocation_tokens) {
+            "alora_invocation_tokens"
+        } else {
+            let _ = raw.corda_config;
+            return Ok(raw);
+        };
+        Err(refuse(format!(
+            "{CONFIG}: {unsupported} is not computed by this release"
+        )))
+    }
+
+    /// Rank and factor of the update of `module`.
+    fn scale(&self, module: &str) -> Result<(usize, f64), ModelError> {
+        let rank = pattern(&self.rank_pattern, module)?.unwrap_or(self.r);
+        let alpha = pattern(&self.alpha_pattern, module)?.unwrap_or(self.lora_alpha);
+        if !(1..=MAX_RANK).contains(&rank) || !alpha.is_finite() || alpha.abs() > 1e6 {
+            return Err(refuse(format!(
+                "{CONFIG}: {module}: rank {rank} and alpha {alpha}; the rank must be in \
+                 1..={MAX_RANK}, alpha within ±10⁶"
+            )));
+        }
+        let over = if self.use_rslora {
+            (rank as f64).sqrt()
+        } else {
+            rank as f64
+        };
+        Ok((rank, alpha / over))
+    }
+}
+
+/// The value for a module: of the first key that is its name or the end of it.
+fn pattern<T: Copy>(by: &BTreeMap<String, T>, module: &str) -> Result<Option<T>, ModelError> {
+    let is_plain = |key: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
+        key.chars().all(plain)
+    };
+    if let Some(key) = by.keys().find(|key| !is_plain(key)) {
+        return Err(refuse(format!(
+            "{CONFIG}: pattern {key:?} is a regular expression; name modules plainly"
+        )));
+    }
+    let mut fits = by.iter().filter(|(key, _)| {
+        let before = module.strip_suffix(key.as_str());
+        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    });
+    match (fits.next(), fits.next()) {
+        (Some((one, _)), Some((other, _))) => Err(refuse(format!(
+            "{CONFIG}: {module} fits both {one:?} and {other:?}; name modules unmistakably"
+        ))),
+        (found, _) => Ok(found.map(|(_, value)| *value)),
+    }
+}
+
+impl Adapter {
+    /// Whether a directory holds an adapter rather than a model.
+    pub(crate) fn is_in(dir: &Path) -> bool {
+        dir.join(CONFIG).exists() && !dir.join(crate::inspect::CONFIG).exists()
+    }
+
+    /// Reads the adapter in `dir` and checks it against the model that it belongs to, without
+    /// reading a weight.
+    pub(crate) fn check(dir: &Path, base: &ModelConfig) -> Result<Self, ModelError> {
+        let bytes = crate::inspect::read_capped(dir, CONFIG, 1 << 20, Fault::Config)?;
+        let raw = Raw::parse(&bytes)?;
+        let path = dir.join(WEIGHTS);
+        if !path.is_file() {
+            return Err(ModelError::new(
+                Fault::Weights,
+                format!("{WEIGHTS} is missing; add it"),
+            ));
+        }
+        let header = header::read(&path)?;
+        let shapes: BTreeMap<String, Vec<usize>> = base.tensors()?.into_iter().collect();
+        let mut deltas = BTreeMap::new();
+        let mut used = 0;
+        for name in header.tensors.keys() {
+            let Some(module) = name
+                .strip_prefix(PREFIX)
+                .and_then(|name| name.strip_suffix(".lora_A.weight"))
+            else {
+                continue;
+            };
+            let listed = format!("{module}.weight");
+            let target = base.listed_as(&listed).map(std::borrow::Cow::into_owned);
+            let shape = target.as_ref().and_then(|target| shapes.get(target));
+            let (Some(target), Some([rows, columns])) = (target, shape.map(Vec::as_slice)) else {
+                return Err(refuse(format!(
+                    "{WEIGHTS}: {name:?} updates no matrix of the base"
+                )));
+            };
+            let delta = delta(&raw, &header, module, (*rows, *columns))?;
+            deltas.insert(target, delta);
+            used += 2;
+        }
+        if used != header.tensors.len() || deltas.is_empty() {
+            return Err(refuse(format!(
+                "{WEIGHTS}: {} tensors, {used} of which are pairs \
+                 {PREFIX}<module>.lora_A.weight and .lora_B.weight; nothing else is computed",
+                header.tensors.len()
+            )));
+        }
+        Ok(Self {
+            path,
+            header,
+            deltas,
+        })
+    }
+
+    /// Numbers in all factors.
+    pub(crate) fn parameters(&self) -> u64 {
+        let each = |delta: &Delta| {
+            let (rows, columns) = delta.shape;
+            (delta.rank as u64).saturating_mul((rows + columns) as u64)
+        };
+        self.deltas.values().map(each).sum()
+    }
+
+    /// The factors `A` `[rank, in]` and `B` `[out, rank]` of an update.
+    pub(crate) fn factors(&self, delta: &Delta) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+        let mut file = File::open(&self.path).map_err(|e| ModelError::io(&self.path, &e))?;
+        let mut read = |name: &String| {
+            let info =
+                self.header.tensors.get(name).ok_or_else(|| {
+                    ModelError::new(Fault::Weights, format!("{name:?} is missing"))
+                })?;
+            let values = read_tensor(&mut file, &self.path, self.header.data_start, info)?;
+            if values.iter().any(|v| !v.is_finite()) {
+                let detail = format!("tensor {name:?} has a NaN or an infinity");
+                return Err(ModelError::new(Fault::NonFinite, detail));
+            }
+            Ok(values)
+        };
+        Ok((read(&delta.a)?, read(&delta.b)?))
+    }
+
+    /// Adds an update to its tensor. The same bits on every machine.
+    pub(crate) fn merge(&self, delta: &Delta, weight: &Tensor) -> Result<Tensor, ModelError> {
+        let (a, b) = self.factors(delta)?;
+        let (rows, columns) = delta.shape;
+        let a = Matrix::new(&a, delta.rank, columns, columns);
+        let b = Matrix::new(&b, rows, delta.rank, delta.rank);
+        let update = if delta.is_turned {
+            product(Kernels::Exact, a.transposed(), b.transposed())?
+        } else {
+            product(Kernels::Exact, b, a)?
+        };
+        let scale = delta.scale as f32;
+        let mut merged: Vec<f32> = weight.flatten_all()?.to_vec1()?;
+        for (w, d) in merged.iter_mut().zip(&update) {
+            *w += d * scale;
+        }
+        if merged.iter().any(|w| !w.is_finite()) {
+            return Err(ModelError::new(
+                Fault::NonFinite,
+                format!("{:?} merged with its base is not finite", delta.a),
+            ));
+        }
+        Ok(Tensor::from_vec(merged, weight.shape(), &Device::Cpu)?)
+    }
+}
+
+fn delta(
+    raw: &Raw,
+    header: &Header,
+    module: &str,
+    base: (usize, usize),
+) -> Result<Delta, ModelError> {
+    let (rank, scale) = raw.scale(module)?;
+    let (a, b) = (
+        format!("{PREFIX}{module}.lora_A.weight"),
+        format!("{PREFIX}{module}.lora_B.weight"),
+    );
+    let shape = |name: &str| header.tensors.get(name).map(|info| info.shape.as_slice());
+    let (out, into) = match (shape(&a), shape(&b)) {
+        (Some([one, into]), Some([out, other])) if *one == rank && *other == rank => (*out, *into),
+        (a, b) => {
+            return Err(refuse(format!(
+                "{WEIGHTS}: {module}: lora_A {a:?} and lora_B {b:?}; {CONFIG} makes them \
+                 [{rank}, in] and [out, {rank}]"
+            )));
+        }
+    };
+    let is_turned = raw.fan_in_fan_out;
+    let fits = if is_turned { (into, out) } else { (out, into) };
+    if fits != base {
+        return Err(refuse(format!(
+            "{WEIGHTS}: {module}: an update of {out}×{into}; the base's matrix is {}×{}",
+            base.0, base.1
+        )));
+    }
+    Ok(Delta {
+        a,
+        b,
+        shape: (out, into),
+        rank,
+        scale,
+        is_turned,
+    })
+}
