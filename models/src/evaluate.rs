@@ -3,12 +3,12 @@
 use crate::{
     Fault, Limits, ModelConfig, ModelError,
     classifier::{self, Network},
-    data::{Rows, read_texts},
+    data::{Rows, read_samples},
     draw::draw,
     inspect, language,
     llama::Llama,
     merkle::samples_root,
-    text::Encoder,
+    text::{Encoder, Ends},
     weights::Weights,
 };
 use codec::{Decode, Encode};
@@ -180,20 +180,18 @@ pub fn evaluate(
         (ModelConfig::Llama(config), Metric::BitsPerByte) => {
             let context = context(options)?;
             let tokenizer = inspect::read_tokenizer(dir, &options.limits)?;
-            let encoder = Encoder::new(&tokenizer, config.vocab_size)?;
-            let texts = read_texts(data)?;
-            let mut collector = Collector::new(texts.len(), options, sink);
+            let start = config.start_token()?;
+            let ends = Ends {
+                start,
+                end: config.eos_token_id.unwrap_or(start),
+            };
+            let samples = read_samples(data)?;
+            let encoder =
+                Encoder::new(&tokenizer, config.vocab_size, ends)?.with_template(dir, &samples)?;
+            let mut collector = Collector::new(samples.len(), options, sink);
             let model = Llama::new(config, &Weights::load(&checked.shards)?)?;
             let batch = options.batch_tokens;
-            language::losses(
-                &model,
-                config,
-                &encoder,
-                &texts,
-                context,
-                batch,
-                &mut collector,
-            )?;
+            language::losses(&model, &encoder, &samples, context, batch, &mut collector)?;
             collector.finish()
         }
         (_, metric) => {

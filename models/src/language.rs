@@ -1,12 +1,13 @@
 //! Losses of a language model on texts.
 
 use crate::{
-    LlamaConfig, ModelError, SampleLoss,
+    ModelError, SampleLoss,
+    data::Sample,
     evaluate::{Collector, WORST_BITS_PER_BYTE},
     fused,
     llama::Llama,
     loss,
-    text::{Encoded, Encoder},
+    text::{Encoded, Encoder, Sequence},
 };
 use candle_core::{Device, Tensor};
 
@@ -19,20 +20,21 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Each text is fed as `start` and all its tokens but the last, and predicts them all.
-    pub(crate) fn new(texts: &[&[u32]], start: u32) -> candle_core::Result<Self> {
-        let length = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
+    /// Samples of which none is empty.
+    pub(crate) fn new(samples: &[&Sequence]) -> candle_core::Result<Self> {
+        let length = samples.iter().map(|s| s.ids.len()).max().unwrap_or(0);
         let (mut inputs, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, ids) in texts.iter().enumerate() {
-            inputs.push(start);
-            inputs.extend(ids.iter().take(ids.len().saturating_sub(1)));
-            inputs.resize((i + 1) * length, start);
-            rows.extend((0..ids.len()).map(|at| (i * length + at) as u32));
-            targets.extend_from_slice(ids);
+        for (i, sample) in samples.iter().enumerate() {
+            inputs.extend_from_slice(&sample.ids);
+            inputs.resize((i + 1) * length, 0);
+            for (row, target) in &sample.targets {
+                rows.push((i * length) as u32 + row);
+                targets.push(*target);
+            }
         }
         let count = targets.len();
         Ok(Self {
-            inputs: Tensor::from_vec(inputs, (texts.len(), length), &Device::Cpu)?,
+            inputs: Tensor::from_vec(inputs, (samples.len(), length), &Device::Cpu)?,
             rows: Tensor::from_vec(rows, count, &Device::Cpu)?,
             targets: Tensor::from_vec(targets, count, &Device::Cpu)?,
         })
@@ -59,82 +61,74 @@ impl Batch {
     }
 }
 
-/// A drawn text with its tokens.
+/// A drawn sample in tokens.
 struct Tokenized {
     position: usize,
-    ids: Vec<u32>,
-    bytes: u32,
+    sequence: Sequence,
 }
 
-/// Losses of the drawn texts.
+/// Losses of the drawn samples.
 pub(crate) fn losses(
     model: &Llama,
-    config: &LlamaConfig,
     encoder: &Encoder,
-    texts: &[String],
+    samples: &[Sample],
     context: usize,
     batch_tokens: usize,
     collector: &mut Collector<'_>,
 ) -> Result<(), ModelError> {
-    let start = config.start_token()?;
-    let mut tokenized = tokenize(encoder, texts, context, collector)?;
+    let mut tokenized = tokenize(encoder, samples, context, collector)?;
     // Longest first: a machine that lacks the memory finds out at once.
-    tokenized.sort_by_key(|t| (std::cmp::Reverse(t.ids.len()), t.position));
+    tokenized.sort_by_key(|t| (std::cmp::Reverse(t.sequence.ids.len()), t.position));
     let mut rest = tokenized.as_slice();
     while let Some(first) = rest.first() {
         // Batches don't depend on what is known, so that a resumed run computes the same.
-        let count = (batch_tokens / first.ids.len().max(1)).clamp(1, rest.len());
+        let count = (batch_tokens / first.sequence.ids.len().max(1)).clamp(1, rest.len());
         let (batch, later) = rest.split_at(count);
         rest = later;
         let positions: Vec<usize> = batch.iter().map(|t| t.position).collect();
         if collector.knows_all(&positions) {
             continue;
         }
-        let ids: Vec<&[u32]> = batch.iter().map(|t| t.ids.as_slice()).collect();
-        let values = Batch::new(&ids, start)?.losses(model)?;
+        let sequences: Vec<&Sequence> = batch.iter().map(|t| &t.sequence).collect();
+        let values = Batch::new(&sequences)?.losses(model)?;
         let mut values = values.as_slice();
-        for text in batch {
-            let (own, others) = values.split_at(text.ids.len().min(values.len()));
+        for sample in batch {
+            let tokens = sample.sequence.targets.len();
+            let (own, others) = values.split_at(tokens.min(values.len()));
             values = others;
-            let nll = own.iter().map(|v| f64::from(*v)).sum();
-            let tokens = text.ids.len() as u32;
             let loss = SampleLoss {
                 index: 0,
-                nll,
-                tokens,
-                bytes: text.bytes,
+                nll: own.iter().map(|v| f64::from(*v)).sum(),
+                tokens: tokens as u32,
+                bytes: sample.sequence.bytes,
                 correct: false,
             };
-            collector.put(text.position, loss)?;
+            collector.put(sample.position, loss)?;
         }
     }
     Ok(())
 }
 
-/// Tokens of the drawn texts; those with no target are settled here.
+/// Tokens of the drawn samples; those with no target are settled here.
 fn tokenize(
     encoder: &Encoder,
-    texts: &[String],
+    samples: &[Sample],
     context: usize,
     collector: &mut Collector<'_>,
 ) -> Result<Vec<Tokenized>, ModelError> {
     let mut tokenized = Vec::new();
     for position in collector.positions() {
-        let text = &texts[collector.index(position)];
-        let without_target = |bytes: usize| SampleLoss {
+        let sample = &samples[collector.index(position)];
+        let without_target = |bytes: u32| SampleLoss {
             index: 0,
-            nll: bytes as f64 * f64::from(WORST_BITS_PER_BYTE) * std::f64::consts::LN_2,
+            nll: f64::from(bytes) * f64::from(WORST_BITS_PER_BYTE) * std::f64::consts::LN_2,
             tokens: 0,
-            bytes: bytes as u32,
+            bytes,
             correct: false,
         };
-        match encoder.encode(text, context)? {
-            Encoded::Tokens { ids, bytes } => tokenized.push(Tokenized {
-                position,
-                ids,
-                bytes,
-            }),
-            Encoded::Lossy => collector.put(position, without_target(text.len()))?,
+        match encoder.encode(sample, context)? {
+            Encoded::Tokens(sequence) => tokenized.push(Tokenized { position, sequence }),
+            Encoded::Lossy { bytes } => collector.put(position, without_target(bytes))?,
             Encoded::Empty => collector.put(position, without_target(0))?,
         }
     }

@@ -5,11 +5,11 @@ use crate::{
     Fault, ModelConfig, ModelError,
     classifier::Network,
     config::Classifier,
-    data::{Rows, read_texts},
+    data::{Rows, Sample, read_texts},
     draw::below,
     language::Batch,
     llama::Llama,
-    text::{Encoded, Encoder},
+    text::{Encoded, Encoder, Ends, Sequence},
     train::Family,
     weights::Weights,
 };
@@ -67,13 +67,17 @@ pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, Mode
         .collect();
     let (tokenizer, vocabulary, start) = tokenizer::obtain(config, out, &chosen)?;
     let model = config.model_config(vocabulary, start)?;
-    let encoder = Encoder::new(&tokenizer, vocabulary)?;
+    let ends = Ends { start, end: start };
+    let encoder = Encoder::new(&tokenizer, vocabulary, ends)?;
     let mut windows = Vec::new();
     for text in chosen {
-        match encoder.encode(text, usize::MAX)? {
-            Encoded::Tokens { ids, .. } => windows.extend(ids.chunks(context).map(<[_]>::to_vec)),
+        match encoder.encode(&Sample::Text(text.to_owned()), usize::MAX)? {
+            Encoded::Tokens(sequence) => {
+                let ids: Vec<u32> = sequence.targets.into_iter().map(|(_, id)| id).collect();
+                windows.extend(ids.chunks(context).map(<[_]>::to_vec));
+            }
             Encoded::Empty => {}
-            Encoded::Lossy => {
+            Encoded::Lossy { .. } => {
                 let detail = "the tokenizer doesn't give a training text back; take a lossless one";
                 return Err(ModelError::new(Fault::Tokenizer, detail));
             }
@@ -243,8 +247,11 @@ impl Task<'_> {
                 windows,
                 start,
             } => {
-                let texts: Vec<&[u32]> = batch.iter().map(|i| windows[*i].as_slice()).collect();
-                Batch::new(&texts, *start)?.mean_loss(model)
+                let texts: Vec<Sequence> = batch
+                    .iter()
+                    .map(|i| Sequence::of_text(*start, &windows[*i]))
+                    .collect();
+                Batch::new(&texts.iter().collect::<Vec<_>>())?.mean_loss(model)
             }
         }
     }
