@@ -2,11 +2,14 @@
 
 use crate::{
     ModelError,
+    classifier::settle,
     config::BertConfig,
+    evaluate::Collector,
     kernels::{Activation, Attention, Kernels, Linear, activate, attend, layer_norm},
+    language::fitting,
     weights::Weights,
 };
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use std::sync::Arc;
 
 /// Weight and bias of a layer norm.
@@ -156,4 +159,35 @@ impl TextClassifier {
         self.classifier
             .apply(kernels, &activate(&pooled, Activation::Tanh)?)
     }
+}
+
+/// Losses of the drawn texts: `encode` gives the tokens of an index, `label` its label.
+pub(crate) fn losses(
+    model: &TextClassifier,
+    batch_tokens: usize,
+    collector: &mut Collector<'_>,
+    encode: impl Fn(usize) -> Loaded<Vec<u32>>,
+    label: impl Fn(usize) -> u32,
+) -> Loaded<()> {
+    let mut drawn = Vec::new();
+    for position in collector.positions() {
+        drawn.push((position, encode(collector.index(position))?));
+    }
+    drawn.sort_by_key(|(position, ids)| (std::cmp::Reverse(ids.len()), *position));
+    let mut rest = drawn.as_slice();
+    while !rest.is_empty() {
+        let (batch, later) = rest.split_at(fitting(rest, batch_tokens, |(_, ids)| ids.len()));
+        rest = later;
+        let positions: Vec<usize> = batch.iter().map(|(position, _)| *position).collect();
+        if collector.knows_all(&positions) {
+            continue;
+        }
+        let lengths: Vec<usize> = batch.iter().map(|(_, ids)| ids.len()).collect();
+        let tokens: Vec<u32> = batch.iter().flat_map(|(_, ids)| ids.clone()).collect();
+        let tokens = Tensor::from_vec(tokens, lengths.iter().sum::<usize>(), &Device::Cpu)?;
+        let labels: Vec<u32> = positions.iter().map(|p| label(collector.index(*p))).collect();
+        let logits = model.logits(&tokens, &lengths)?;
+        settle(&logits, &labels, &positions, collector)?;
+    }
+    Ok(())
 }

@@ -88,7 +88,6 @@ pub(crate) fn losses(
     batch: usize,
     collector: &mut Collector<'_>,
 ) -> Result<(), ModelError> {
-    let labels = network.config.labels;
     if rows.width != network.config.features() {
         return Err(ModelError::new(
             Fault::Config,
@@ -106,29 +105,40 @@ pub(crate) fn losses(
         }
         let indices: Vec<usize> = positions.iter().map(|p| collector.index(*p)).collect();
         let (features, targets) = rows.batch(&indices)?;
-        let logits = network.forward(&features)?;
-        let inside: Vec<u32> = targets
-            .iter()
-            .map(|t| (*t).min(labels as u32 - 1))
-            .collect();
-        let nll: Vec<f32> = nll(&logits, &inside)?.to_vec1()?;
-        let best: Vec<u32> = logits.argmax(D::Minus1)?.to_vec1()?;
-        for (i, position) in positions.iter().enumerate() {
-            // A label that the model has no output for can't be right, whatever it says.
-            let unknown = targets[i] as usize >= labels;
-            let worst = f64::from(WORST_BITS_PER_BYTE) * std::f64::consts::LN_2;
-            let nll = if unknown { worst } else { f64::from(nll[i]) };
-            collector.put(
-                *position,
-                SampleLoss {
-                    index: 0,
-                    nll,
-                    tokens: 1,
-                    bytes: 0,
-                    correct: best[i] == targets[i],
-                },
-            )?;
-        }
+        settle(&network.forward(&features)?, &targets, positions, collector)?;
+    }
+    Ok(())
+}
+
+/// Takes the losses of samples, from their logits `[n, labels]` and labels.
+pub(crate) fn settle(
+    logits: &Tensor,
+    targets: &[u32],
+    positions: &[usize],
+    collector: &mut Collector<'_>,
+) -> Result<(), ModelError> {
+    let labels = logits.dim(1)?;
+    let inside: Vec<u32> = targets
+        .iter()
+        .map(|t| (*t).min(labels as u32 - 1))
+        .collect();
+    let nll: Vec<f32> = nll(logits, &inside)?.to_vec1()?;
+    let best: Vec<u32> = logits.argmax(D::Minus1)?.to_vec1()?;
+    for (i, position) in positions.iter().enumerate() {
+        // A label that the model has no output for can't be right, whatever it says.
+        let unknown = targets[i] as usize >= labels;
+        let worst = f64::from(WORST_BITS_PER_BYTE) * std::f64::consts::LN_2;
+        let nll = if unknown { worst } else { f64::from(nll[i]) };
+        collector.put(
+            *position,
+            SampleLoss {
+                index: 0,
+                nll,
+                tokens: 1,
+                bytes: 0,
+                correct: best[i] == targets[i],
+            },
+        )?;
     }
     Ok(())
 }

@@ -3,13 +3,14 @@
 use crate::{
     Fault, Limits, ModelConfig, ModelError,
     classifier::{self, Network},
-    data::{Rows, read_texts},
+    bert::{self, TextClassifier},
+    data::{Rows, read_labelled, read_samples},
     draw::draw,
     inspect::{self, Checked},
     kernels::Kernels,
     language::{self, LanguageModel},
     merkle::samples_root,
-    text::Encoder,
+    text::{Encoder, Ends},
     weights::{Form, Weights},
 };
 use candle_core::Device;
@@ -204,13 +205,26 @@ pub fn evaluate(
         (ModelConfig::Decoder(_) | ModelConfig::Gpt2(_), Metric::BitsPerByte) => {
             let context = context(options)?;
             check_positions(&checked.config, context)?;
-            let encoder = encoder(&checked, &options.limits)?;
-            let texts = read_texts(data)?;
-            let mut collector = Collector::new(texts.len(), options, sink);
+            let samples = read_samples(data)?;
+            let encoder =
+                encoder(&checked, &options.limits)?.with_template(&checked.text, &samples)?;
+            let mut collector = Collector::new(samples.len(), options, sink);
             let model =
                 LanguageModel::new(&checked.config, &load()?, kernels, context, &Device::Cpu)?;
-            let encode = |index: usize| encoder.encode(&texts[index], context);
+            let encode = |index: usize| encoder.encode(&samples[index], context);
             language::losses(&model, options.batch_tokens, &mut collector, encode)?;
+            collector.finish()
+        }
+        (ModelConfig::Bert(config), Metric::Accuracy) => {
+            let context = context(options)?.min(config.max_position_embeddings);
+            let samples = read_labelled(data)?;
+            let encoder = encoder(&checked, &options.limits)?;
+            let mut collector = Collector::new(samples.len(), options, sink);
+            let model = TextClassifier::new(config, &load()?, kernels)?;
+            let encode =
+                |index: usize| encoder.encode_for_classification(&samples[index].text, context);
+            let label = |index: usize| samples[index].label;
+            bert::losses(&model, options.batch_tokens, &mut collector, encode, label)?;
             collector.finish()
         }
         (_, metric) => {
@@ -226,7 +240,8 @@ fn encoder(checked: &Checked, limits: &Limits) -> Result<Encoder, ModelError> {
     let tokenizer = inspect::read_tokenizer(&checked.text, limits)?;
     let vocabulary = checked.config.vocabulary().unwrap_or_default();
     let start = checked.config.start_token().unwrap_or_default();
-    Encoder::new(&tokenizer, vocabulary, start)
+    let end = checked.config.end_token().unwrap_or(start);
+    Encoder::new(&tokenizer, vocabulary, Ends { start, end })
 }
 
 /// Learned positions end somewhere.

@@ -119,6 +119,18 @@ pub(crate) fn read(path: &Path) -> Result<Header, ModelError> {
     }
 }
 
+/// Refuses numbers that no tensor of a model may hold.
+pub(crate) fn check_dtype(name: &str, info: &TensorInfo) -> Result<(), ModelError> {
+    if matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+        return Ok(());
+    }
+    let detail = format!(
+        "{name:?} is {:?}; convert it to F32, F16 or BF16",
+        info.dtype
+    );
+    Err(ModelError::new(Fault::Weights, detail))
+}
+
 /// A pickle of protocol 2 and up, or a zip as `torch.save` writes it.
 fn looks_pickled(start: &[u8]) -> bool {
     matches!(start, [0x80, 2..=5, ..]) || start.starts_with(b"PK\x03\x04")
@@ -127,14 +139,6 @@ fn looks_pickled(start: &[u8]) -> bool {
 fn parse(json: &[u8], data_start: u64) -> Result<Header, String> {
     let entries: Entries = serde_json::from_slice(json).map_err(|e| format!("header: {e}"))?;
     let mut tensors = entries.0;
-    for (name, info) in &tensors {
-        if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-            return Err(format!(
-                "{name:?} is {:?}; convert it to F32, F16 or BF16",
-                info.dtype
-            ));
-        }
-    }
     check_layout(&mut tensors)?;
     Ok(Header {
         data_start,

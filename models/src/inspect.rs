@@ -229,7 +229,7 @@ fn check_tensors(config: &ModelConfig, shards: &[(PathBuf, Header)]) -> Result<(
                     info.shape
                 ));
             }
-            Some(_) => {}
+            Some(_) => header::check_dtype(name, info)?,
         }
     }
     match implied.keys().next() {

@@ -147,7 +147,7 @@ pub(crate) fn losses(
     let mut rest = drawn.as_slice();
     while !rest.is_empty() {
         // Batches don't depend on what is known, so that a resumed run computes the same.
-        let (batch, later) = rest.split_at(fitting(rest, batch_tokens));
+        let (batch, later) = rest.split_at(fitting(rest, batch_tokens, |d| d.sequence.ids.len()));
         rest = later;
         let positions: Vec<usize> = batch.iter().map(|d| d.position).collect();
         if !collector.knows_all(&positions) {
@@ -158,10 +158,10 @@ pub(crate) fn losses(
 }
 
 /// How many of the first have at most `tokens` together; one at least.
-fn fitting(drawn: &[Drawn], tokens: usize) -> usize {
+pub(crate) fn fitting<T>(drawn: &[T], tokens: usize, length: impl Fn(&T) -> usize) -> usize {
     let mut sum = 0usize;
     let fits = drawn.iter().take_while(|d| {
-        sum = sum.saturating_add(d.sequence.ids.len());
+        sum = sum.saturating_add(length(d));
         sum <= tokens
     });
     fits.count().max(1)

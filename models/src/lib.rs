@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bert;
+mod chat;
 mod classifier;
 mod config;
 mod data;

@@ -278,6 +278,11 @@ fn delta(
         format!("{PREFIX}{module}.lora_A.weight"),
         format!("{PREFIX}{module}.lora_B.weight"),
     );
+    for name in [&a, &b] {
+        if let Some(info) = header.tensors.get(name) {
+            header::check_dtype(name, info)?;
+        }
+    }
     let shape = |name: &str| header.tensors.get(name).map(|info| info.shape.as_slice());
     let (out, into) = match (shape(&a), shape(&b)) {
         (Some([one, into]), Some([out, other])) if *one == rank && *other == rank => (*out, *into),

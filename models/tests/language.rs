@@ -3,7 +3,7 @@
 mod common;
 
 use arena_models::{
-    Evaluation, Fault, Metric, SampleLoss, Sink, WORST_BITS_PER_BYTE, evaluate, samples_root,
+    EvalOptions, Evaluation, Fault, Metric, Profile, SampleLoss, Sink, WORST_BITS_PER_BYTE, evaluate, samples_root,
 };
 use common::{
     HEAD, HEADS, KV_HEADS, LAYERS, Model, Noise, VOCABULARY, WIDTH, byte_tokenizer, llama, options,
@@ -336,12 +336,27 @@ fn values_that_are_not_finite_should_be_the_models_fault() {
         model.tensors.get_mut("model.norm.weight").unwrap().1[3] = value;
         assert_eq!(fault(&model, &["a"]), Fault::NonFinite);
     }
+}
+
+#[test]
+fn losses_that_are_not_finite_should_be_the_models_fault_where_all_machines_round_alike() {
     let mut model = llama(0.1, false);
     for (name, scale) in [("lm_head.weight", 1e38), ("model.norm.weight", 1e4)] {
         let values = &mut model.tensors.get_mut(name).unwrap().1;
         values.iter_mut().for_each(|v| *v *= scale);
     }
-    assert_eq!(fault(&model, &["a"]), Fault::NonFinite);
+    let dir = model.in_dir();
+    let data = texts(dir.path(), &["a"]);
+    let fault = |profile| {
+        let options = EvalOptions {
+            profile,
+            ..options(Metric::BitsPerByte)
+        };
+        let error = evaluate(dir.path(), &data, &options, &mut ()).unwrap_err();
+        (error.fault, error.fault.is_models())
+    };
+    assert_eq!(fault(Profile::ExactCpuF32), (Fault::NonFinite, true));
+    assert_eq!(fault(Profile::F32), (Fault::Unstable, false));
 }
 
 #[test]

@@ -357,7 +357,7 @@ mod tests {
             r#"{"rope_type":"longrope","short_factor":[1],"long_factor":[1,1,1,1],
                 "original_max_position_embeddings":16}"#,
             r#"{"rope_type":"longrope","short_factor":[1,1,1,1],"long_factor":[1,1,1,1]}"#,
-            r#"{"partial_rotary_factor":0.3}"#,
+            r#"{"partial_rotary_factor":0.4}"#,
             r#"{"partial_rotary_factor":2.0}"#,
             r#"{"rope_theta":0.5}"#,
             r#"{"mystery":1}"#,

@@ -5,10 +5,10 @@ use crate::{
     Fault, ModelConfig, ModelError,
     classifier::Network,
     config::Classifier,
-    data::{Rows, read_texts},
+    data::{Rows, Sample, read_texts},
     draw::below,
     language::{Batch, LanguageModel},
-    text::{Encoded, Encoder, Sequence},
+    text::{Encoded, Encoder, Ends, Sequence},
     train::Family,
     weights::Weights,
 };
@@ -71,13 +71,13 @@ pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, Mode
     let (tokenizer, vocabulary, start) = tokenizer::obtain(config, out, &chosen)?;
     let json = config.model_config(vocabulary, start)?;
     let model = ModelConfig::parse(&json)?;
-    let encoder = Encoder::new(&tokenizer, vocabulary, start)?;
+    let encoder = Encoder::new(&tokenizer, vocabulary, Ends { start, end: start })?;
     let mut windows = Vec::new();
     for text in chosen {
-        match encoder.encode(text, usize::MAX)? {
+        match encoder.encode(&Sample::Text(text.to_owned()), usize::MAX)? {
             Encoded::Tokens(whole) => {
                 let tokens: Vec<u32> = whole.targets.iter().map(|(_, token)| *token).collect();
-                let window = |tokens: &[u32]| Sequence::whole(start, tokens, 0);
+                let window = |tokens: &[u32]| Sequence::of_text(start, tokens);
                 windows.extend(tokens.chunks(context).map(window));
             }
             Encoded::Empty => {}

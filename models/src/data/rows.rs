@@ -1,10 +1,11 @@
-//! Evaluation and training data.
+//! Rows of a classifier.
 
+use super::{check_count, lines, read, refuse};
 use crate::{Fault, ModelError, header, weights::le_floats};
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, tensor::TensorInfo};
 use serde::Deserialize;
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 /// Rows of a classifier.
 #[derive(Debug)]
@@ -22,58 +23,11 @@ struct RowLine {
     label: u32,
 }
 
-#[derive(Deserialize)]
-struct TextLine {
-    text: String,
-}
-
-fn refuse(path: &Path, detail: impl std::fmt::Display) -> ModelError {
-    ModelError::new(Fault::Data, format!("{}: {detail}", path.display()))
-}
-
-fn lines<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<Vec<T>, ModelError> {
-    let text = std::str::from_utf8(bytes).map_err(|e| refuse(path, e))?;
-    let parsed: Vec<T> = text
-        .lines()
-        .enumerate()
-        .map(|(i, line)| {
-            serde_json::from_str(line).map_err(|e| refuse(path, format!("line {}: {e}", i + 1)))
-        })
-        .collect::<Result<_, _>>()?;
-    check_count(path, parsed.len())?;
-    Ok(parsed)
-}
-
-fn check_count(path: &Path, count: usize) -> Result<(), ModelError> {
-    if count == 0 || u32::try_from(count).is_err() {
-        return Err(refuse(
-            path,
-            format!("{count} samples; there must be 1 to 2³² − 1"),
-        ));
-    }
-    Ok(())
-}
-
-/// The texts of a JSONL file of `{"text"}`; other fields are ignored.
-pub(crate) fn read_texts(path: &Path) -> Result<Vec<String>, ModelError> {
-    let bytes = fs::read(path).map_err(|e| ModelError::io(path, &e))?;
-    let parsed: Vec<TextLine> = lines(path, &bytes)?;
-    for (i, line) in parsed.iter().enumerate() {
-        if u32::try_from(line.text.len()).is_err() {
-            return Err(refuse(
-                path,
-                format!("line {}: text of 4 GiB or more", i + 1),
-            ));
-        }
-    }
-    Ok(parsed.into_iter().map(|line| line.text).collect())
-}
-
 impl Rows {
     /// Reads JSONL of `{"features","label"}` or safetensors of `features` and `labels`, told
     /// apart by their first bytes: a data file is named by its hash, not by an ending.
     pub(crate) fn read(path: &Path) -> Result<Self, ModelError> {
-        let bytes = fs::read(path).map_err(|e| ModelError::io(path, &e))?;
+        let bytes = read(path)?;
         let framed = bytes.get(8) == Some(&b'{')
             && bytes.first_chunk::<8>().is_some_and(|length| {
                 u64::from_le_bytes(*length) <= (bytes.len() as u64).saturating_sub(8)
@@ -212,11 +166,6 @@ mod tests {
             assert_eq!(error.fault, Fault::Data);
             assert!(error.detail.contains(line), "{error}");
         }
-        let error = read_texts(file(b"{\"text\":\"a\"}\n{\"txt\":\"b\"}\n").path()).unwrap_err();
-        assert!(
-            error.fault == Fault::Data && error.detail.contains("line 2"),
-            "{error}"
-        );
     }
 
     #[test]
