@@ -1,14 +1,17 @@
 //! The bounded queue, in memory and on disk.
 
+mod entry;
+
 use crate::{
     fault::{self, infra},
     metrics::{Counts, Metrics},
-    store::{self, Ended, Record, Store, now_millis},
+    store::{Ended, Record, Store, now_millis},
 };
 use arena_primitives::job::{
     Fault, InfraFault, JobId, JobKind, JobRequest, JobStatus, NumericProfile, WIRE_VERSION,
 };
 use codec::DecodeAll;
+use entry::{Entry, load};
 use std::{
     collections::{HashMap, VecDeque},
     io,
@@ -41,65 +44,6 @@ pub(crate) struct Ticket {
     pub(crate) deadline: u64,
     /// Notified when the job is cancelled.
     pub(crate) cancel: Arc<Notify>,
-}
-
-struct Entry {
-    record: Record,
-    /// Only of a job that is fetched or computed.
-    progress: Option<(u32, u32)>,
-    /// Until the job ended.
-    request: Option<JobRequest>,
-    cancel: Arc<Notify>,
-    not_before: Instant,
-    repeats: u32,
-    /// The disk doesn't know the record yet.
-    unsaved: bool,
-}
-
-impl Entry {
-    fn new(record: Record, request: Option<JobRequest>) -> Self {
-        Self {
-            record,
-            progress: None,
-            request,
-            cancel: Arc::new(Notify::new()),
-            not_before: Instant::now(),
-            repeats: 0,
-            unsaved: false,
-        }
-    }
-
-    fn is_ended(&self) -> bool {
-        matches!(
-            self.record.status,
-            JobStatus::Done(_) | JobStatus::Failed(_)
-        )
-    }
-
-    fn status(&self) -> JobStatus {
-        match self.progress {
-            Some((done, total)) => JobStatus::Running { done, total },
-            None => self.record.status.clone(),
-        }
-    }
-
-    fn deadline(&self) -> u64 {
-        let seconds = self
-            .request
-            .as_ref()
-            .map_or(0, |request| request.deadline_seconds);
-        self.record
-            .posted
-            .saturating_add(u64::from(seconds).saturating_mul(1000))
-    }
-
-    fn end(&mut self, ended: Ended) {
-        self.record.status = ended.status;
-        self.record.retry = ended.retry;
-        self.record.ended = now_millis();
-        self.progress = None;
-        self.request = None;
-    }
 }
 
 #[derive(Default)]
@@ -384,11 +328,20 @@ impl Queue {
     /// Fails what waited past its deadline, writes what the disk refused, forgets the oldest.
     pub(crate) fn sweep(&self) {
         let mut state = self.lock();
+        self.end_late(&mut state);
+        let unsaved = state.jobs.iter_mut().filter(|(_, entry)| entry.unsaved);
+        for (id, entry) in unsaved {
+            self.save(id, entry);
+        }
+        self.forget_oldest(&mut state);
+    }
+
+    fn end_late(&self, state: &mut State) {
         let State {
             jobs,
             waiting,
             fetched,
-        } = &mut *state;
+        } = state;
         let now = now_millis();
         let mut in_time = |id: &JobId| {
             let Some(entry) = jobs.get_mut(id) else {
@@ -397,26 +350,17 @@ impl Queue {
             if entry.deadline() > now {
                 return true;
             }
-            let fault = infra(
-                InfraFault::Timeout,
-                "the deadline passed before a worker was free",
-            );
-            self.end(
-                id,
-                entry,
-                Ended {
-                    status: JobStatus::Failed(fault),
-                    retry: true,
-                },
-            );
+            let why = "the deadline passed before a worker was free";
+            self.end(id, entry, failed(infra(InfraFault::Timeout, why)));
             false
         };
         waiting.retain(&mut in_time);
         fetched.retain(|(id, _)| in_time(id));
-        for (id, entry) in jobs.iter_mut().filter(|(_, entry)| entry.unsaved) {
-            self.save(id, entry);
-        }
-        let mut ended: Vec<_> = jobs
+    }
+
+    fn forget_oldest(&self, state: &mut State) {
+        let mut ended: Vec<_> = state
+            .jobs
             .iter()
             .filter(|(_, entry)| entry.is_ended())
             .map(|(id, entry)| (entry.record.ended, *id))
@@ -424,7 +368,7 @@ impl Queue {
         let surplus = ended.len().saturating_sub(self.keep);
         ended.sort_unstable();
         for (_, id) in ended.into_iter().take(surplus) {
-            jobs.remove(&id);
+            state.jobs.remove(&id);
             if let Err(error) = self.store.forget(&id) {
                 tracing::warn!(job = %hex::encode(id), %error, "cannot remove an old job");
             }
@@ -492,36 +436,6 @@ fn unsupported(request: &JobRequest) -> Option<Fault> {
     Some(Fault::Unsupported(format!(
         "this release does not execute {what}"
     )))
-}
-
-/// What the disk knows of a job; `None` where its request is lost.
-fn load(store: &Store, id: &JobId) -> io::Result<Option<Entry>> {
-    let dir = store.dir(id);
-    let Some(request) = store::read_scale::<JobRequest>(&dir, store::REQUEST)? else {
-        return Ok(None);
-    };
-    if request.id() != *id {
-        return Ok(None);
-    }
-    let fresh = Record {
-        posted: now_millis(),
-        ended: 0,
-        retry: false,
-        status: JobStatus::Queued,
-    };
-    let record = store::read_scale::<Record>(&dir, store::STATUS)?.unwrap_or(fresh);
-    let mut entry = Entry::new(record, Some(request));
-    if entry.is_ended() {
-        entry.request = None;
-    } else if let Some(ended) = store::read_scale::<Ended>(&dir, store::OUTCOME)? {
-        // The worker finished while no server was there to see it.
-        entry.end(ended);
-        entry.unsaved = true;
-    }
-    if entry.is_ended() {
-        store.tidy(id)?;
-    }
-    Ok(Some(entry))
 }
 
 /// How a job that failed on this machine ends.

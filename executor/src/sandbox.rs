@@ -41,6 +41,19 @@ const RESOLVER: [&str; 15] = [
     "/nix/store",
 ];
 
+/// What says how many threads to compute with, and the caches for which matrix kernels cut their
+/// blocks: without these a job would be computed by other blocks than by hand.
+///
+/// `/dev/null` has to stay out: a kernel that doesn't find the caches starts `lscpu`, which opens
+/// it first, and gives up on its absence; starting a program would end the worker.
+const MACHINE: [&str; 5] = [
+    "/sys/devices/system/cpu",
+    "/sys/fs/cgroup",
+    "/proc/cpuinfo",
+    "/proc/self/cgroup",
+    "/proc/self/mountinfo",
+];
+
 /// Most that a process may take of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -66,7 +79,8 @@ pub enum Reach<'a> {
         /// Whether every file may be read, for mirrors that are files.
         read_all: bool,
     },
-    /// Files below the job's directory, to read. It writes only what is open already.
+    /// Files below the job's directory, and those that describe this machine's processors, to
+    /// read. It writes only what is open already.
     Job(&'a Path),
 }
 
@@ -108,7 +122,7 @@ pub fn confine(limits: &Limits, reach: &Reach<'_>) -> Result<(), Error> {
         }
         Reach::Job(job) => {
             let files = Files {
-                read: vec![job],
+                read: MACHINE.iter().map(Path::new).chain([*job]).collect(),
                 write: vec![],
                 read_all: false,
             };

@@ -17,7 +17,6 @@ use crate::{
 use arena_primitives::job::{Fault, InfraFault};
 use autopsy::autopsy;
 use std::{
-    ffi::OsString,
     io,
     path::PathBuf,
     process::{ExitStatus, Stdio},
@@ -33,10 +32,8 @@ use words::{line, listen};
 
 /// Times that a phase is started before the death of its worker is the job's end.
 const ATTEMPTS: u32 = 2;
-/// How many threads compute; set for the worker, which can't look at this machine's quotas.
-const THREADS: &str = "RAYON_NUM_THREADS";
 /// What a worker sees of the server's environment.
-const ENVIRONMENT: [&str; 10] = [
+const ENVIRONMENT: [&str; 11] = [
     "HF_ENDPOINT",
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -47,6 +44,7 @@ const ENVIRONMENT: [&str; 10] = [
     "all_proxy",
     "no_proxy",
     "RUST_LOG",
+    "RAYON_NUM_THREADS",
 ];
 
 /// What the parts of a server share.
@@ -226,7 +224,6 @@ fn spawn(shared: &Shared, ticket: &Ticket, phase: Phase, left: Duration) -> io::
         command.arg("--not-isolated");
     }
     command.env_clear();
-    command.env(THREADS, threads());
     for name in ENVIRONMENT {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
@@ -240,12 +237,6 @@ fn spawn(shared: &Shared, ticket: &Ticket, phase: Phase, left: Duration) -> io::
         .process_group(0)
         .kill_on_drop(true);
     command.spawn()
-}
-
-/// As many as the operator says, or as this process may run at a time.
-fn threads() -> OsString {
-    let here = || std::thread::available_parallelism().map_or(1, usize::from);
-    std::env::var_os(THREADS).unwrap_or_else(|| here().to_string().into())
 }
 
 /// Reads what a worker reports until it ends.

@@ -410,6 +410,8 @@ fn compute(on: &Target, mut losses: File) -> io::Result<()> {
         .map(|thread| thread.join().unwrap())
         .sum();
     assert_eq!(sum, 6);
+    // By which the matrix kernels cut their blocks.
+    assert!(fs::read_dir("/sys/devices/system/cpu")?.count() > 0);
     assert!(std::panic::catch_unwind(|| panic!("caught")).is_err());
     let options = super::ground::options();
     let found = arena_models::evaluate(&on.model(), &on.data(), &options, &mut ())
