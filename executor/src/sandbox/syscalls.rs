@@ -122,7 +122,10 @@ const FETCHING_HERE: &[i64] = &[
     libc::SYS_select,
 ];
 #[cfg(target_arch = "aarch64")]
-const FETCHING_HERE: &[i64] = &[libc::SYS_renameat];
+const FETCHING_HERE: &[i64] = &[
+    // `renameat`, by which the C library renames; the crate doesn't name it here.
+    38,
+];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const FETCHING_HERE: &[i64] = &[];
 

@@ -1,7 +1,7 @@
 //! The executor's own workers.
 
 use super::{
-    CAPTIVE,
+    CAPTIVE, GROUND, Ground, REACH,
     common::{model::*, *},
     kernel,
 };
@@ -170,24 +170,67 @@ fn outcome_should_say_that_it_was_not_isolated() {
     assert!(metrics.contains("arena_executor_isolated 0"), "{metrics}");
 }
 
+/// A server whose workers are a shell's.
+fn served_by(dir: &Path, script: &str) -> InProcess {
+    let worker = dir.join("worker");
+    fs::write(&worker, format!("#!/bin/sh\n{script}\n")).unwrap();
+    let all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&worker, all).unwrap();
+    InProcess::start(Config {
+        worker: Some(worker),
+        ..config(dir)
+    })
+}
+
+#[test]
+fn worker_that_is_ended_should_be_the_right_fault_and_the_next_one_unharmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let ground = Ground::new();
+    let (act, own) = (dir.join("act"), std::env::current_exe().unwrap());
+    // Workers do what the file says, confined as workers are, or else their job.
+    let environment = format!(
+        "{GROUND}='{}' {REACH}=job VICTIM=1 PORT=1 UDP_PORT=1",
+        ground.root().display()
+    );
+    let script = format!(
+        "[ -e '{act}' ] || exec '{BINARY}' \"$@\"\n\
+         export {environment} {CAPTIVE}=\"$(cat '{act}')\"\n\
+         exec '{own}' --exact --ignored --nocapture captive",
+        act = act.display(),
+        own = own.display()
+    );
+    let server = served_by(dir, &script);
+    let request = small(dir);
+    for (name, wanted, why) in [
+        ("allocate too much", InfraFault::Memory, "memory limit"),
+        ("write too much", InfraFault::Disk, "limit on a file's size"),
+        ("compute for long", InfraFault::Timeout, "processor time"),
+        ("connect", InfraFault::Device, "what no worker may have"),
+        ("fork", InfraFault::Device, "what no worker may have"),
+    ] {
+        fs::write(&act, name).unwrap();
+        let mut job = request.clone();
+        // Another job each time: that of memory is not run again.
+        job.deadline_seconds += u32::try_from(name.len()).unwrap();
+        let fault = server.client.fault(&job);
+        let as_wanted = matches!(
+            &fault,
+            Fault::Infra(class, said) if *class == wanted && said.contains(why)
+        );
+        assert!(as_wanted, "{name}: {fault:?}");
+    }
+    fs::remove_file(&act).unwrap();
+    assert_eq!(server.client.outcome(&request).samples, 20);
+}
+
 #[test]
 fn worker_that_cannot_be_isolated_should_fail_the_job() {
     // A kernel that loses Landlock under a server that runs: as good as one that lies.
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let script = dir.join("worker");
     let words = without_landlock("").join("' '");
-    fs::write(
-        &script,
-        format!("#!/bin/sh\nexec '{words}' '{BINARY}' \"$@\"\n"),
-    )
-    .unwrap();
-    let all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&script, all).unwrap();
-    let server = InProcess::start(Config {
-        worker: Some(script),
-        ..config(dir)
-    });
+    let server = served_by(dir, &format!("exec '{words}' '{BINARY}' \"$@\""));
     let fault = server.client.fault(&small(dir));
     let as_wanted = matches!(
         &fault,
