@@ -64,6 +64,10 @@ struct Serve {
     /// Read file:// mirrors; for development.
     #[arg(long)]
     allow_file: bool,
+    /// Run workers with no isolation but limits, as on a kernel without Landlock; every outcome
+    /// says so.
+    #[arg(long)]
+    insecure_no_isolation: bool,
     /// Write the bound address to this file once jobs are taken.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -122,6 +126,7 @@ fn serve(args: Serve) -> Result<()> {
         memory_bytes: args.memory_bytes,
         cache_bytes: args.cache_bytes,
         allow_file: args.allow_file,
+        insecure_no_isolation: args.insecure_no_isolation,
         ..Config::new(args.base, args.token_file)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -132,7 +137,6 @@ fn serve(args: Serve) -> Result<()> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let server = Server::start(config).await?;
-        tracing::warn!("{}", doctor::ISOLATION);
         tracing::info!(address = %server.addr(), "taking jobs");
         if let Some(path) = &args.ready_file {
             write_ready(path, server.addr())?;

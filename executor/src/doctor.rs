@@ -1,14 +1,12 @@
 //! `doctor`: what this machine has for scoring models.
 
+use crate::sandbox;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::{
     fs,
     path::{Path, PathBuf},
 };
-
-/// What keeps a hostile model in; said wherever it matters.
-pub(crate) const ISOLATION: &str = "no sandbox in this release: run the executor as its own user";
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -39,7 +37,7 @@ pub(crate) fn doctor(args: &Doctor) -> Result<()> {
     println!("profiles   f32 (exact-cpu-f32 and bf16 are answered Unsupported)");
     println!("kinds      Evaluate (Sketch, ReplaySegment and ExtractWatermark: Unsupported)");
     println!("models     arena_mlp, arena_cnn, llama");
-    println!("isolation  {ISOLATION}");
+    println!("isolation  {}", sandbox::probe());
     println!("           {}", user());
     Ok(())
 }

@@ -11,6 +11,7 @@ mod losses;
 mod metrics;
 mod mirror;
 mod queue;
+pub mod sandbox;
 mod scoring;
 mod server;
 mod store;

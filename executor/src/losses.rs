@@ -31,18 +31,22 @@ pub(crate) struct Losses<T> {
     kind: PhantomData<T>,
 }
 
+/// Opens the file, new or old, to read and to append.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+}
+
 impl<T: Encode + Decode> Losses<T> {
-    /// Opens the file and reads what is in it.
+    /// Reads what is in a file that [`open`] gave.
     ///
     /// `made_by` names what decides a loss beside the job: losses of another release are
     /// not continued.
-    pub(crate) fn open(path: &Path, made_by: &str) -> io::Result<(Self, Vec<Record<T>>)> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+    pub(crate) fn read(mut file: File, made_by: &str) -> io::Result<(Self, Vec<Record<T>>)> {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let mut rest = &bytes[..];
@@ -126,7 +130,7 @@ mod tests {
     fn losses_should_resume_after_any_cut() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("losses");
-        let (mut losses, found) = Losses::open(&path, "1").unwrap();
+        let (mut losses, found) = Losses::read(open(&path).unwrap(), "1").unwrap();
         assert!(found.is_empty());
         for record in records(3) {
             losses.append(&record).unwrap();
@@ -135,13 +139,13 @@ mod tests {
         let frame = 2 + 12 + CHECKSUM;
         for cut in 7..=whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
-            let (mut losses, found) = Losses::<u32>::open(&path, "1").unwrap();
+            let (mut losses, found) = Losses::<u32>::read(open(&path).unwrap(), "1").unwrap();
             assert_eq!(found, records(((cut - 7) / frame) as u64), "cut at {cut}");
             losses.append(&records(9)[8]).unwrap();
-            let (_, again) = Losses::<u32>::open(&path, "1").unwrap();
+            let (_, again) = Losses::<u32>::read(open(&path).unwrap(), "1").unwrap();
             assert_eq!(again.len(), found.len() + 1);
         }
-        let (_, found) = Losses::<u32>::open(&path, "2").unwrap();
+        let (_, found) = Losses::<u32>::read(open(&path).unwrap(), "2").unwrap();
         assert!(found.is_empty());
     }
 }

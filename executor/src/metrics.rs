@@ -12,6 +12,8 @@ use prometheus::{
 pub(crate) struct Counts {
     pub(crate) queued: usize,
     pub(crate) running: usize,
+    /// Those of the running that are fetched and wait for a worker.
+    pub(crate) fetched: usize,
     pub(crate) done: usize,
     pub(crate) failed: usize,
 }
@@ -21,6 +23,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     jobs: IntGaugeVec,
     queue_length: IntGauge,
+    fetched: IntGauge,
+    isolated: IntGauge,
     faults: IntCounterVec,
     seconds: CounterVec,
     samples: IntCounter,
@@ -34,6 +38,11 @@ impl Metrics {
             registry: Registry::new(),
             jobs: IntGaugeVec::new(name("jobs", "Jobs kept, by state"), &["state"])?,
             queue_length: IntGauge::with_opts(name("queue_length", "Jobs that wait or run"))?,
+            fetched: IntGauge::with_opts(name(
+                "fetched_jobs",
+                "Jobs that are fetched and wait for a worker",
+            ))?,
+            isolated: IntGauge::with_opts(name("isolated", "Whether workers are isolated"))?,
             faults: IntCounterVec::new(
                 name(
                     "faults_total",
@@ -57,6 +66,12 @@ impl Metrics {
             .register(Box::new(metrics.queue_length.clone()))?;
         metrics
             .registry
+            .register(Box::new(metrics.fetched.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.isolated.clone()))?;
+        metrics
+            .registry
             .register(Box::new(metrics.faults.clone()))?;
         metrics
             .registry
@@ -68,6 +83,11 @@ impl Metrics {
             .registry
             .register(Box::new(metrics.deaths.clone()))?;
         Ok(metrics)
+    }
+
+    /// Says whether workers are isolated.
+    pub(crate) fn isolated(&self, isolated: bool) {
+        self.isolated.set(i64::from(isolated));
     }
 
     /// Counts a job that ended.
@@ -110,6 +130,7 @@ impl Metrics {
         }
         self.queue_length
             .set(gauge(counts.queued.saturating_add(counts.running)));
+        self.fetched.set(gauge(counts.fetched));
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)

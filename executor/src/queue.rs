@@ -1,14 +1,17 @@
 //! The bounded queue, in memory and on disk.
 
+mod entry;
+
 use crate::{
     fault::{self, infra},
     metrics::{Counts, Metrics},
-    store::{self, Ended, Record, Store, now_millis},
+    store::{Ended, Record, Store, now_millis},
 };
 use arena_primitives::job::{
     Fault, InfraFault, JobId, JobKind, JobRequest, JobStatus, NumericProfile, WIRE_VERSION,
 };
 use codec::DecodeAll;
+use entry::{Entry, load};
 use std::{
     collections::{HashMap, VecDeque},
     io,
@@ -16,7 +19,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// Longest wait before a job that is posted again runs again.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
@@ -33,6 +36,7 @@ pub enum SubmitError {
 }
 
 /// A job that a worker takes.
+#[derive(Clone)]
 pub(crate) struct Ticket {
     pub(crate) id: JobId,
     pub(crate) dir: PathBuf,
@@ -42,69 +46,21 @@ pub(crate) struct Ticket {
     pub(crate) cancel: Arc<Notify>,
 }
 
-struct Entry {
-    record: Record,
-    /// Only of a job that runs.
-    progress: Option<(u32, u32)>,
-    /// Until the job ended.
-    request: Option<JobRequest>,
-    cancel: Arc<Notify>,
-    not_before: Instant,
-    repeats: u32,
-    /// The disk doesn't know the record yet.
-    unsaved: bool,
-}
-
-impl Entry {
-    fn new(record: Record, request: Option<JobRequest>) -> Self {
-        Self {
-            record,
-            progress: None,
-            request,
-            cancel: Arc::new(Notify::new()),
-            not_before: Instant::now(),
-            repeats: 0,
-            unsaved: false,
-        }
-    }
-
-    fn is_ended(&self) -> bool {
-        matches!(
-            self.record.status,
-            JobStatus::Done(_) | JobStatus::Failed(_)
-        )
-    }
-
-    fn status(&self) -> JobStatus {
-        match self.progress {
-            Some((done, total)) => JobStatus::Running { done, total },
-            None => self.record.status.clone(),
-        }
-    }
-
-    fn deadline(&self) -> u64 {
-        let seconds = self
-            .request
-            .as_ref()
-            .map_or(0, |request| request.deadline_seconds);
-        self.record
-            .posted
-            .saturating_add(u64::from(seconds).saturating_mul(1000))
-    }
-
-    fn end(&mut self, ended: Ended) {
-        self.record.status = ended.status;
-        self.record.retry = ended.retry;
-        self.record.ended = now_millis();
-        self.progress = None;
-        self.request = None;
-    }
-}
-
 #[derive(Default)]
 struct State {
     jobs: HashMap<JobId, Entry>,
     waiting: VecDeque<JobId>,
+    /// Jobs that only want computing, each with its place among those fetched ahead.
+    fetched: VecDeque<(JobId, OwnedSemaphorePermit)>,
+}
+
+impl State {
+    /// Takes a job out of those that are fetched; whether it was there.
+    fn unfetch(&mut self, id: &JobId) -> bool {
+        let before = self.fetched.len();
+        self.fetched.retain(|(fetched, _)| fetched != id);
+        self.fetched.len() < before
+    }
 }
 
 /// The queue; cheap calls, all of them safe from any thread.
@@ -225,25 +181,28 @@ impl Queue {
             return Ok(false);
         };
         state.waiting.retain(|waiting| waiting != id);
+        let idle = state.unfetch(id) || entry.progress.is_none();
         // A running one is removed from the disk by who runs it, once it has stopped.
-        if entry.progress.is_some() {
-            entry.cancel.notify_one();
-        } else {
+        if idle {
             self.store.forget(id)?;
+        } else {
+            entry.cancel.notify_one();
         }
         Ok(true)
     }
 
     /// Removes the files of a cancelled job, unless it was posted again since.
-    pub(crate) fn cancelled(&self, id: &JobId) -> io::Result<()> {
+    pub(crate) fn cancelled(&self, id: &JobId) {
         let state = self.lock();
         if state.jobs.contains_key(id) {
-            return Ok(());
+            return;
         }
-        self.store.forget(id)
+        if let Err(error) = self.store.forget(id) {
+            tracing::warn!(job = %hex::encode(id), %error, "cannot remove a cancelled job");
+        }
     }
 
-    /// The next job, when there is one.
+    /// The next job to fetch, when there is one.
     pub(crate) async fn next(&self) -> Ticket {
         loop {
             let woken = self.wake.notified();
@@ -259,11 +218,41 @@ impl Queue {
         }
     }
 
+    /// The next job to compute, when there is one.
+    pub(crate) async fn next_fetched(&self) -> Ticket {
+        loop {
+            let woken = self.wake.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            match self.take_fetched() {
+                Some(ticket) => return ticket,
+                None => woken.await,
+            }
+        }
+    }
+
+    fn take_fetched(&self) -> Option<Ticket> {
+        let mut state = self.lock();
+        // Its place among those fetched ahead is free with this.
+        let (id, _) = state.fetched.pop_front()?;
+        let entry = state.jobs.get(&id)?;
+        Some(self.ticket(id, entry))
+    }
+
+    fn ticket(&self, id: JobId, entry: &Entry) -> Ticket {
+        Ticket {
+            id,
+            dir: self.store.dir(&id),
+            deadline: entry.deadline(),
+            cancel: entry.cancel.clone(),
+        }
+    }
+
     /// A job that is due, or else how long until one is.
     fn take(&self) -> Result<Ticket, Option<Duration>> {
         let mut state = self.lock();
         let now = Instant::now();
-        let State { jobs, waiting } = &mut *state;
+        let State { jobs, waiting, .. } = &mut *state;
         let due = |id: &JobId| jobs.get(id).map(|entry| entry.not_before);
         let position = waiting
             .iter()
@@ -276,14 +265,20 @@ impl Queue {
             return Err(Some(Duration::ZERO));
         };
         entry.progress = Some((0, 0));
-        let cancel = entry.cancel.clone();
-        let deadline = entry.deadline();
-        Ok(Ticket {
-            id,
-            dir: self.store.dir(&id),
-            deadline,
-            cancel,
-        })
+        Ok(self.ticket(id, entry))
+    }
+
+    /// Lets a job be computed that has all it needs.
+    pub(crate) fn fetched(&self, ticket: &Ticket, place: OwnedSemaphorePermit) {
+        let mut state = self.lock();
+        if running(&mut state, ticket).is_some() {
+            state.fetched.push_back((ticket.id, place));
+            drop(state);
+            self.wake.notify_waiters();
+        } else {
+            drop(state);
+            self.cancelled(&ticket.id);
+        }
     }
 
     /// Notes how far a running job is.
@@ -305,10 +300,12 @@ impl Queue {
     /// Keeps how a job ended.
     pub(crate) fn finish(&self, ticket: &Ticket, ended: Ended) {
         let mut state = self.lock();
-        let Some(entry) = running(&mut state, ticket) else {
-            return;
-        };
-        self.end(&ticket.id, entry, ended);
+        if let Some(entry) = running(&mut state, ticket) {
+            self.end(&ticket.id, entry, ended);
+        } else {
+            drop(state);
+            self.cancelled(&ticket.id);
+        }
     }
 
     fn end(&self, id: &JobId, entry: &mut Entry, ended: Ended) {
@@ -331,33 +328,39 @@ impl Queue {
     /// Fails what waited past its deadline, writes what the disk refused, forgets the oldest.
     pub(crate) fn sweep(&self) {
         let mut state = self.lock();
-        let State { jobs, waiting } = &mut *state;
+        self.end_late(&mut state);
+        let unsaved = state.jobs.iter_mut().filter(|(_, entry)| entry.unsaved);
+        for (id, entry) in unsaved {
+            self.save(id, entry);
+        }
+        self.forget_oldest(&mut state);
+    }
+
+    fn end_late(&self, state: &mut State) {
+        let State {
+            jobs,
+            waiting,
+            fetched,
+        } = state;
         let now = now_millis();
-        waiting.retain(|id| {
+        let mut in_time = |id: &JobId| {
             let Some(entry) = jobs.get_mut(id) else {
                 return false;
             };
             if entry.deadline() > now {
                 return true;
             }
-            let fault = infra(
-                InfraFault::Timeout,
-                "the deadline passed before a worker was free",
-            );
-            self.end(
-                id,
-                entry,
-                Ended {
-                    status: JobStatus::Failed(fault),
-                    retry: true,
-                },
-            );
+            let why = "the deadline passed before a worker was free";
+            self.end(id, entry, failed(infra(InfraFault::Timeout, why)));
             false
-        });
-        for (id, entry) in jobs.iter_mut().filter(|(_, entry)| entry.unsaved) {
-            self.save(id, entry);
-        }
-        let mut ended: Vec<_> = jobs
+        };
+        waiting.retain(&mut in_time);
+        fetched.retain(|(id, _)| in_time(id));
+    }
+
+    fn forget_oldest(&self, state: &mut State) {
+        let mut ended: Vec<_> = state
+            .jobs
             .iter()
             .filter(|(_, entry)| entry.is_ended())
             .map(|(id, entry)| (entry.record.ended, *id))
@@ -365,7 +368,7 @@ impl Queue {
         let surplus = ended.len().saturating_sub(self.keep);
         ended.sort_unstable();
         for (_, id) in ended.into_iter().take(surplus) {
-            jobs.remove(&id);
+            state.jobs.remove(&id);
             if let Err(error) = self.store.forget(&id) {
                 tracing::warn!(job = %hex::encode(id), %error, "cannot remove an old job");
             }
@@ -374,8 +377,12 @@ impl Queue {
 
     /// How many jobs are in each state.
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for entry in self.lock().jobs.values() {
+        let state = self.lock();
+        let mut counts = Counts {
+            fetched: state.fetched.len(),
+            ..Counts::default()
+        };
+        for entry in state.jobs.values() {
             match entry.status() {
                 JobStatus::Queued => counts.queued += 1,
                 JobStatus::Running { .. } => counts.running += 1,
@@ -429,36 +436,6 @@ fn unsupported(request: &JobRequest) -> Option<Fault> {
     Some(Fault::Unsupported(format!(
         "this release does not execute {what}"
     )))
-}
-
-/// What the disk knows of a job; `None` where its request is lost.
-fn load(store: &Store, id: &JobId) -> io::Result<Option<Entry>> {
-    let dir = store.dir(id);
-    let Some(request) = store::read_scale::<JobRequest>(&dir, store::REQUEST)? else {
-        return Ok(None);
-    };
-    if request.id() != *id {
-        return Ok(None);
-    }
-    let fresh = Record {
-        posted: now_millis(),
-        ended: 0,
-        retry: false,
-        status: JobStatus::Queued,
-    };
-    let record = store::read_scale::<Record>(&dir, store::STATUS)?.unwrap_or(fresh);
-    let mut entry = Entry::new(record, Some(request));
-    if entry.is_ended() {
-        entry.request = None;
-    } else if let Some(ended) = store::read_scale::<Ended>(&dir, store::OUTCOME)? {
-        // The worker finished while no server was there to see it.
-        entry.end(ended);
-        entry.unsaved = true;
-    }
-    if entry.is_ended() {
-        store.tidy(id)?;
-    }
-    Ok(Some(entry))
 }
 
 /// How a job that failed on this machine ends.

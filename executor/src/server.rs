@@ -3,6 +3,7 @@
 use crate::{
     metrics::Metrics,
     queue::{Queue, SubmitError},
+    sandbox::{self, Kernel},
     supervisor::{self, Shared},
     token::Token,
 };
@@ -25,7 +26,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 
 /// Address space of a worker process unless another one is asked for.
 pub const DEFAULT_MEMORY_BYTES: u64 = 8 << 30;
@@ -53,6 +58,8 @@ pub struct Config {
     pub cache_bytes: u64,
     /// Whether `file://` mirrors are read.
     pub allow_file: bool,
+    /// Lets workers do what their user may: for kernels that can't isolate them.
+    pub insecure_no_isolation: bool,
     /// Jobs that may wait or run.
     pub queue_limit: usize,
     /// Finished jobs that are remembered.
@@ -72,6 +79,7 @@ impl Config {
             memory_bytes: DEFAULT_MEMORY_BYTES,
             cache_bytes: DEFAULT_CACHE_BYTES,
             allow_file: false,
+            insecure_no_isolation: false,
             queue_limit: 256,
             keep_finished: 4096,
             worker: None,
@@ -89,18 +97,21 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the queue, listens, and starts the workers.
+    /// Opens the queue, listens, and starts the workers. Refused where this kernel can't isolate
+    /// them, unless the configuration lets them run without.
     pub async fn start(config: Config) -> Result<Self> {
         ensure!(
             config.listen.ip().is_loopback(),
             "{} is not a loopback address; the executor serves its own machine only",
             config.listen
         );
+        check_isolation(config.insecure_no_isolation)?;
         let token = Token::load_or_create(&config.token_file)?;
         fs::create_dir_all(&config.base)
             .with_context(|| format!("cannot create {}", config.base.display()))?;
         let lock = lock(&config)?;
         let metrics = Arc::new(Metrics::new()?);
+        metrics.isolated(!config.insecure_no_isolation);
         let queue = Queue::open(
             &config.base,
             config.queue_limit,
@@ -128,8 +139,12 @@ impl Server {
         });
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        // While each worker computes, one more job is fetched.
+        let ahead = Arc::new(Semaphore::new(workers));
         for _ in 0..workers {
-            tasks.spawn(supervisor::work(shared.clone(), stopped.clone()));
+            let fetch = supervisor::fetch(shared.clone(), ahead.clone(), stopped.clone());
+            tasks.spawn(fetch);
+            tasks.spawn(supervisor::evaluate(shared.clone(), stopped.clone()));
         }
         tasks.spawn(sweep(shared.clone(), stopped.clone()));
         let app = router(shared, token);
@@ -163,6 +178,27 @@ impl Server {
             tracing::warn!("some connections did not end in time");
             self.tasks.shutdown().await;
         }
+    }
+}
+
+fn check_isolation(insecure: bool) -> Result<()> {
+    if insecure {
+        tracing::warn!(
+            "workers are not isolated: a stranger's model that breaks out does what this user may"
+        );
+        return Ok(());
+    }
+    match sandbox::probe() {
+        Kernel::Isolates(abi) => {
+            tracing::info!(landlock = %abi, "workers are isolated by Landlock and seccomp");
+            Ok(())
+        }
+        Kernel::Lacks(what) => anyhow::bail!(
+            "this machine can't isolate the workers that run strangers' models: {what}. Boot \
+             Linux 5.19 or newer with Landlock and seccomp enabled (the kernel's parameter \
+             `lsm=` has to name `landlock`), or start with --insecure-no-isolation, which \
+             every outcome will say"
+        ),
     }
 }
 

@@ -66,11 +66,7 @@ pub(crate) fn now_millis() -> u64 {
 pub(crate) fn write_sealed(dir: &Path, name: &str, payload: &[u8]) -> io::Result<()> {
     let temporary = dir.join(format!("{name}.tmp"));
     let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(payload)?;
-        file.write_all(&(payload.len() as u64).to_le_bytes())?;
-        file.write_all(blake3::hash(payload).as_bytes())?;
-        file.sync_all()?;
+        seal(&mut File::create(&temporary)?, payload)?;
         fs::rename(&temporary, dir.join(name))?;
         File::open(dir)?.sync_all()
     })();
@@ -79,6 +75,35 @@ pub(crate) fn write_sealed(dir: &Path, name: &str, payload: &[u8]) -> io::Result
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+fn seal(file: &mut File, payload: &[u8]) -> io::Result<()> {
+    file.write_all(payload)?;
+    file.write_all(&(payload.len() as u64).to_le_bytes())?;
+    file.write_all(blake3::hash(payload).as_bytes())?;
+    file.sync_all()
+}
+
+/// An empty file that is sealed later, by a process that can open none any more.
+pub(crate) struct Blank(File);
+
+impl Blank {
+    /// Makes `dir/name`, in the place of what was there.
+    pub(crate) fn create(dir: &Path, name: &str) -> io::Result<Self> {
+        let file = File::create(dir.join(name))?;
+        File::open(dir)?.sync_all()?;
+        Ok(Self(file))
+    }
+
+    /// Writes the payload, durably; half of it reads as absent.
+    pub(crate) fn seal(&mut self, payload: &[u8]) -> io::Result<()> {
+        let sealed = seal(&mut self.0, payload);
+        if sealed.is_err() {
+            // Frees the space; the error is the one to tell.
+            let _ = self.0.set_len(0);
+        }
+        sealed
+    }
 }
 
 /// Payload of a sealed file; `None` where it is absent, truncated or damaged.
@@ -203,5 +228,16 @@ mod tests {
             );
         }
         assert_eq!(read_sealed(dir.path(), "absent").unwrap(), None);
+    }
+
+    #[test]
+    fn blank_should_be_absent_until_it_is_sealed() {
+        let dir = tempfile::tempdir().unwrap();
+        write_sealed(dir.path(), "x", b"before").unwrap();
+        let mut blank = Blank::create(dir.path(), "x").unwrap();
+        assert_eq!(read_sealed(dir.path(), "x").unwrap(), None);
+        blank.seal(b"payload").unwrap();
+        let found = read_sealed(dir.path(), "x").unwrap();
+        assert_eq!(found.as_deref(), Some(&b"payload"[..]));
     }
 }

@@ -1,34 +1,37 @@
-//! The server's side of a worker process: start, watch, end, and say why it died.
+//! The server's side of worker processes: start, watch, end, and say why one died.
+//!
+//! A job is two processes: one fetches, one computes. While one job computes, the next one is
+//! fetched.
+
+mod autopsy;
+mod words;
 
 use crate::{
-    fault::{infra, reason},
+    fault::infra,
     metrics::Metrics,
     queue::{Queue, Ticket, failed},
     server::Config,
     store::{self, Ended, now_millis},
+    worker::Phase,
 };
 use arena_primitives::job::{Fault, InfraFault};
+use autopsy::autopsy;
 use std::{
-    collections::VecDeque,
     io,
-    os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
+    io::BufReader,
     process::{Child, Command},
-    sync::watch,
+    sync::{Semaphore, watch},
 };
+use words::{line, listen};
 
-/// Times that a job is started before the death of its worker is its end.
+/// Times that a phase is started before the death of its worker is the job's end.
 const ATTEMPTS: u32 = 2;
-/// Lines of a worker's last words.
-const LAST_WORDS: usize = 8;
-/// Longest line that is read from a worker, in bytes.
-const LONGEST_LINE: u64 = 512;
 /// What a worker sees of the server's environment.
 const ENVIRONMENT: [&str; 11] = [
     "HF_ENDPOINT",
@@ -55,6 +58,8 @@ pub(crate) struct Shared {
 /// How one worker process came to its end.
 enum End {
     Outcome(Ended),
+    /// All that the job needs is there.
+    Fetched,
     Died(Fault),
     Deadline,
     Cancelled,
@@ -67,58 +72,93 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Runs jobs, one after the other, until the server stops.
-pub(crate) async fn work(shared: Arc<Shared>, stop: watch::Receiver<bool>) {
+/// Fetches what jobs need, one after the other, until the server stops; a permit of `ahead` is
+/// a job that is fetched before there is a worker to compute it.
+pub(crate) async fn fetch(shared: Arc<Shared>, ahead: Arc<Semaphore>, stop: watch::Receiver<bool>) {
+    loop {
+        let next = async {
+            let permit = ahead.clone().acquire_owned().await;
+            (permit, shared.queue.next().await)
+        };
+        let (permit, ticket) = tokio::select! {
+            biased;
+            () = stopped(stop.clone()) => return,
+            next = next => next,
+        };
+        // Nobody closes it.
+        let Ok(permit) = permit else { return };
+        if run(&shared, &ticket, Phase::Fetch, &stop).await {
+            shared.queue.fetched(&ticket, permit);
+        }
+    }
+}
+
+/// Computes jobs that are fetched, one after the other, until the server stops.
+pub(crate) async fn evaluate(shared: Arc<Shared>, stop: watch::Receiver<bool>) {
     loop {
         let ticket = tokio::select! {
             biased;
             () = stopped(stop.clone()) => return,
-            ticket = shared.queue.next() => ticket,
+            ticket = shared.queue.next_fetched() => ticket,
         };
-        run(&shared, ticket, &stop).await;
+        run(&shared, &ticket, Phase::Evaluate, &stop).await;
     }
 }
 
-async fn run(shared: &Arc<Shared>, ticket: Ticket, stop: &watch::Receiver<bool>) {
+/// Runs one phase; whether the next one is due. Else the job has ended, or is back in the queue.
+async fn run(
+    shared: &Arc<Shared>,
+    ticket: &Ticket,
+    phase: Phase,
+    stop: &watch::Receiver<bool>,
+) -> bool {
     let job = hex::encode(ticket.id.as_bytes());
-    tracing::info!(%job, "job starts");
+    tracing::info!(%job, phase = phase.name(), "job goes on");
     let mut attempt = 1;
     let ended = loop {
-        match attend(shared, &ticket, stop).await {
+        match attend(shared, ticket, phase, stop).await {
+            End::Fetched => return true,
             End::Outcome(ended) => break ended,
             End::Deadline => {
                 break failed(infra(InfraFault::Timeout, "the job's deadline passed"));
             }
             End::Died(fault) => {
                 shared.metrics.died();
-                tracing::warn!(%job, attempt, ?fault, "the worker died");
+                tracing::warn!(%job, phase = phase.name(), attempt, ?fault, "the worker died");
                 if attempt == ATTEMPTS {
                     break failed(fault);
                 }
                 attempt += 1;
             }
-            End::Stopped => return shared.queue.put_back(&ticket),
+            End::Stopped => {
+                shared.queue.put_back(ticket);
+                return false;
+            }
             End::Cancelled => {
                 tracing::info!(%job, "job cancelled");
-                if let Err(error) = shared.queue.cancelled(&ticket.id) {
-                    tracing::warn!(%job, %error, "cannot remove a cancelled job");
-                }
-                return;
+                shared.queue.cancelled(&ticket.id);
+                return false;
             }
         }
     };
     tracing::info!(%job, status = %crate::fault::describe_status(&ended.status), "job ended");
-    let shared = shared.clone();
+    let (shared, ticket) = (shared.clone(), ticket.clone());
     let kept = tokio::task::spawn_blocking(move || shared.queue.finish(&ticket, ended)).await;
     if kept.is_err() {
         tracing::error!(%job, "keeping the outcome panicked");
     }
+    false
 }
 
 /// Runs one worker process to its end.
-async fn attend(shared: &Arc<Shared>, ticket: &Ticket, stop: &watch::Receiver<bool>) -> End {
-    let left = ticket.deadline.saturating_sub(now_millis());
-    let mut child = match spawn(shared, ticket) {
+async fn attend(
+    shared: &Arc<Shared>,
+    ticket: &Ticket,
+    phase: Phase,
+    stop: &watch::Receiver<bool>,
+) -> End {
+    let left = Duration::from_millis(ticket.deadline.saturating_sub(now_millis()));
+    let mut child = match spawn(shared, ticket, phase, left) {
         Ok(child) => child,
         Err(error) => {
             let why = format!("cannot start a worker: {error}");
@@ -134,7 +174,7 @@ async fn attend(shared: &Arc<Shared>, ticket: &Ticket, stop: &watch::Receiver<bo
             status = &mut follow => Ok(status),
             () = stopped(stop.clone()) => Err(End::Stopped),
             () = ticket.cancel.notified() => Err(End::Cancelled),
-            () = tokio::time::sleep(Duration::from_millis(left)) => Err(End::Deadline),
+            () = tokio::time::sleep(left) => Err(End::Deadline),
         }
     };
     let status = match watched {
@@ -149,6 +189,7 @@ async fn attend(shared: &Arc<Shared>, ticket: &Ticket, stop: &watch::Receiver<bo
     // What it wrote counts, however it ended afterwards.
     match store::read_scale::<Ended>(&ticket.dir, store::OUTCOME) {
         Ok(Some(ended)) => End::Outcome(ended),
+        Ok(None) if phase == Phase::Fetch && succeeded(&status) => End::Fetched,
         Ok(None) => End::Died(autopsy(status, &last_words.take().await)),
         Err(error) => End::Died(infra(
             InfraFault::Disk,
@@ -157,11 +198,15 @@ async fn attend(shared: &Arc<Shared>, ticket: &Ticket, stop: &watch::Receiver<bo
     }
 }
 
-fn spawn(shared: &Shared, ticket: &Ticket) -> io::Result<Child> {
+fn succeeded(status: &io::Result<ExitStatus>) -> bool {
+    status.as_ref().is_ok_and(ExitStatus::success)
+}
+
+fn spawn(shared: &Shared, ticket: &Ticket, phase: Phase, left: Duration) -> io::Result<Child> {
     let config = &shared.config;
     let mut command = Command::new(&shared.worker);
     command
-        .arg("worker")
+        .args(["worker", phase.name()])
         .arg("--job")
         .arg(&ticket.dir)
         .arg("--cache")
@@ -169,9 +214,14 @@ fn spawn(shared: &Shared, ticket: &Ticket) -> io::Result<Child> {
         .arg("--cache-bytes")
         .arg(config.cache_bytes.to_string())
         .arg("--memory-bytes")
-        .arg(config.memory_bytes.to_string());
+        .arg(config.memory_bytes.to_string())
+        .arg("--seconds")
+        .arg(left.as_secs().to_string());
     if config.allow_file {
         command.arg("--allow-file");
+    }
+    if config.insecure_no_isolation {
+        command.arg("--not-isolated");
     }
     command.env_clear();
     for name in ENVIRONMENT {
@@ -204,16 +254,6 @@ async fn follow(shared: &Shared, ticket: &Ticket, child: &mut Child) -> io::Resu
     status
 }
 
-/// A line of bounded length; a longer one comes in pieces.
-async fn line(from: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Option<String>> {
-    let mut bytes = Vec::new();
-    let read = from
-        .take(LONGEST_LINE)
-        .read_until(b'\n', &mut bytes)
-        .await?;
-    Ok((read > 0).then(|| String::from_utf8_lossy(&bytes).trim_end().to_owned()))
-}
-
 /// `progress DONE TOTAL` and `phase NAME SECONDS`; anything else is no report.
 fn report(shared: &Shared, ticket: &Ticket, line: &str) {
     let mut words = line.split(' ');
@@ -229,108 +269,5 @@ fn report(shared: &Shared, ticket: &Ticket, line: &str) {
             }
         }
         _ => tracing::debug!(%line, "a worker said something else"),
-    }
-}
-
-/// The last lines of a worker's standard error.
-struct LastWords {
-    lines: Arc<Mutex<VecDeque<String>>>,
-    reader: Option<tokio::task::JoinHandle<()>>,
-}
-
-impl LastWords {
-    async fn take(self) -> String {
-        if let Some(reader) = self.reader {
-            let _ = tokio::time::timeout(Duration::from_secs(1), reader).await;
-        }
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().cloned().collect::<Vec<_>>().join("; ")
-    }
-}
-
-fn listen(child: &mut Child) -> LastWords {
-    let lines = Arc::new(Mutex::new(VecDeque::new()));
-    let reader = child
-        .stderr
-        .take()
-        .map(|stderr| tokio::spawn(keep(stderr, lines.clone())));
-    LastWords { lines, reader }
-}
-
-async fn keep(stderr: impl AsyncRead + Unpin, lines: Arc<Mutex<VecDeque<String>>>) {
-    let mut stderr = BufReader::new(stderr);
-    while let Ok(Some(line)) = line(&mut stderr).await {
-        tracing::debug!(target: "worker", "{}", reason(&line));
-        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LAST_WORDS {
-            lines.pop_front();
-        }
-        lines.push_back(line);
-    }
-}
-
-/// Signals as the kernel numbers them on every Linux that this runs on.
-mod signal {
-    pub(super) const ABORT: i32 = 6;
-    pub(super) const KILL: i32 = 9;
-    pub(super) const CPU_TIME: i32 = 24;
-    pub(super) const FILE_SIZE: i32 = 25;
-}
-
-/// The fault of a worker that left no outcome.
-fn autopsy(status: io::Result<ExitStatus>, last_words: &str) -> Fault {
-    let status = match status {
-        Ok(status) => status,
-        Err(error) => {
-            return infra(InfraFault::Device, format_args!("lost the worker: {error}"));
-        }
-    };
-    let starved = last_words.contains("memory allocation of");
-    let (class, what) = match status.signal() {
-        Some(signal::KILL) => (
-            InfraFault::Memory,
-            "it was killed, as the kernel does for memory",
-        ),
-        Some(signal::ABORT) if starved => (InfraFault::Memory, "its memory limit was reached"),
-        Some(signal::CPU_TIME) => (
-            InfraFault::Timeout,
-            "its limit of processor time was reached",
-        ),
-        Some(signal::FILE_SIZE) => (InfraFault::Disk, "its limit on a file's size was reached"),
-        None if status.code() == Some(crate::worker::EXIT_DISK) => {
-            (InfraFault::Disk, "the disk failed")
-        }
-        _ if starved => (InfraFault::Memory, "its memory limit was reached"),
-        _ => (InfraFault::Device, "it died"),
-    };
-    infra(
-        class,
-        format_args!("worker: {what} ({status}): {last_words}"),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn class(raw: i32, last_words: &str) -> InfraFault {
-        match autopsy(Ok(ExitStatus::from_raw(raw)), last_words) {
-            Fault::Infra(class, _) => class,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn autopsy_should_tell_memory_time_and_device_apart() {
-        assert_eq!(class(9, ""), InfraFault::Memory);
-        assert_eq!(
-            class(6, "memory allocation of 9 bytes failed"),
-            InfraFault::Memory
-        );
-        assert_eq!(class(6, "assertion"), InfraFault::Device);
-        assert_eq!(class(24, ""), InfraFault::Timeout);
-        assert_eq!(class(25, ""), InfraFault::Disk);
-        assert_eq!(class(11, ""), InfraFault::Device);
-        assert_eq!(class(101 << 8, "panicked"), InfraFault::Device);
     }
 }

@@ -199,7 +199,40 @@ fn full_disk_should_fail_the_job_that_is_posted_and_none_that_is_there() {
 }
 
 #[test]
-fn jobs_should_outlive_a_full_disk_and_a_kill() {
+fn outcomes_should_outlive_a_full_disk_and_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let Busy {
+        mut served,
+        mirror,
+        done,
+        found,
+        running,
+        waiting,
+        late,
+    } = Busy::start(dir, &FORGIVING);
+    // The workers can write what the server can't.
+    fill_beyond(&served, Some(0));
+    let id = served.client.post(&late);
+    assert_full(&served.client.status(&id), "cannot keep the job");
+    drop(mirror);
+    let ended = [&running, &waiting].map(|job| served.client.end(&job.id()));
+    assert_samples(&ended[0], 2);
+    assert_samples(&ended[1], 3);
+    assert_alive(&mut served, dir);
+    served.kill();
+
+    let served = Served::start(dir);
+    assert_eq!(served.client.outcome(&done), found);
+    assert_eq!(
+        [&running, &waiting].map(|job| served.client.status(&job.id())),
+        ended
+    );
+    assert_eq!(served.client.outcome(&late).samples, 4);
+}
+
+#[test]
+fn jobs_should_outlive_workers_that_can_write_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let Busy {
@@ -212,23 +245,22 @@ fn jobs_should_outlive_a_full_disk_and_a_kill() {
         late,
     } = Busy::start(dir, &FORGIVING);
     fill_for_good_beyond(&served, 0);
-    let id = served.client.post(&late);
-    assert_full(&served.client.status(&id), "cannot keep the job");
     drop(mirror);
-    let ended = served.client.end(&running.id());
-    assert_samples(&ended, 2);
-    assert_full(
-        &served.client.end(&waiting.id()),
-        "the disk failed (exit status: 74): cannot write the outcome: File too large",
-    );
+    // The first one is fetched already, and can't be computed.
+    for job in [&running, &waiting] {
+        assert_full(
+            &served.client.end(&job.id()),
+            "the disk failed (exit status: 74): cannot write the outcome: File too large",
+        );
+    }
     assert_alive(&mut served, dir);
     served.kill();
 
     let served = Served::start(dir);
     assert_eq!(served.client.outcome(&done), found);
-    assert_eq!(served.client.status(&running.id()), ended);
-    assert_samples(&served.client.end(&waiting.id()), 3);
-    assert_eq!(served.client.outcome(&late).samples, 4);
+    for (job, samples) in [(&running, 2), (&waiting, 3), (&late, 4)] {
+        assert_eq!(served.client.outcome(job).samples, samples);
+    }
 }
 
 #[test]

@@ -127,3 +127,119 @@ fn job_should_stop_at_the_seconds_of_its_task() {
         JobStatus::Failed(_)
     ));
 }
+
+/// A job of one file of data for each `n`, that is computed at once.
+fn quick(dir: &Path, n: u32) -> JobRequest {
+    write_mlp(&dir.join("quick"), &[4, 8]);
+    write_jsonl(&dir.join("quick.jsonl"), 20, 4);
+    let mut evaluate = evaluation(&dir.join("quick"), &dir.join("quick.jsonl"));
+    evaluate.data.samples = n;
+    request(JobKind::Evaluate(evaluate))
+}
+
+/// Waits until a job is fetched, ahead of its turn.
+fn until_fetched(client: &Client, id: &JobId) {
+    until("a job to be fetched ahead", || {
+        let metrics = client.get("/metrics").text();
+        metrics
+            .contains("arena_executor_fetched_jobs 1")
+            .then_some(())
+    });
+    assert_eq!(
+        client.status(id),
+        JobStatus::Running { done: 0, total: 0 },
+        "fetched"
+    );
+}
+
+#[track_caller]
+fn assert_computing(client: &Client, id: &JobId) {
+    let status = client.status(id);
+    assert!(
+        matches!(status, JobStatus::Running { done, total } if done < total),
+        "{status:?}"
+    );
+}
+
+#[test]
+fn one_job_should_be_fetched_while_another_computes() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let request = slow(dir);
+    let id = request.id();
+    let server = InProcess::start(config(dir));
+    server.client.post(&request);
+    until_running(&server.client, &id);
+    let [next, later] = [1, 2].map(|n| quick(dir, n));
+    server.client.post(&next);
+    server.client.post(&later);
+    until_fetched(&server.client, &next.id());
+    let job = dir.join("base/jobs").join(hex::encode(next.id()));
+    assert!(job.join("model/model.safetensors").exists() && job.join("data").exists());
+    assert_eq!(server.client.status(&later.id()), JobStatus::Queued);
+    assert_computing(&server.client, &id);
+    // Its mirror isn't needed any more.
+    fs::remove_dir_all(dir.join("quick")).unwrap();
+    assert_eq!(server.client.delete(&id), 204);
+    assert_eq!(server.client.outcome(&next).samples, 1);
+}
+
+#[test]
+fn job_that_is_fetched_should_be_cancelled_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let request = slow(dir);
+    let id = request.id();
+    let server = InProcess::start(config(dir));
+    server.client.post(&request);
+    until_running(&server.client, &id);
+    let [next, later] = [1, 2].map(|n| quick(dir, n));
+    server.client.post(&next);
+    until_fetched(&server.client, &next.id());
+    assert_eq!(server.client.delete(&next.id()), 204);
+    assert!(!dir.join("base/jobs").join(hex::encode(next.id())).exists());
+    // Its place is free.
+    server.client.post(&later);
+    until_fetched(&server.client, &later.id());
+    assert_computing(&server.client, &id);
+}
+
+#[test]
+fn job_that_is_fetched_should_end_at_its_deadline() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let request = slow(dir);
+    let id = request.id();
+    let server = InProcess::start(config(dir));
+    server.client.post(&request);
+    until_running(&server.client, &id);
+    let hasty = JobRequest {
+        deadline_seconds: 1,
+        ..quick(dir, 1)
+    };
+    let fault = server.client.fault(&hasty);
+    assert!(
+        matches!(fault, Fault::Infra(InfraFault::Timeout, _)),
+        "{fault:?}"
+    );
+    assert_computing(&server.client, &id);
+}
+
+#[test]
+fn killed_executor_should_compute_what_was_fetched_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let request = slow(dir);
+    let id = request.id();
+    let served = Served::start(dir);
+    served.client.post(&request);
+    until_running(&served.client, &id);
+    let next = quick(dir, 3);
+    served.client.post(&next);
+    until_fetched(&served.client, &next.id());
+    served.kill();
+    let served = Served::start(dir);
+    until_running(&served.client, &id);
+    assert_eq!(served.client.delete(&id), 204);
+    assert_eq!(served.client.outcome(&next).samples, 3);
+}

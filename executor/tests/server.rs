@@ -299,5 +299,5 @@ fn wrong_usage_should_exit_with_2_and_doctor_with_0() {
     assert_eq!(code(&["dance"]), Some(2));
     let output = Command::new(BINARY).arg("doctor").output().unwrap();
     assert!(output.status.success());
-    assert!(String::from_utf8_lossy(&output.stdout).contains("no sandbox in this release"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("workers are isolated"));
 }
