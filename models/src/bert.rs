@@ -1,16 +1,18 @@
 //! BERT: an encoder, and a classifier of texts on it.
 
 use crate::{
-    ModelError,
+    Fault, Limits, ModelConfig, ModelError, Profile,
     classifier::settle,
     config::BertConfig,
     evaluate::Collector,
+    inspect,
     kernels::{Activation, Attention, Kernels, Linear, activate, attend, layer_norm},
     language::fitting,
-    weights::Weights,
+    text::{self, Ends},
+    weights::{Form, Weights},
 };
 use candle_core::{Device, Result, Tensor};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 /// Weight and bias of a layer norm.
 type Norm = (Tensor, Tensor);
@@ -185,9 +187,43 @@ pub(crate) fn losses(
         let lengths: Vec<usize> = batch.iter().map(|(_, ids)| ids.len()).collect();
         let tokens: Vec<u32> = batch.iter().flat_map(|(_, ids)| ids.clone()).collect();
         let tokens = Tensor::from_vec(tokens, lengths.iter().sum::<usize>(), &Device::Cpu)?;
-        let labels: Vec<u32> = positions.iter().map(|p| label(collector.index(*p))).collect();
+        let labels: Vec<u32> = positions
+            .iter()
+            .map(|p| label(collector.index(*p)))
+            .collect();
         let logits = model.logits(&tokens, &lengths)?;
         settle(&logits, &labels, &positions, collector)?;
     }
     Ok(())
+}
+
+/// Hidden states of an encoder on texts, each with the tokenizer's special tokens: `[tokens,
+/// hidden]` of each text, row after row.
+///
+/// The directory needs no classifier.
+pub fn hidden_states(dir: &Path, texts: &[String]) -> Loaded<Vec<Vec<f32>>> {
+    let limits = Limits::unlimited();
+    let config = inspect::read_config(dir)?;
+    let ModelConfig::Bert(bert) = &config else {
+        let detail = format!("{} is no encoder", config.architecture());
+        return Err(ModelError::new(Fault::Architecture, detail));
+    };
+    let form = Form {
+        device: Device::Cpu,
+        profile: Profile::F32,
+    };
+    let weights = Weights::load(&config, &inspect::headers(dir)?, None, form)?;
+    let encoder = Encoder::new(bert, &weights, "bert.", Profile::F32.kernels())?;
+    let json = inspect::read_tokenizer(dir, &limits)?;
+    // An encoder predicts no text, so that nothing starts or ends one.
+    let tokenizer = text::Encoder::new(&json, bert.vocab_size, Ends { start: 0, end: 0 })?;
+    let states = |text: &String| {
+        let ids = tokenizer.encode_for_classification(text, bert.max_position_embeddings)?;
+        let tokens = Tensor::from_slice(&ids, ids.len(), &Device::Cpu)?;
+        Ok(encoder
+            .hidden(&tokens, &[ids.len()])?
+            .flatten_all()?
+            .to_vec1()?)
+    };
+    texts.iter().map(states).collect()
 }

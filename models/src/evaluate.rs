@@ -2,8 +2,8 @@
 
 use crate::{
     Fault, Limits, ModelConfig, ModelError,
-    classifier::{self, Network},
     bert::{self, TextClassifier},
+    classifier::{self, Network},
     data::{Rows, read_labelled, read_samples},
     draw::draw,
     inspect::{self, Checked},

@@ -79,8 +79,13 @@ pub(crate) fn check(
     Ok(checked)
 }
 
+/// The config of the model in `dir`.
+pub(crate) fn read_config(dir: &Path) -> Result<ModelConfig, ModelError> {
+    ModelConfig::parse(&read_capped(dir, CONFIG, MAX_CONFIG_BYTES, Fault::Config)?)
+}
+
 fn check_whole(dir: &Path, bytes: u64, limits: &Limits) -> Result<Checked, ModelError> {
-    let config = ModelConfig::parse(&read_capped(dir, CONFIG, MAX_CONFIG_BYTES, Fault::Config)?)?;
+    let config = read_config(dir)?;
     limits.check_architecture(config.architecture())?;
     let info = ModelInfo {
         architecture: config.architecture(),
@@ -176,7 +181,7 @@ struct Index {
 }
 
 /// Headers of `model.safetensors`, or of the shards that the index names.
-fn headers(dir: &Path) -> Result<Vec<(PathBuf, Header)>, ModelError> {
+pub(crate) fn headers(dir: &Path) -> Result<Vec<(PathBuf, Header)>, ModelError> {
     let refuse = |detail: String| ModelError::new(Fault::Weights, detail);
     let single = dir.join(WEIGHTS);
     match (single.exists(), dir.join(INDEX).exists()) {

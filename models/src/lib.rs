@@ -22,6 +22,7 @@ mod text;
 pub mod train;
 mod weights;
 
+pub use bert::hidden_states;
 pub use config::{
     BertConfig, Classifier, ClassifierKind, DecoderConfig, Gpt2Config, Layer, ModelConfig, Rope,
     RopeScaling, TensorSpec,

@@ -111,7 +111,9 @@ fn missing_files_should_be_the_models_fault_and_a_missing_directory_not() {
     let without = |name: &str| {
         let dir = llama(0.1, true).in_dir();
         fs::remove_file(dir.path().join(name)).unwrap();
-        inspect(dir.path(), None, &Limits::unlimited()).unwrap_err().fault
+        inspect(dir.path(), None, &Limits::unlimited())
+            .unwrap_err()
+            .fault
     };
     assert_eq!(without("config.json"), Fault::Config);
     assert_eq!(without("model.safetensors"), Fault::Weights);

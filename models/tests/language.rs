@@ -3,7 +3,8 @@
 mod common;
 
 use arena_models::{
-    EvalOptions, Evaluation, Fault, Metric, Profile, SampleLoss, Sink, WORST_BITS_PER_BYTE, evaluate, samples_root,
+    EvalOptions, Evaluation, Fault, Metric, Profile, SampleLoss, Sink, WORST_BITS_PER_BYTE,
+    evaluate, samples_root,
 };
 use common::{
     HEAD, HEADS, KV_HEADS, LAYERS, Model, Noise, VOCABULARY, WIDTH, byte_tokenizer, llama, options,

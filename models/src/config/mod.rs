@@ -114,10 +114,22 @@ impl ModelConfig {
             Self::Classifier(_) => false,
             Self::Decoder(_) => name.ends_with(".rotary_emb.inv_freq"),
             Self::Gpt2(_) => name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"),
-            Self::Bert(_) => name == "bert.embeddings.position_ids",
+            Self::Bert(_) => name.ends_with("embeddings.position_ids"),
         };
         let is_copy = ties && name == "lm_head.weight";
-        (!is_idle && !is_copy).then_some(Cow::Borrowed(name))
+        if is_idle || is_copy {
+            return None;
+        }
+        // An encoder that was saved without its classifier has no prefix.
+        let is_bare = matches!(self, Self::Bert(_))
+            && ["embeddings.", "encoder.", "pooler."]
+                .iter()
+                .any(|part| name.starts_with(part));
+        Some(if is_bare {
+            Cow::Owned(format!("bert.{name}"))
+        } else {
+            Cow::Borrowed(name)
+        })
     }
 
     /// Numbers in all tensors.
