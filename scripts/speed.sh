@@ -13,7 +13,9 @@ source scripts/reference-env.sh
 
 models="${XDG_CACHE_HOME:-$HOME/.cache}/aiarena/speed"
 
-cargo build --release --locked -p arena-models -p arena-executor --bins --examples
+# The whole workspace's features, so that nothing is built twice.
+cargo build --release --locked --workspace --bins
+cargo build --release --locked --workspace --example matmul --example post
 "$REFERENCE_PYTHON" scripts/speed/make_models.py --out "$models"
 exec "$REFERENCE_PYTHON" scripts/speed/compare.py --models "$models" \
     --executor "$CARGO_TARGET_DIR/release/arena-executor" \
