@@ -193,7 +193,7 @@ fn tokenizers_that_explode_should_be_the_models_fault() {
         ),
         (
             "normalizer",
-            repeated("normalizers", json!({"type": "NFC"}), 100_000),
+            repeated("normalizers", json!({"type": "NFC"}), 1000),
             "64 steps",
         ),
         ("normalizer", nested, "deeper"),
@@ -213,14 +213,10 @@ fn tokenizers_that_explode_should_be_the_models_fault() {
             "panic",
         ),
         ("decoder", repeated("decoders", suffix, 60), "256 times"),
-        ("decoder", repeated("decoders", tenfold, 40), "aé"),
+        ("decoder", repeated("decoders", tenfold, 40), "256 times"),
     ];
     for (section, value, expected) in bombs {
-        let Some((fault, detail)) = fault(section, value) else {
-            // A text that a decoder makes no more of is just lost.
-            assert_eq!((section, expected), ("decoder", "aé"));
-            continue;
-        };
+        let (fault, detail) = fault(section, value).unwrap();
         assert_eq!(fault, Fault::Tokenizer);
         assert!(detail.contains(expected), "{detail}, not {expected}");
     }

@@ -51,21 +51,12 @@ fn plain(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minijinja::context;
 
     #[test]
     fn to_json_should_write_what_python_writes() {
-        let pairs = [
-            (
-                "a",
-                Value::from(vec![
-                    Value::from(1),
-                    Value::from("<é'&\\u003c\n"),
-                    ().into(),
-                ]),
-            ),
-            ("b", Value::from(true)),
-        ];
-        let value: Value = pairs.into_iter().collect();
+        let items = vec![Value::from(1), Value::from("<é'&\\u003c\n"), ().into()];
+        let value = context! { z => items, b => true };
         let json = |indent: Option<usize>| {
             let options: Kwargs = indent
                 .map(|i| ("indent", Value::from(i)))
@@ -75,10 +66,10 @@ mod tests {
         };
         assert_eq!(
             json(None),
-            r#"{"a": [1, "<é'&\\u003c\n", null], "b": true}"#
+            r#"{"z": [1, "<é'&\\u003c\n", null], "b": true}"#
         );
         let lines =
-            "{\n  \"a\": [\n    1,\n    \"<é'&\\\\u003c\\n\",\n    null\n  ],\n  \"b\": true\n}";
+            "{\n  \"z\": [\n    1,\n    \"<é'&\\\\u003c\\n\",\n    null\n  ],\n  \"b\": true\n}";
         assert_eq!(json(Some(2)), lines);
         let large: Kwargs = [("indent", Value::from(1u64 << 40))].into_iter().collect();
         assert!(to_json(&value, &large).is_err());

@@ -3,7 +3,8 @@
 use super::{json::to_json, refuse};
 use crate::{ModelError, data::Turn};
 use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, State, Value, syntax::SyntaxConfig, value::Kwargs,
+    AutoEscape, Environment, Error, ErrorKind, State, Value, context, syntax::SyntaxConfig,
+    value::Kwargs,
 };
 use minijinja_contrib::pycompat::unknown_method_callback;
 use std::{
@@ -73,7 +74,7 @@ impl Renderer {
         for filter in ["indent", "format", "pprint"] {
             environment.remove_filter(filter);
         }
-        let source = without_generation(template);
+        let source = prepared(template);
         let added = catch_unwind(AssertUnwindSafe(|| {
             environment.add_template_owned(NAME, source)
         }));
@@ -123,15 +124,9 @@ impl Renderer {
     }
 
     fn context(&self, turns: &[Turn]) -> Value {
-        let message = |turn: &Turn| -> Value {
-            let pairs = [
-                ("role", turn.role.as_str()),
-                ("content", turn.content.as_str()),
-            ];
-            pairs
-                .into_iter()
-                .map(|(k, v)| (k, Value::from(v)))
-                .collect()
+        let message = |turn: &Turn| {
+            let (role, content) = (turn.role.as_str(), turn.content.as_str());
+            context! { role, content }
         };
         let mut context: BTreeMap<&str, Value> = self
             .special_tokens
@@ -193,29 +188,57 @@ fn strftime(format: &str) -> String {
     out
 }
 
-/// A template without `generation` blocks, which tell `transformers` what the assistant writes:
-/// they become blocks that are always taken.
-fn without_generation(template: &str) -> String {
+/// A template as the engine reads it.
+///
+/// `generation` blocks, which tell `transformers` what the assistant writes, become blocks that
+/// are always taken. In an expression, a backslash at the end of a line is left out with the
+/// line's end, as in Python's strings.
+fn prepared(template: &str) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
-    while let Some(at) = rest.find("{%") {
+    while let Some(at) = rest.find('{') {
         let (before, tag) = rest.split_at(at);
         out.push_str(before);
-        let Some(end) = tag.find("%}") else {
+        let closing = match tag.get(..2) {
+            Some("{%") => "%}",
+            Some("{{") => "}}",
+            _ => {
+                out.push('{');
+                rest = &tag[1..];
+                continue;
+            }
+        };
+        let Some(end) = tag[2..].find(closing) else {
             rest = tag;
             break;
         };
-        let (inner, after) = (&tag[2..end], &tag[end..]);
+        let (inner, after) = tag[2..].split_at(end);
+        out.push_str(&tag[..2]);
         let name = inner.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
-        out.push_str("{%");
         match name {
             "generation" => out.push_str(&inner.replace(name, "if true")),
             "endgeneration" => out.push_str(&inner.replace(name, "endif")),
-            _ => out.push_str(inner),
+            _ => out.push_str(&joined(inner)),
         }
         rest = after;
     }
     out.push_str(rest);
+    out
+}
+
+/// Without backslashes before the end of a line.
+fn joined(expression: &str) -> String {
+    let mut out = String::with_capacity(expression.len());
+    let mut rest = expression.chars();
+    while let Some(c) = rest.next() {
+        match (c, (c == '\\').then(|| rest.next()).flatten()) {
+            ('\\', Some('\n')) => {}
+            (c, after) => {
+                out.push(c);
+                out.extend(after);
+            }
+        }
+    }
     out
 }
 
@@ -224,11 +247,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn generation_blocks_should_become_blocks_that_are_taken() {
-        assert_eq!(
-            without_generation("a{%- generation -%}b{% endgeneration %}c{% if generation %}{% x"),
-            "a{%- if true -%}b{% endif %}c{% if generation %}{% x"
-        );
+    fn prepared_should_take_generation_blocks_and_join_lines() {
+        for (template, expected) in [
+            (
+                "a{%- generation -%}b{% endgeneration %}c",
+                "a{%- if true -%}b{% endif %}c",
+            ),
+            ("{% if generation %}{% x", "{% if generation %}{% x"),
+            ("{{ 'a\\\nb\\\\\nc' }}\\\nd", "{{ 'ab\\\\\nc' }}\\\nd"),
+            ("{a{{ {'b': {}} }}{", "{a{{ {'b': {}} }}{"),
+        ] {
+            assert_eq!(prepared(template), expected);
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ mod rows;
 
 use crate::{Fault, ModelError};
 pub(crate) use rows::Rows;
-use serde::Deserialize;
-use std::{fs, path::Path};
+use serde::{Deserialize, de::IgnoredAny};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// One sample of a language model's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(crate) enum Sample {
 
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "TurnFields")]
 pub(crate) struct Turn {
     /// One of [`ROLES`].
     pub(crate) role: String,
@@ -37,6 +38,24 @@ pub(crate) const ROLES: [&str; 3] = ["system", "user", ASSISTANT];
 pub(crate) struct Labelled {
     pub(crate) text: String,
     pub(crate) label: u32,
+}
+
+/// The other fields are there so that a list is no turn: a struct alone is read from one too.
+#[derive(Deserialize)]
+struct TurnFields {
+    role: String,
+    content: String,
+    #[serde(flatten)]
+    _others: BTreeMap<String, IgnoredAny>,
+}
+
+impl From<TurnFields> for Turn {
+    fn from(fields: TurnFields) -> Self {
+        Self {
+            role: fields.role,
+            content: fields.content,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -67,6 +86,13 @@ fn lines<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<Vec<T>
         .lines()
         .enumerate()
         .map(|(i, line)| {
+            // A list would be read as the fields in their order.
+            if line.trim_start().starts_with('[') {
+                return Err(refuse(
+                    path,
+                    format!("line {}: is a list, no object", i + 1),
+                ));
+            }
             serde_json::from_str(line).map_err(|e| {
                 // The parser sees one line only, and counts it as the first.
                 let what = e.to_string().replace(" at line 1 column ", " at column ");
@@ -228,7 +254,7 @@ mod tests {
 
     #[test]
     fn read_samples_should_name_the_line_that_is_malformed() {
-        let cases: [(&[u8], &str); 17] = [
+        let cases: [(&[u8], &str); 19] = [
             (b"", "0 samples"),
             (b"{\"text\":\"a\"}\n\n", "line 2: EOF"),
             (b"{\"text\":\"a\"}\n{\"txt\":\"b\"}", "line 2: has no text"),
@@ -239,7 +265,12 @@ mod tests {
             ),
             (b"{\"text\":7}", "line 1: invalid type"),
             (b"{\"text\":\"\\ud800\"}", "line 1: "),
-            (b"[\"text\"]", "line 1: invalid type"),
+            (b" [\"text\"]", "line 1: is a list"),
+            (b"\"text\"", "line 1: invalid type"),
+            (
+                b"{\"conversations\":[[\"user\",\"a\"]]}",
+                "line 1: invalid type",
+            ),
             (b"{\"text\":\"a\"} {\"text\":\"b\"}", "line 1: trailing"),
             (b"{\"prompt\":\"a\"}", "no completion"),
             (b"{\"completion\":\"a\"}", "no prompt"),
@@ -264,10 +295,10 @@ mod tests {
             assert_eq!(error.fault, Fault::Data);
             assert!(error.detail.contains(expected), "{error}, not {expected}");
         }
-        // Nested deeper than the parser goes, in a field that is ignored.
+        // Nested without end, in a field that is ignored.
         let deep = format!("{{\"text\":\"a\",\"x\":{}", "[".repeat(100_000));
         let error = read_samples(file(deep.as_bytes()).path()).unwrap_err();
-        assert!(error.detail.contains("line 1: recursion"), "{error}");
+        assert!(error.detail.contains("line 1: EOF"), "{error}");
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl Budget {
         !self.spent.get()
     }
 
+    /// Leaves nothing.
+    pub(super) fn exceed(&self) {
+        self.spent.set(true);
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
         match self.spent.get() {
             false => Ok(()),

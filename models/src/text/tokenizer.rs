@@ -21,9 +21,12 @@ const MAX_AFFIX: usize = 64;
 /// Most bytes of all tokens; those of Unigram are kept in a tree of a map for each byte.
 const MAX_VOCABULARY: usize = 1 << 25;
 const MAX_UNIGRAM: usize = 1 << 22;
-/// Most added tokens, and bytes of them.
+/// Most added tokens, bytes of them, and of one before and after the normalizer: to find them,
+/// an automaton is built in time that grows with the square of one.
 const MAX_ADDED: usize = 1 << 16;
 const MAX_ADDED_BYTES: usize = 1 << 20;
+const MAX_ADDED_TOKEN: usize = 128;
+const MAX_NORMALIZED_TOKEN: usize = 256;
 /// Longest word that WordPiece looks at, in characters; its work grows with the cube.
 const MAX_WORD: u64 = 256;
 /// Most special tokens around a text.
@@ -73,6 +76,8 @@ pub(super) struct Tokenizer {
 struct Bounded<'a> {
     steps: &'a [Step<NormalizerWrapper>],
     budget: &'a Budget,
+    /// Longest text after a step, in bytes.
+    longest: usize,
 }
 
 impl Normalizer for Bounded<'_> {
@@ -82,6 +87,11 @@ impl Normalizer for Bounded<'_> {
                 break;
             }
             step.work.normalize(normalized)?;
+            if normalized.len() > self.longest {
+                self.budget.exceed();
+                // An automaton is built of what is left here.
+                normalized.clear();
+            }
         }
         Ok(())
     }
@@ -125,10 +135,10 @@ impl Tokenizer {
     fn add(&mut self, tokens: &[AddedToken]) -> Result<(), ModelError> {
         let bytes: usize = tokens.iter().map(|t| t.content.len()).sum();
         let longest = tokens.iter().map(|t| t.content.len()).max().unwrap_or(0);
-        if tokens.len() > MAX_ADDED || bytes > MAX_ADDED_BYTES || longest > MAX_TOKEN {
+        if tokens.len() > MAX_ADDED || bytes > MAX_ADDED_BYTES || longest > MAX_ADDED_TOKEN {
             return Err(refuse(format!(
                 "{} added tokens of {bytes} bytes, the longest of {longest}; at most \
-                 {MAX_ADDED} of {MAX_ADDED_BYTES} bytes, each of {MAX_TOKEN}, are read",
+                 {MAX_ADDED} of {MAX_ADDED_BYTES} bytes, each of {MAX_ADDED_TOKEN}, are read",
                 tokens.len()
             )));
         }
@@ -136,6 +146,7 @@ impl Tokenizer {
         let normalizer = Bounded {
             steps: &self.normalizers,
             budget: &budget,
+            longest: MAX_NORMALIZED_TOKEN,
         };
         let (added, model) = (&mut self.added, &self.model);
         guarded(|| Ok(added.add_tokens(tokens, model, Some(&normalizer))))?;
@@ -180,6 +191,7 @@ impl Tokenizer {
         let normalizer = Bounded {
             steps: &self.normalizers,
             budget: &budget,
+            longest: usize::MAX,
         };
         let mut pieces: PreTokenizedString =
             guarded(|| Ok(self.added.extract_and_normalize(Some(&normalizer), text)))?;
@@ -265,7 +277,7 @@ impl Tokenizer {
 
     /// The longest added token that the text begins with, in bytes.
     pub(super) fn added_at_start(&self, text: &str) -> Option<usize> {
-        let longest = text.len().min(MAX_TOKEN);
+        let longest = text.len().min(MAX_ADDED_TOKEN);
         let ends = (1..=longest)
             .rev()
             .filter(|end| text.is_char_boundary(*end));
