@@ -1,5 +1,9 @@
 //! The bounded queue, in memory and on disk.
 
+mod listing;
+
+pub(crate) use listing::{Listed, State as JobState};
+
 use crate::{
     fault::{self, infra},
     metrics::{Counts, Metrics},
@@ -46,6 +50,8 @@ struct Entry {
     record: Record,
     /// Only of a job that runs.
     progress: Option<(u32, u32)>,
+    /// Of the run at hand, once it computes.
+    pace: Option<listing::Pace>,
     /// Until the job ended.
     request: Option<JobRequest>,
     cancel: Arc<Notify>,
@@ -60,6 +66,7 @@ impl Entry {
         Self {
             record,
             progress: None,
+            pace: None,
             request,
             cancel: Arc::new(Notify::new()),
             not_before: Instant::now(),
@@ -276,6 +283,7 @@ impl Queue {
             return Err(Some(Duration::ZERO));
         };
         entry.progress = Some((0, 0));
+        entry.pace = None;
         let cancel = entry.cancel.clone();
         let deadline = entry.deadline();
         Ok(Ticket {
@@ -290,6 +298,9 @@ impl Queue {
     pub(crate) fn progress(&self, ticket: &Ticket, done: u32, total: u32) {
         if let Some(entry) = running(&mut self.lock(), ticket) {
             entry.progress = Some((done, total));
+            if total > 0 && entry.pace.is_none() {
+                entry.pace = Some(listing::Pace::from(done));
+            }
         }
     }
 
