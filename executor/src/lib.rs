@@ -2,6 +2,8 @@
 
 mod cache;
 pub mod cli;
+mod client;
+mod directory;
 mod doctor;
 mod download;
 mod evaluate;
@@ -10,12 +12,17 @@ mod fetch;
 mod losses;
 mod metrics;
 mod mirror;
+#[cfg(test)]
+#[path = "../tests/common/mirror.rs"]
+mod mock;
 mod queue;
 mod scoring;
 mod server;
+mod size;
 mod store;
 mod supervisor;
 mod token;
+mod wanted;
 mod worker;
 
 pub use queue::SubmitError;

@@ -1,8 +1,9 @@
 //! The wire's words in those of `arena_models`, and back.
 
 use crate::fault::{infra, miner};
-use arena_models::{EvalOptions, Limits, Metric, ModelError, manifest};
-use arena_primitives::job::{self, Fault, InfraFault, MinerFault};
+use arena_models::{EvalOptions, Limits, Metric, ModelError, ModelInfo, Profile, manifest};
+use arena_primitives::job::{self, Fault, InfraFault, MinerFault, NumericProfile};
+use std::path::Path;
 
 /// Longest `manifest.scale`, in bytes.
 pub(crate) const LONGEST_MANIFEST: u64 = 1 << 20;
@@ -53,6 +54,35 @@ pub(crate) fn metric(wire: job::Metric) -> Metric {
     }
 }
 
+/// The profile of the wire.
+fn profile(wire: NumericProfile) -> Profile {
+    match wire {
+        NumericProfile::ExactCpuF32 => Profile::ExactCpuF32,
+        NumericProfile::F32 => Profile::F32,
+        NumericProfile::Bf16 => Profile::Bf16,
+    }
+}
+
+/// Whether the directory holds an adapter, and no whole model.
+pub(crate) fn is_adapter(dir: &Path) -> bool {
+    dir.join("adapter_config.json").exists() && !dir.join("config.json").exists()
+}
+
+/// Judges a model with no weight read, an adapter with the model in `base` that it belongs to.
+///
+/// `None` is an adapter: `arena_models::inspect` takes whole models only, and an adapter is
+/// judged when it is evaluated.
+pub(crate) fn inspect(
+    dir: &Path,
+    base: Option<&Path>,
+    limits: &Limits,
+) -> Result<Option<ModelInfo>, ModelError> {
+    if base.is_some() && is_adapter(dir) {
+        return Ok(None);
+    }
+    arena_models::inspect(dir, limits).map(Some)
+}
+
 fn size(wire: u32) -> usize {
     usize::try_from(wire).unwrap_or(usize::MAX)
 }
@@ -73,7 +103,7 @@ pub(crate) fn limits(wire: &job::Limits) -> Limits {
     }
 }
 
-/// How a job is evaluated.
+/// How a job is evaluated; a base that was fetched is for the caller to add.
 pub(crate) fn options(evaluate: &job::Evaluate) -> EvalOptions {
     EvalOptions {
         metric: metric(evaluate.metric),
@@ -81,7 +111,7 @@ pub(crate) fn options(evaluate: &job::Evaluate) -> EvalOptions {
         seed: evaluate.data.seed,
         context: size(evaluate.limits.context),
         batch_tokens: size(BATCH_TOKENS),
-        profile: arena_models::Profile::F32,
+        profile: profile(evaluate.profile),
         base: None,
         limits: limits(&evaluate.limits),
     }
