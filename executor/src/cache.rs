@@ -1,15 +1,37 @@
-//! One content-addressed cache: equal files stored once, least recently used out.
+//! One content-addressed cache: equal files stored once, a budget of bytes, least recently
+//! used out, pinned models stay.
+//!
+//! ```text
+//! blobs/BLAKE3        whole files
+//! parts/BLAKE3.SIZE   downloads under way, and what is left of those that were cut
+//! manifests/ROOT      manifests of the models whose files these are
+//! pins/ROOT           models that stay: `base` or `hand`
+//! locks/NNN, locks/room
+//! budget              what the last executor was given
+//! ```
+//!
+//! Any number of processes use it at once. Whoever fetches a file, or gives it a second name,
+//! holds the lock of its hash; whoever makes room holds `room`, and passes over what is locked.
+
+mod models;
+mod room;
+
+pub(crate) use models::{CachedModel, Pin, hash};
 
 use crate::store;
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
-/// Age from which an unfinished download is nobody's any more.
-const ABANDONED: Duration = Duration::from_secs(3600);
+const BLOBS: &str = "blobs";
+const PARTS: &str = "parts";
+const MANIFESTS: &str = "manifests";
+const PINS: &str = "pins";
+const LOCKS: &str = "locks";
+const BUDGET: &str = "budget";
 
 /// A directory of files named by their BLAKE3.
 pub(crate) struct Cache {
@@ -18,47 +40,75 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
+    /// Opens or makes the cache in `dir`, which may hold `budget` bytes.
     pub(crate) fn open(dir: &Path, budget: u64) -> io::Result<Self> {
-        for name in ["blobs", "parts", "locks"] {
+        for name in [BLOBS, PARTS, MANIFESTS, PINS, LOCKS] {
             fs::create_dir_all(dir.join(name))?;
         }
-        Ok(Self {
+        let cache = Self {
             dir: dir.to_owned(),
             budget,
-        })
+        };
+        // Of use to people only: a full disk is told of where it matters.
+        if noted_budget(dir) != Some(budget)
+            && let Err(error) = write_whole(&dir.join(BUDGET), budget.to_string().as_bytes())
+        {
+            tracing::warn!(%error, "cannot note the cache's budget");
+        }
+        Ok(cache)
+    }
+
+    /// Opens or makes it with the budget that it had last.
+    pub(crate) fn open_noted(dir: &Path, default_budget: u64) -> io::Result<Self> {
+        Self::open(dir, noted_budget(dir).unwrap_or(default_budget))
+    }
+
+    /// As [`Cache::open_noted`]; `None` where there is none.
+    pub(crate) fn existing(dir: &Path, default_budget: u64) -> io::Result<Option<Self>> {
+        match dir.join(BLOBS).is_dir() {
+            true => Self::open_noted(dir, default_budget).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Most bytes that it may hold.
+    pub(crate) fn budget(&self) -> u64 {
+        self.budget
     }
 
     fn blob(&self, digest: &[u8; 32]) -> PathBuf {
-        self.dir.join("blobs").join(hex::encode(digest))
+        self.dir.join(BLOBS).join(hex::encode(digest))
     }
 
     fn lock_file(&self, name: &str) -> io::Result<File> {
-        let file = OpenOptions::new()
+        OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
-            .open(self.dir.join("locks").join(name))?;
+            .open(self.dir.join(LOCKS).join(name))
+    }
+
+    /// Keeps other processes from fetching or dropping the same file; until the result is
+    /// dropped.
+    pub(crate) fn lock(&self, digest: &[u8; 32]) -> io::Result<File> {
+        let file = self.lock_file(&bucket(digest))?;
         file.lock()?;
         Ok(file)
     }
 
-    /// Keeps other workers from fetching the same file; until the result is dropped.
-    pub(crate) fn lock(&self, digest: &[u8; 32]) -> io::Result<File> {
-        // A fixed number of files, as a lock file can't be removed without a race.
-        let [first, ..] = digest;
-        self.lock_file(&format!("{:02x}", first & 0x3f))
+    /// Whether a file of this hash and size seems to be there; its bytes are not read.
+    pub(crate) fn has(&self, digest: &[u8; 32], bytes: u64) -> bool {
+        fs::metadata(self.blob(digest)).is_ok_and(|meta| meta.len() == bytes)
     }
 
     /// A file that is there and whole; a damaged one is removed.
     pub(crate) fn find(&self, digest: &[u8; 32], bytes: u64) -> io::Result<Option<PathBuf>> {
         let path = self.blob(digest);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(file) = open_if_there(&path)? else {
+            return Ok(None);
         };
-        let mut hasher = blake3::Hasher::new();
         let whole = file.metadata()?.len() == bytes && {
+            let mut hasher = blake3::Hasher::new();
             hasher.update_reader(&file)?;
             hasher.finalize() == *digest
         };
@@ -71,9 +121,15 @@ impl Cache {
         Ok(Some(path))
     }
 
-    /// The unfinished download of a file; the caller holds [`Cache::lock`].
-    pub(crate) fn part(&self, digest: &[u8; 32], most: u64) -> io::Result<Part> {
-        Part::open(self.dir.join("parts").join(hex::encode(digest)), most)
+    /// Room for a file of `bytes`, and what is there of it; the caller holds [`Cache::lock`].
+    pub(crate) fn part(&self, digest: &[u8; 32], bytes: u64) -> io::Result<Part> {
+        let path = self
+            .dir
+            .join(PARTS)
+            .join(format!("{}.{bytes}", hex::encode(digest)));
+        // Kept until the part is there: from then on its name tells others what it will take.
+        let _guard = self.make_room(bytes, digest, &path)?;
+        Part::open(path, bytes)
     }
 
     /// Turns a finished download into a file of the cache.
@@ -89,48 +145,49 @@ impl Cache {
         }
         kept.map(|()| path)
     }
+}
 
-    /// Removes the least recently used files until `bytes` more fit the budget.
-    pub(crate) fn make_room(&self, bytes: u64, except: &[u8; 32]) -> io::Result<()> {
-        if bytes > self.budget {
-            return Err(io::Error::new(
-                ErrorKind::QuotaExceeded,
-                format!(
-                    "a file of {bytes} bytes is over the cache's {}",
-                    self.budget
-                ),
-            ));
-        }
-        let _guard = self.lock_file("room")?;
-        let except = hex::encode(except);
-        let now = SystemTime::now();
-        let mut total = bytes;
-        let mut candidates = Vec::new();
-        for name in ["blobs", "parts"] {
-            for entry in fs::read_dir(self.dir.join(name))? {
-                let entry = entry?;
-                let Ok(meta) = entry.metadata() else { continue };
-                if entry.file_name().as_encoded_bytes() == except.as_bytes() {
-                    continue;
-                }
-                total = total.saturating_add(meta.len());
-                let used = meta.modified().unwrap_or(now);
-                let idle = now.duration_since(used).unwrap_or_default();
-                if name == "blobs" || idle > ABANDONED {
-                    candidates.push((used, meta.len(), entry.path()));
-                }
-            }
-        }
-        candidates.sort();
-        for (_, length, path) in candidates {
-            if total <= self.budget {
-                break;
-            }
-            store::remove(&path)?;
-            total = total.saturating_sub(length);
-        }
-        Ok(())
+/// Name of a hash's lock. A fixed number of files, as a lock file can't be removed without a
+/// race.
+fn bucket(digest: &[u8; 32]) -> String {
+    let [first, second, ..] = digest;
+    format!("{first:02x}{:x}", second >> 4)
+}
+
+fn noted_budget(dir: &Path) -> Option<u64> {
+    fs::read_to_string(dir.join(BUDGET))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// Opens a file that may be absent.
+fn open_if_there(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+/// Reads a small file that may be absent.
+fn read_if_there(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = open_if_there(path)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Writes a file so that a reader sees all of it or none.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(path);
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// A download under way: what is on disk, and its hash so far.
@@ -195,53 +252,4 @@ impl Part {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn put(cache: &Cache, content: &[u8], age: u64) -> [u8; 32] {
-        let digest = *blake3::hash(content).as_bytes();
-        let mut part = cache.part(&digest, 1000).unwrap();
-        part.append(content).unwrap();
-        let path = cache.keep(part, &digest).unwrap();
-        let then = SystemTime::now() - Duration::from_secs(age);
-        File::open(path).unwrap().set_modified(then).unwrap();
-        digest
-    }
-
-    #[test]
-    fn room_should_be_made_by_the_least_recently_used() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path(), 250).unwrap();
-        let [old, used, new] =
-            [(1, 300), (2, 400), (3, 100)].map(|(byte, age)| put(&cache, &[byte; 100], age));
-        assert!(cache.find(&used, 100).unwrap().is_some());
-        cache.make_room(50, &[0; 32]).unwrap();
-        assert!(cache.find(&old, 100).unwrap().is_none());
-        assert!(cache.find(&used, 100).unwrap().is_some());
-        assert!(cache.find(&new, 100).unwrap().is_some());
-        assert!(cache.make_room(251, &[0; 32]).is_err());
-    }
-
-    #[test]
-    fn find_should_remove_a_damaged_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path(), 250).unwrap();
-        let digest = put(&cache, b"content", 0);
-        fs::write(cache.blob(&digest), b"c0ntent").unwrap();
-        assert!(cache.find(&digest, 7).unwrap().is_none());
-        assert!(!cache.blob(&digest).exists());
-    }
-
-    #[test]
-    fn part_should_resume_with_the_hash_of_what_is_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path(), 250).unwrap();
-        let digest = *blake3::hash(b"onetwo").as_bytes();
-        cache.part(&digest, 6).unwrap().append(b"one").unwrap();
-        let mut part = cache.part(&digest, 6).unwrap();
-        assert_eq!(part.len(), 3);
-        part.append(b"two").unwrap();
-        assert_eq!(part.digest(), digest);
-        assert_eq!(cache.part(&digest, 5).unwrap().len(), 0);
-    }
-}
+mod tests;

@@ -1,22 +1,32 @@
-//! What is typed: `serve`, `evaluate`, `manifest`, `inspect`, `doctor`, `status`.
+//! What is typed.
+
+mod cache;
+mod remote;
+mod watch;
 
 use crate::{
     doctor, evaluate,
-    fault::describe_status,
     server::{Config, DEFAULT_CACHE_BYTES, DEFAULT_MEMORY_BYTES, Server},
-    token::Token,
     worker,
 };
-use anyhow::{Context, Result, bail};
-use arena_primitives::job::JobStatus;
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use codec::DecodeAll;
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Said below the list of subcommands.
+const AFTER: &str = "\
+To score a model as validators will, before submitting it:
+  arena-executor manifest MODEL --write
+  arena-executor inspect MODEL
+  arena-executor evaluate --model MODEL --data FILE
+
+Exit codes: 0 success; 1 a refusal or fault, named on standard error; 2 wrong usage.
+Logs go to standard error; RUST_LOG says how many, and is `info` by default.";
 
 /// Scores models for AIArena validators: job server, and evaluation by hand.
 #[derive(Debug, Parser)]
-#[command(name = "arena-executor", version, about)]
+#[command(name = "arena-executor", version, about, after_help = AFTER)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -28,14 +38,18 @@ enum Command {
     Serve(Serve),
     /// Score a model on a data file, as validators do.
     Evaluate(evaluate::Evaluate),
-    /// Print the root and the files of a model directory.
+    /// Print the root and the files of a model directory, and write its manifest.
     Manifest(evaluate::ManifestOf),
     /// Say what a model directory holds, and whether it would be accepted.
     Inspect(evaluate::Inspect),
     /// Say what this machine has for scoring models.
     Doctor(doctor::Doctor),
-    /// Ask a running executor for a job.
-    Status(Status),
+    /// Say what the cache holds; pin, unpin, evict and add models.
+    Cache(cache::CacheArgs),
+    /// Show the jobs of a running executor: progress, time to go, deadline.
+    Watch(watch::Watch),
+    /// Ask a running executor for one job.
+    Status(remote::Status),
     /// Run one job; started by `serve`, not by hand.
     #[command(hide = true)]
     Worker(worker::Worker),
@@ -77,18 +91,6 @@ struct Serve {
     supervised: bool,
 }
 
-#[derive(Debug, Args)]
-struct Status {
-    /// Base URL of the executor.
-    #[arg(long, default_value = "http://127.0.0.1:9955")]
-    url: String,
-    /// File of the bearer token.
-    #[arg(long, value_name = "FILE")]
-    token_file: PathBuf,
-    /// The job's id in hex.
-    id: String,
-}
-
 /// Runs the program: 0 is success, 1 a refusal or fault, 2 wrong usage.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -107,7 +109,9 @@ pub fn main() -> ExitCode {
         Command::Manifest(args) => evaluate::manifest(&args),
         Command::Inspect(args) => evaluate::inspect(&args),
         Command::Doctor(args) => doctor::doctor(&args),
-        Command::Status(args) => status(&args),
+        Command::Cache(args) => cache::cache(&args),
+        Command::Watch(args) => watch::watch(&args),
+        Command::Status(args) => remote::status(&args),
         Command::Worker(args) => return worker::main(&args),
     };
     match done {
@@ -177,32 +181,4 @@ fn write_ready(path: &std::path::Path, addr: SocketAddr) -> Result<()> {
     std::fs::write(&temporary, format!("{addr}\n"))
         .and_then(|()| std::fs::rename(&temporary, path))
         .with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn status(args: &Status) -> Result<()> {
-    let token = Token::read_text(&args.token_file)?;
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(10)))
-        .proxy(None)
-        .build()
-        .into();
-    let url = format!("{}/jobs/{}", args.url.trim_end_matches('/'), args.id);
-    let mut response = agent
-        .get(&url)
-        .header("Authorization", format!("Bearer {token}"))
-        .call()
-        .with_context(|| format!("no executor answers at {}", args.url))?;
-    let code = response.status();
-    let body = response.body_mut().read_to_vec()?;
-    if !code.is_success() {
-        bail!("{code}: {}", String::from_utf8_lossy(&body).trim_end());
-    }
-    let status = JobStatus::decode_all(&mut &body[..])
-        .context("the executor answered something of another release")?;
-    println!("{}", describe_status(&status));
-    if matches!(status, JobStatus::Failed(_)) {
-        bail!("the job came to no outcome");
-    }
-    Ok(())
 }

@@ -1,12 +1,24 @@
 //! `doctor`: what this machine has for scoring models.
 
-use crate::sandbox;
+use crate::{cache::Cache, sandbox, server::DEFAULT_CACHE_BYTES, size::gib};
 use anyhow::{Context, Result};
+use arena_models::{Architecture, Profile};
+use candle_core::{DType, Tensor};
 use clap::Args;
+use serde::Serialize;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
+
+/// Kinds of jobs that are computed, and those that are answered `Unsupported`.
+const KINDS: [&str; 1] = ["Evaluate"];
+const UNSUPPORTED: [&str; 3] = ["Sketch", "ReplaySegment", "ExtractWatermark"];
+/// Side of the square matrices whose product is timed.
+const SIDE: usize = 1024;
+/// How long their products are timed.
+const TIMED: Duration = Duration::from_millis(500);
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -14,36 +26,170 @@ pub(crate) struct Doctor {
     /// Directory of the queue and the cache, or where it would be.
     #[arg(long, default_value = ".", value_name = "DIR")]
     base: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    device: &'static str,
+    /// Whether a driver is there that this build can't use.
+    nvidia_driver: bool,
+    cores: usize,
+    vectors: &'static str,
+    /// Of products of f32 matrices, on all cores, in 10⁹ operations per second.
+    gflops: Option<f64>,
+    memory_bytes: Option<u64>,
+    memory_available_bytes: Option<u64>,
+    base: PathBuf,
+    disk_free_bytes: u64,
+    cache: Option<CacheReport>,
+    profiles: Vec<String>,
+    kinds: [&'static str; 1],
+    models: Vec<String>,
+    isolation: String,
+    root: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct CacheReport {
+    bytes: u64,
+    budget_bytes: u64,
+    held_bytes: u64,
+    models: usize,
 }
 
 pub(crate) fn doctor(args: &Doctor) -> Result<()> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let stat = rustix::fs::statvfs(&args.base)
-        .with_context(|| format!("cannot look at the disk of {}", args.base.display()))?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    println!("device     cpu (this build has no CUDA)");
-    println!("cores      {cores}, {}", vectors());
-    match memory() {
-        Some((total, available)) => {
+    let report = examine(&args.base)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(())
+}
+
+fn examine(base: &Path) -> Result<Report> {
+    let stat = rustix::fs::statvfs(existing(base))
+        .with_context(|| format!("cannot look at the disk of {}", base.display()))?;
+    let memory = memory();
+    Ok(Report {
+        version: env!("CARGO_PKG_VERSION"),
+        device: crate::scoring::DEVICE,
+        nvidia_driver: Path::new("/proc/driver/nvidia/version").exists(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        vectors: vectors(),
+        gflops: gflops(),
+        memory_bytes: memory.map(|(total, _)| total),
+        memory_available_bytes: memory.map(|(_, available)| available),
+        base: base.to_owned(),
+        disk_free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+        cache: cache(&base.join("cache"))?,
+        profiles: [Profile::ExactCpuF32, Profile::F32, Profile::Bf16]
+            .map(|profile| profile.to_string())
+            .to_vec(),
+        kinds: KINDS,
+        models: Architecture::ALL.iter().map(ToString::to_string).collect(),
+        isolation: sandbox::probe().to_string(),
+        root: rustix::process::geteuid().is_root(),
+    })
+}
+
+/// The directory, or the closest one above it that is there.
+fn existing(base: &Path) -> &Path {
+    let found = base.ancestors().find(|path| path.exists());
+    match found {
+        Some(path) if !path.as_os_str().is_empty() => path,
+        _ => Path::new("."),
+    }
+}
+
+fn cache(dir: &Path) -> Result<Option<CacheReport>> {
+    let look = || -> std::io::Result<_> {
+        let Some(cache) = Cache::existing(dir, DEFAULT_CACHE_BYTES)? else {
+            return Ok(None);
+        };
+        let contents = cache.contents()?;
+        Ok(Some(CacheReport {
+            bytes: contents.bytes,
+            budget_bytes: cache.budget(),
+            held_bytes: contents.held_bytes,
+            models: contents.models.len(),
+        }))
+    };
+    look().with_context(|| format!("cannot read the cache in {}", dir.display()))
+}
+
+fn print(report: &Report) {
+    println!("version    arena-executor {}", report.version);
+    let driver = match report.nvidia_driver {
+        true => "; an NVIDIA driver is loaded, and not used",
+        false => "",
+    };
+    println!(
+        "device     {} (this build has no CUDA{driver})",
+        report.device
+    );
+    println!("cores      {}, {}", report.cores, report.vectors);
+    if let Some(gflops) = report.gflops {
+        println!("speed      {gflops:.0} GFLOP/s ({SIDE} x {SIDE} matrices in f32)");
+    }
+    match (report.memory_bytes, report.memory_available_bytes) {
+        (Some(total), Some(available)) => {
             println!(
                 "memory     {} GiB, {} available",
                 gib(total),
                 gib(available)
             );
         }
-        None => println!("memory     unknown (no /proc/meminfo)"),
+        _ => println!("memory     unknown (no /proc/meminfo)"),
     }
-    println!("disk free  {} GiB below {}", gib(free), args.base.display());
-    println!("profiles   f32 (exact-cpu-f32 and bf16 are answered Unsupported)");
-    println!("kinds      Evaluate (Sketch, ReplaySegment and ExtractWatermark: Unsupported)");
-    println!("models     arena_mlp, arena_cnn, llama");
-    println!("isolation  {}", sandbox::probe());
-    println!("           {}", user());
-    Ok(())
+    println!(
+        "disk free  {} GiB below {}",
+        gib(report.disk_free_bytes),
+        report.base.display()
+    );
+    match &report.cache {
+        Some(cache) => println!(
+            "cache      {} of {} GiB, {} models; {} GiB pinned or bases",
+            gib(cache.bytes),
+            gib(cache.budget_bytes),
+            cache.models,
+            gib(cache.held_bytes)
+        ),
+        None => println!(
+            "cache      none yet; `serve` makes one of {} GiB unless --cache-bytes says otherwise",
+            gib(DEFAULT_CACHE_BYTES)
+        ),
+    }
+    println!("profiles   {}", report.profiles.join(", "));
+    println!(
+        "kinds      {} ({}: Unsupported)",
+        report.kinds.join(", "),
+        UNSUPPORTED.join(", ")
+    );
+    println!("models     {}", report.models.join(", "));
+    println!("isolation  {}", report.isolation);
+    println!("           {}", user(report.root));
 }
 
-fn gib(bytes: u64) -> String {
-    format!("{:.1}", bytes as f64 / f64::from(1u32 << 30))
+/// Speed of f32 matrix products, by the kernels that the profiles `f32` and `bf16` run on.
+fn gflops() -> Option<f64> {
+    let cpu = candle_core::Device::Cpu;
+    let matrix = Tensor::ones((SIDE, SIDE), DType::F32, &cpu).ok()?;
+    // The first one starts threads, and counts no time.
+    matrix.matmul(&matrix).ok()?;
+    let started = Instant::now();
+    let mut products = 0u32;
+    while started.elapsed() < TIMED {
+        matrix.matmul(&matrix).ok()?;
+        products = products.saturating_add(1);
+    }
+    let operations = 2.0 * (SIDE as f64).powi(3) * f64::from(products);
+    Some(operations / started.elapsed().as_secs_f64() / 1e9)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -73,10 +219,9 @@ fn memory() -> Option<(u64, u64)> {
     Some((field("MemTotal:")?, field("MemAvailable:")?))
 }
 
-fn user() -> &'static str {
-    if rustix::process::geteuid().is_root() {
-        "runs as root now: make it a user of its own"
-    } else {
-        "does not run as root"
+fn user(root: bool) -> &'static str {
+    match root {
+        true => "runs as root now: make it a user of its own",
+        false => "does not run as root",
     }
 }

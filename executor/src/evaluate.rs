@@ -1,26 +1,31 @@
 //! By hand: `evaluate`, `manifest` and `inspect`, with the same code as a job's.
 
-use crate::{fault::describe, scoring};
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use crate::{directory, fault::describe, scoring};
+use anyhow::{Context, Result, anyhow, bail};
 use arena_models::{
     EvalOptions, Evaluation, Limits, Metric, ModelError, SampleLoss, Sink,
     manifest::{self, Manifest},
 };
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use serde_json::json;
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
+    str::FromStr,
     time::{Duration, Instant},
 };
 
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
-    /// Directory of the model.
+    /// Directory of the model, or of the adapter.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
+    /// Directory of the model that the adapter in --model belongs to.
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
     /// Evaluation data: JSONL or safetensors.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
@@ -30,19 +35,19 @@ pub(crate) struct Evaluate {
     /// Samples to draw; 0 takes all.
     #[arg(long, default_value_t = 0, value_name = "N")]
     samples: u32,
-    /// Seed of the draw, 32 bytes in hex.
-    #[arg(long, value_parser = seed, default_value = "00", value_name = "HEX")]
+    /// Seed of the draw: a number, or 32 bytes in hex as a task's rounds have them.
+    #[arg(long, default_value = "0", value_name = "SEED")]
     seed: Seed,
     /// Longest sample in tokens; longer ones are cut.
     #[arg(long, default_value_t = 1024, value_name = "N")]
     context: u32,
-    /// Tokens of one forward pass; changes the speed, not the score.
+    /// Tokens of one forward pass; changes the speed and the memory taken, not the score.
     #[arg(long, default_value_t = scoring::BATCH_TOKENS, value_name = "N")]
     batch_tokens: u32,
-    /// Numeric profile.
+    /// Numeric profile: the task's, for the task's score.
     #[arg(long, default_value = "f32")]
     profile: Profile,
-    /// What computes.
+    /// What computes: cpu, cuda, or cuda:N for the N-th one.
     #[arg(long, default_value = "cpu")]
     device: Device,
     /// Print JSON.
@@ -66,8 +71,14 @@ pub(crate) struct ManifestOf {
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// Directory of the model.
+    /// Directory of the model, or of the adapter.
     dir: PathBuf,
+    /// Directory of the model that the adapter belongs to.
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -87,137 +98,215 @@ impl From<MetricName> for Metric {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Profile {
-    F32,
-    Bf16,
+    /// Fixed order of every sum: the same bits on every machine.
     ExactCpuF32,
+    /// The fastest kernels of the machine, in f32.
+    F32,
+    /// The same with weights in bf16.
+    Bf16,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+impl From<Profile> for arena_models::Profile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::ExactCpuF32 => Self::ExactCpuF32,
+            Profile::F32 => Self::F32,
+            Profile::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Device {
     Cpu,
     Cuda,
 }
 
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "cuda" => Ok(Self::Cuda),
+            Some(("cuda", number)) if number.parse::<u16>().is_ok() => Ok(Self::Cuda),
+            _ => Err("a device is cpu, cuda or cuda:N".to_owned()),
+        }
+    }
+}
+
 /// Seed of a draw.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seed([u8; 32]);
 
-fn seed(text: &str) -> Result<Seed, String> {
-    let mut seed = [0u8; 32];
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    if digits == "00" {
-        return Ok(Seed(seed));
+impl FromStr for Seed {
+    type Err = String;
+
+    /// 64 hex digits are the seed's bytes; a number is the first eight, little-endian.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut seed = [0u8; 32];
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        if hex::decode_to_slice(digits, &mut seed).is_ok() {
+            return Ok(Self(seed));
+        }
+        let number: u64 = text.parse().map_err(|_| {
+            "a seed is a number below 2^64, or 32 bytes in hex (64 digits)".to_owned()
+        })?;
+        seed = [0; 32];
+        if let Some(start) = seed.first_chunk_mut() {
+            *start = number.to_le_bytes();
+        }
+        Ok(Self(seed))
     }
-    hex::decode_to_slice(digits, &mut seed)
-        .map_err(|error| format!("a seed is 32 bytes in hex: {error}"))?;
-    Ok(Seed(seed))
 }
 
 fn refusal(error: impl Into<ModelError>) -> anyhow::Error {
     anyhow!("{}", describe(&scoring::fault(&error.into())))
 }
 
+fn check_directories(dir: &Path, base: Option<&Path>) -> Result<()> {
+    directory::check(dir)?;
+    base.map_or(Ok(()), directory::check)?;
+    if base.is_none() && arena_models::is_adapter(dir) {
+        bail!(
+            "{} holds an adapter; name the model that it belongs to with --base DIR",
+            dir.display()
+        );
+    }
+    Ok(())
+}
+
 /// Scores a model.
 pub(crate) fn evaluate(args: &Evaluate) -> Result<()> {
-    if matches!(args.device, Device::Cuda) {
+    if args.device == Device::Cuda {
         bail!(
             "this build has no CUDA; --device cpu computes the same score within the task's band"
         );
     }
-    ensure!(
-        matches!(args.profile, Profile::F32),
-        "this release does not execute that profile; --profile f32 is what it has"
-    );
-    ensure!(args.data.is_file(), "{} is not a file", args.data.display());
+    let base = args.base.as_deref();
+    check_directories(&args.model, base)?;
+    directory::check_file(&args.data)?;
     let limits = Limits::unlimited();
-    let model = arena_models::inspect(&args.model, None, &limits).map_err(refusal)?;
+    let model = arena_models::inspect(&args.model, base, &limits).map_err(refusal)?;
+    let metric = args.metric.map(Metric::from);
     let options = EvalOptions {
-        metric: args
-            .metric
-            .map_or(model.architecture.metric(), Metric::from),
+        metric: metric.unwrap_or(model.architecture.metric()),
         samples: usize::try_from(args.samples)?,
         seed: args.seed.0,
         context: usize::try_from(args.context)?,
         batch_tokens: usize::try_from(args.batch_tokens)?,
-        profile: arena_models::Profile::F32,
-        base: None,
+        profile: args.profile.into(),
+        base: args.base.clone(),
         limits,
     };
     let mut shown = Shown::new();
     let started = Instant::now();
     let scored = arena_models::evaluate(&args.model, &args.data, &options, &mut shown);
     shown.bar.finish_and_clear();
-    let seconds = started.elapsed().as_secs_f64();
-    print(
-        options.metric,
+    let report = Report::of(
+        &options,
         &scored.map_err(refusal)?,
-        seconds,
-        args.json,
+        started.elapsed().as_secs_f64(),
     );
+    match args.json {
+        true => println!("{}", serde_json::to_string(&report)?),
+        false => report.print(),
+    }
     Ok(())
 }
 
-/// The score in the metric's own unit: its name and value.
-fn value(metric: Metric, raw: u64) -> (&'static str, f64) {
-    let value = raw as f64 / 1e9;
-    match metric {
-        Metric::Accuracy => ("accuracy", value),
-        Metric::BitsPerByte => ("bits_per_byte", value),
+/// What `evaluate` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    nll_nats: f64,
+    tokens: u64,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits_per_byte: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<f64>,
+    samples: u32,
+    skipped: u32,
+    samples_root: String,
+    profile: String,
+    device: &'static str,
+    seconds: f64,
+    tokens_per_second: f64,
+}
+
+impl Report {
+    fn of(options: &EvalOptions, found: &Evaluation, seconds: f64) -> Self {
+        let value = |metric| (options.metric == metric).then_some(found.raw as f64 / 1e9);
+        Self {
+            nll_nats: found.nll_nats,
+            tokens: found.tokens,
+            bytes: found.bytes,
+            bits_per_byte: value(Metric::BitsPerByte),
+            accuracy: value(Metric::Accuracy),
+            samples: found.samples,
+            skipped: found.skipped,
+            samples_root: format!("0x{}", hex::encode(found.samples_root)),
+            profile: options.profile.to_string(),
+            device: scoring::DEVICE,
+            seconds,
+            tokens_per_second: match seconds > 0.0 {
+                true => found.tokens as f64 / seconds,
+                false => 0.0,
+            },
+        }
+    }
+
+    fn print(&self) {
+        let row = |name: &str, value: String| println!("{name:<14}  {value}");
+        let scores = [
+            ("bits per byte", self.bits_per_byte),
+            ("accuracy", self.accuracy),
+        ];
+        for (name, value) in scores {
+            if let Some(value) = value {
+                row(name, format!("{value:.9}"));
+            }
+        }
+        row("nll, nats", format!("{:.6}", self.nll_nats));
+        row(
+            "samples",
+            format!("{} ({} skipped)", self.samples, self.skipped),
+        );
+        row("tokens", format!("{} of {} bytes", self.tokens, self.bytes));
+        row("samples root", self.samples_root.clone());
+        row(
+            "computed",
+            format!(
+                "{} on {}, {:.1} s, {:.0} tokens/s",
+                self.profile, self.device, self.seconds, self.tokens_per_second
+            ),
+        );
     }
 }
 
-fn print(metric: Metric, found: &Evaluation, seconds: f64, as_json: bool) {
-    let (name, value) = value(metric, found.raw);
-    let speed = if seconds > 0.0 {
-        found.tokens as f64 / seconds
-    } else {
-        0.0
-    };
-    let root = format!("0x{}", hex::encode(found.samples_root));
-    if as_json {
-        let out = json!({
-            "raw": found.raw, name: value, "nll_nats": found.nll_nats, "tokens": found.tokens,
-            "bytes": found.bytes, "samples": found.samples, "skipped": found.skipped,
-            "samples_root": root, "profile": "f32", "device": scoring::DEVICE,
-            "seconds": seconds, "tokens_per_second": speed,
-        });
-        println!("{out}");
-        return;
+/// A bar on a terminal, and nothing elsewhere.
+fn bar(template: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
     }
-    println!("{name:<18}{value:.6} (raw {})", found.raw);
-    println!("{:<18}{:.6}", "nll, nats", found.nll_nats);
-    println!(
-        "{:<18}{} ({} skipped)",
-        "samples", found.samples, found.skipped
-    );
-    println!("{:<18}{} of {} bytes", "tokens", found.tokens, found.bytes);
-    println!("{:<18}{root}", "samples root");
-    println!(
-        "{:<18}f32 on {}, {seconds:.1} s, {speed:.0} tokens/s",
-        "computed",
-        scoring::DEVICE
-    );
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
-/// Shows progress on a terminal.
+/// Shows progress.
 struct Shown {
     bar: ProgressBar,
 }
 
 impl Shown {
     fn new() -> Self {
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new(0)
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) =
-            ProgressStyle::with_template("{wide_bar} {pos}/{len} samples, {eta} left")
-        {
-            bar.set_style(style);
+        Self {
+            bar: bar("{wide_bar} {pos}/{len} samples, {eta} left"),
         }
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar }
     }
 }
 
@@ -234,7 +323,11 @@ impl Sink for Shown {
 
 /// Prints, and writes if it is told to, the manifest of a directory.
 pub(crate) fn manifest(args: &ManifestOf) -> Result<()> {
-    let found = Manifest::of_dir(&args.dir).map_err(refusal)?;
+    directory::check(&args.dir)?;
+    let hashing = bar("{spinner} hashing the files, {elapsed}");
+    let found = Manifest::of_dir(&args.dir);
+    hashing.finish_and_clear();
+    let found = found.map_err(refusal)?;
     let root = format!("0x{}", hex::encode(found.root()));
     if args.write {
         write_manifest(&args.dir, &found.encode())?;
@@ -278,9 +371,102 @@ fn write_manifest(dir: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Says what a model is.
 pub(crate) fn inspect(args: &Inspect) -> Result<()> {
-    let model = arena_models::inspect(&args.dir, None, &Limits::unlimited()).map_err(refusal)?;
+    let base = args.base.as_deref();
+    check_directories(&args.dir, base)?;
+    let model =
+        arena_models::inspect(&args.dir, base, &Limits::unlimited()).map_err(refusal)?;
+    let metric = match model.architecture.metric() {
+        Metric::Accuracy => "accuracy",
+        Metric::BitsPerByte => "bits_per_byte",
+    };
+    if args.json {
+        let out = json!({
+            "architecture": model.architecture.to_string(), "metric": metric,
+            "parameters": model.parameters, "bytes": model.bytes,
+        });
+        println!("{out}");
+        return Ok(());
+    }
     println!("architecture  {}", model.architecture);
+    println!("measured by   {metric}");
     println!("parameters    {}", model.parameters);
     println!("bytes         {}", model.bytes);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seed_should_be_a_number_or_32_bytes() {
+        let seed = |text: &str| text.parse::<Seed>().map(|seed| seed.0);
+        assert_eq!(seed("0"), Ok([0; 32]));
+        let mut seven = [0; 32];
+        seven[0] = 7;
+        assert_eq!(seed("7"), Ok(seven));
+        assert_eq!(seed(&"ab".repeat(32)), Ok([0xab; 32]));
+        assert_eq!(seed(&format!("0x{}", "ab".repeat(32))), Ok([0xab; 32]));
+        // Digits that are both are bytes, as a task's seeds are.
+        assert_eq!(seed(&"12".repeat(32)), Ok([0x12; 32]));
+        for wrong in [
+            "",
+            "-1",
+            "0x7",
+            "abc",
+            &"ab".repeat(31),
+            "18446744073709551616",
+        ] {
+            assert!(seed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn report_should_have_the_metrics_own_field() {
+        let options = |metric| EvalOptions {
+            metric,
+            samples: 0,
+            seed: [0; 32],
+            context: 0,
+            batch_tokens: 1,
+            profile: arena_models::Profile::ExactCpuF32,
+            base: None,
+            limits: Limits::unlimited(),
+        };
+        let found = Evaluation {
+            raw: 1_250_000_000,
+            samples: 2,
+            skipped: 1,
+            tokens: 30,
+            bytes: 100,
+            nll_nats: 86.5,
+            samples_root: [1; 32],
+        };
+        let json =
+            |metric| serde_json::to_value(Report::of(&options(metric), &found, 2.0)).unwrap();
+        let bits = json(Metric::BitsPerByte);
+        let mut names: Vec<_> = bits.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        let wanted = "bits_per_byte bytes device nll_nats profile samples samples_root seconds \
+                      skipped tokens tokens_per_second";
+        assert_eq!(names.join(" "), wanted);
+        assert_eq!(
+            (&bits["bits_per_byte"], &bits["tokens_per_second"]),
+            (&json!(1.25), &json!(15.0))
+        );
+        assert_eq!(bits["profile"], "exact-cpu-f32");
+        let accuracy = json(Metric::Accuracy);
+        assert_eq!(accuracy["accuracy"], 1.25);
+        assert!(accuracy.get("bits_per_byte").is_none());
+    }
+
+    #[test]
+    fn device_should_be_a_cpu_or_a_numbered_gpu() {
+        assert_eq!("cpu".parse(), Ok(Device::Cpu));
+        assert_eq!("cuda".parse(), Ok(Device::Cuda));
+        assert_eq!("cuda:1".parse(), Ok(Device::Cuda));
+        for wrong in ["", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "tpu"] {
+            assert!(wrong.parse::<Device>().is_err(), "{wrong}");
+        }
+    }
 }

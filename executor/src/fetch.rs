@@ -1,30 +1,38 @@
-//! From a request to a directory with the model and a file with the data.
+//! From a request to directories with models and a file with the data.
 //!
 //! What the task forbids is found before the first weight byte is fetched: the manifest
 //! gives sizes, the small files give the family, and the header of each weights file gives
 //! names, types and shapes.
 
 use crate::{
-    cache::Cache,
+    cache::{Cache, Pin},
+    client::{Ask, Client, Patience},
     download::{Failure, Miss, Want, fetch, from_any},
     fault::{from_io, infra, miner},
-    mirror::{Client, Mirror, read_up_to},
+    mirror::{Mirror, Origins},
     scoring, store,
+    wanted::{self, Wanted},
 };
 use arena_models::manifest::{self, FileEntry, Manifest};
-use arena_primitives::job::{Artifact, Data, Evaluate, Fault, InfraFault, Limits, MinerFault};
+use arena_primitives::job::{
+    Artifact, Data, Evaluate, Fault, InfraFault, JobRequest, Limits, MinerFault,
+};
 use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 /// Longest header of a weights file that is fetched, in bytes.
 const LONGEST_HEADER: u64 = 32 << 20;
 /// Longest file that is fetched before the model is judged, in bytes.
 const LONGEST_EARLY: u64 = 64 << 20;
+/// How long before the job's deadline a fetch gives up, so that its reason is still heard.
+const GRACE: Duration = Duration::from_secs(1);
 
-/// What a job needs, on this disk.
+/// What a job needs, on this disk: in its directory, as [`store::MODEL`], [`store::DATA`] and,
+/// for adapters, [`store::BASE`].
 pub(crate) struct Fetched {
     pub(crate) model: PathBuf,
     pub(crate) data: PathBuf,
@@ -33,30 +41,46 @@ pub(crate) struct Fetched {
 /// Fetches for one job.
 pub(crate) struct Fetcher {
     client: Client,
+    origins: Origins,
     cache: Cache,
-    allow_file: bool,
     job: PathBuf,
 }
 
 impl Fetcher {
     pub(crate) fn new(cache: Cache, allow_file: bool, job: &Path) -> Self {
+        let client = Client::new(Patience::default(), deadline(job));
+        Self::with(client, Origins::from_env(allow_file), cache, job)
+    }
+
+    /// With a client and origins of one's own.
+    pub(crate) fn with(client: Client, origins: Origins, cache: Cache, job: &Path) -> Self {
         Self {
-            client: Client::new(),
+            client,
+            origins,
             cache,
-            allow_file,
             job: job.to_owned(),
         }
     }
 
     /// Everything that an evaluation needs.
     pub(crate) fn all(&self, evaluate: &Evaluate) -> Result<Fetched, Fault> {
-        let model = self.model(&evaluate.model, &evaluate.limits)?;
+        // Requests name no base: their models are whole.
+        let base: Option<&Artifact> = None;
+        let base = base
+            .map(|base| self.base(base, &evaluate.limits, store::BASE))
+            .transpose()?;
+        let model = self.artifact(
+            &evaluate.model,
+            &evaluate.limits,
+            store::MODEL,
+            base.as_deref(),
+        )?;
         let data = self.data(&evaluate.data)?;
         Ok(Fetched { model, data })
     }
 
     fn mirrors(&self, uris: &[String]) -> Vec<Mirror> {
-        let parsed = uris.iter().map(|uri| Mirror::parse(uri, self.allow_file));
+        let parsed = uris.iter().map(|uri| self.origins.parse(uri));
         parsed
             .filter_map(|mirror| {
                 mirror
@@ -67,89 +91,221 @@ impl Fetcher {
     }
 
     /// The evaluation data: a mirror that serves something else is no fault of the model.
-    fn data(&self, data: &Data) -> Result<PathBuf, Fault> {
+    pub(crate) fn data(&self, data: &Data) -> Result<PathBuf, Fault> {
         let want = Want {
             digest: data.blake3,
             bytes: data.bytes,
             name: "evaluation data",
         };
         let mirrors = self.mirrors(&data.uris);
-        let path = fetch(&self.client, &self.cache, &want, &mirrors).map_err(|f| match f {
-            Failure::Wrong(why) | Failure::Unreachable(why) => infra(InfraFault::Download, why),
-            Failure::Disk(error) => from_io(&error, "the cache"),
-        })?;
         // A link of the job's own: the cache may drop the file while it is read.
         let own = self.job.join(store::DATA);
-        link(&path, &own).map_err(|error| from_io(&error, "the evaluation data"))?;
+        fetch(&self.client, &self.cache, &want, &mirrors, &own).map_err(
+            |failure| match model_fault(failure) {
+                Fault::Miner(_, why) => infra(InfraFault::Download, why),
+                other => other,
+            },
+        )?;
         Ok(own)
     }
 
-    fn model(&self, model: &Artifact, limits: &Limits) -> Result<PathBuf, Fault> {
-        let mirrors = self.mirrors(&model.uris);
-        let listed = self.manifest(model, &mirrors)?;
+    /// The model that a task's adapters are applied to, in the job's directory `into`.
+    ///
+    /// The task names it, not the trainer: nothing that is wrong with it is the trainer's fault,
+    /// and the task's limits on size are those of an adapter. It stays in the cache.
+    pub(crate) fn base(
+        &self,
+        base: &Artifact,
+        limits: &Limits,
+        into: &str,
+    ) -> Result<PathBuf, Fault> {
+        let limits = Limits {
+            max_bytes: u64::MAX,
+            max_parameters: u64::MAX,
+            ..limits.clone()
+        };
+        let fetched = self.artifact(base, &limits, into, None);
+        let fetched = fetched.map_err(|fault| match fault {
+            Fault::Miner(_, why) => infra(InfraFault::Download, format_args!("base model: {why}")),
+            other => other,
+        })?;
+        let pinned = self.cache.pin(&base.manifest_root.0, Pin::Base);
+        pinned.map_err(|error| from_io(&error, "the cache"))?;
+        Ok(fetched)
+    }
+
+    /// A model, or an adapter to the model in the directory `base`, in the job's directory
+    /// `into`.
+    pub(crate) fn artifact(
+        &self,
+        artifact: &Artifact,
+        limits: &Limits,
+        into: &str,
+        base: Option<&Path>,
+    ) -> Result<PathBuf, Fault> {
+        let mirrors = self.mirrors(&artifact.uris);
+        let listed = self.manifest(artifact, &mirrors)?;
         let files = Manifest::decode(&listed)
             .map_err(scoring::manifest_fault)?
             .files;
         check_sizes(&files, limits)?;
-        let dir = self.job.join(store::MODEL);
+        let dir = self.job.join(into);
         let disk = |error: io::Error| from_io(&error, "the model's directory");
         store::remove(&dir).map_err(disk)?;
         fs::create_dir_all(&dir).map_err(disk)?;
         write_new(&dir.join(manifest::FILE_NAME), &listed).map_err(disk)?;
-        let (early, late): (Vec<_>, Vec<_>) = files.iter().partition(|file| is_early(file));
-        for file in early {
-            self.file(file, &mirrors, &dir)?;
-        }
-        // What a mirror says before its bytes are hashed convicts nobody: it may serve one header
-        // to this validator and another to the next. A bad one is judged again from the bytes
-        // that the manifest vouches for.
-        let judged = match self.check_headers(&late, &mirrors, &dir, limits) {
-            // Of config, tokenizer and sizes, which are verified.
-            Err(
-                fault @ Fault::Miner(
-                    MinerFault::Architecture | MinerFault::TooLarge | MinerFault::Tokenizer,
-                    _,
-                ),
-            ) => return Err(fault),
-            Err(fault @ Fault::Infra(..)) => return Err(fault),
-            judged => judged,
+        let fetcher = Model {
+            fetcher: self,
+            mirrors,
+            dir,
+            base,
+            limits: scoring::limits(limits),
         };
-        for file in late {
-            self.file(file, &mirrors, &dir)?;
-        }
-        if judged.is_err() {
-            arena_models::inspect(&dir, None, &scoring::limits(limits))
-                .map_err(|error| scoring::fault(&error))?;
-        }
-        Ok(dir)
+        fetcher.fetch(&files)?;
+        Ok(fetcher.dir)
     }
 
     fn manifest(&self, model: &Artifact, mirrors: &[Mirror]) -> Result<Vec<u8>, Fault> {
         let name = manifest::FILE_NAME;
+        let root = model.manifest_root.0;
+        let disk = |error: io::Error| from_io(&error, "the cache");
+        let _guard = self.cache.lock(&root).map_err(disk)?;
+        if let Some(bytes) = self.cache.manifest(&root).map_err(disk)? {
+            return Ok(bytes);
+        }
         let found = from_any(mirrors, name, |mirror| {
-            let (bytes, more) = self.read(&mirror.join(name), scoring::LONGEST_MANIFEST)?;
+            let mut opened = self.client.open(&mirror.join(name), Ask::Whole)?;
+            let (bytes, more) = opened.read_up_to(scoring::LONGEST_MANIFEST)?;
             if more {
                 return Err(Miss::Wrong("is longer than a manifest may be".to_owned()));
             }
-            if manifest::root_of(&bytes) != model.manifest_root.0 {
-                return Err(Miss::Wrong("has another root".to_owned()));
+            if manifest::root_of(&bytes) == root {
+                return Ok(bytes);
             }
-            Ok(bytes)
+            let why = "has another root".to_owned();
+            Err(match opened.delimited {
+                true => Miss::Wrong(why),
+                false => Miss::Unreachable(format!("{why}, or was cut")),
+            })
         });
-        found.map_err(model_fault)
+        let bytes = found.map_err(model_fault)?;
+        // What can't be kept is fetched again next time.
+        if let Err(error) = self.cache.keep_manifest(&root, &bytes) {
+            tracing::warn!(%error, "cannot keep a manifest");
+        }
+        Ok(bytes)
     }
 
-    /// Reads the beginning of a file, and whether there is more.
-    fn read(&self, mirror: &Mirror, most: u64) -> Result<(Vec<u8>, bool), Miss> {
-        let opened = self.client.open(mirror, 0, most.saturating_add(1));
-        opened
-            .and_then(|mut opened| read_up_to(&mut *opened.body, most))
-            .map_err(|error| Miss::Unreachable(error.to_string()))
+    /// The first `most` bytes of a file, or all if it has no more.
+    fn beginning(&self, mirror: &Mirror, most: u64) -> Result<Vec<u8>, Miss> {
+        let mut opened = self.client.open(mirror, Ask::Part(0, most))?;
+        Ok(opened.read_up_to(most)?.0)
     }
 
-    /// Fetches one file into the cache, and gives it its name in `dir`.
-    fn file(&self, file: &FileEntry, mirrors: &[Mirror], dir: &Path) -> Result<(), Fault> {
-        let own: Vec<_> = mirrors
+    /// The length prefix and the header of a `safetensors` file.
+    fn header(&self, file: &FileEntry, mirror: &Mirror) -> Result<Vec<u8>, Miss> {
+        const GUESS: u64 = 64 * 1024;
+        let start = self.beginning(mirror, GUESS.min(file.size))?;
+        let Some(prefix) = start.first_chunk::<8>() else {
+            return Err(Miss::Wrong("is too short for a header".to_owned()));
+        };
+        let needed = u64::from_le_bytes(*prefix).saturating_add(8);
+        if needed > file.size || needed > LONGEST_HEADER {
+            return Err(Miss::Wrong(format!("claims a header of {needed} bytes")));
+        }
+        let mut whole = start;
+        if needed > whole.len() as u64 {
+            whole = self.beginning(mirror, needed)?;
+        }
+        if (whole.len() as u64) < needed {
+            return Err(Miss::Wrong("ends within its header".to_owned()));
+        }
+        whole.truncate(usize::try_from(needed).unwrap_or(usize::MAX));
+        Ok(whole)
+    }
+}
+
+/// When a fetch for the job in this directory is of no use any more.
+fn deadline(job: &Path) -> Option<Instant> {
+    let record: store::Record = store::read_scale(job, store::STATUS).ok()??;
+    let request: JobRequest = store::read_scale(job, store::REQUEST).ok()??;
+    let seconds = u64::from(request.deadline_seconds);
+    let end = record.posted.saturating_add(seconds.saturating_mul(1000));
+    let left = Duration::from_millis(end.saturating_sub(store::now_millis()));
+    Instant::now().checked_add(left.saturating_sub(GRACE))
+}
+
+/// A model on its way into its directory.
+struct Model<'a> {
+    fetcher: &'a Fetcher,
+    mirrors: Vec<Mirror>,
+    dir: PathBuf,
+    base: Option<&'a Path>,
+    limits: arena_models::Limits,
+}
+
+impl Model<'_> {
+    fn fetch(&self, files: &[FileEntry]) -> Result<(), Fault> {
+        let cached = |file: &FileEntry| -> bool { self.fetcher.cache.has(&file.blake3, file.size) };
+        let (early, rest): (Vec<_>, Vec<_>) = files
+            .iter()
+            .partition(|file| wanted::of(&file.path) == Wanted::Early);
+        let (late, never): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|file| wanted::of(&file.path) == Wanted::Late);
+        let (there, absent): (Vec<_>, Vec<_>) = late.into_iter().partition(|file| cached(file));
+        for file in early.into_iter().chain(there) {
+            self.file(file)?;
+        }
+        // Holes: their names and sizes are judged with the model.
+        for file in &never {
+            self.hole(file, &[])
+                .map_err(|error| from_io(&error, "the model's directory"))?;
+        }
+        let judged = self.check_headers(&absent);
+        if let Err(fault) = &judged
+            && (absent.is_empty() || self.is_final(fault))
+        {
+            return judged;
+        }
+        for file in absent {
+            self.file(file)?;
+        }
+        // What a mirror says before its bytes are hashed convicts nobody: it may serve one
+        // header to this validator and another to the next. A bad one is judged again from the
+        // bytes that the manifest vouches for.
+        if judged.is_err() {
+            self.judge()?;
+        }
+        for file in never {
+            let path = self.dir.join(&file.path);
+            store::remove(&path).map_err(|error| from_io(&error, &file.path))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a verdict that was found before all bytes were hashed holds: it does if it is of
+    /// config, tokenizer and sizes, which were.
+    fn is_final(&self, fault: &Fault) -> bool {
+        match fault {
+            Fault::Miner(MinerFault::Architecture | MinerFault::Tokenizer, _) => true,
+            // The size of an adapter is that of its tensors: only the header has it.
+            Fault::Miner(MinerFault::TooLarge, _) => self.base.is_none(),
+            Fault::Miner(..) => false,
+            Fault::Infra(..) | Fault::Unsupported(_) => true,
+        }
+    }
+
+    fn judge(&self) -> Result<(), Fault> {
+        arena_models::inspect(&self.dir, self.base, &self.limits)
+            .map(drop)
+            .map_err(|error| scoring::fault(&error))
+    }
+
+    /// Fetches one file into the cache, and gives it its name.
+    fn file(&self, file: &FileEntry) -> Result<(), Fault> {
+        let own: Vec<_> = self
+            .mirrors
             .iter()
             .map(|mirror| mirror.join(&file.path))
             .collect();
@@ -158,34 +314,37 @@ impl Fetcher {
             bytes: file.size,
             name: &file.path,
         };
-        let path = fetch(&self.client, &self.cache, &want, &own).map_err(model_fault)?;
-        let to = place(dir, &file.path)?;
-        link(&path, &to).map_err(|error| from_io(&error, &file.path))
+        let to = place(&self.dir, &file.path).map_err(|error| from_io(&error, &file.path))?;
+        let fetcher = self.fetcher;
+        fetch(&fetcher.client, &fetcher.cache, &want, &own, &to).map_err(model_fault)
     }
 
     /// Judges the model by names, sizes and the headers of its weights; the rest of each file
     /// is a hole.
-    fn check_headers(
-        &self,
-        late: &[&FileEntry],
-        mirrors: &[Mirror],
-        dir: &Path,
-        limits: &Limits,
-    ) -> Result<(), Fault> {
+    fn check_headers(&self, late: &[&FileEntry]) -> Result<(), Fault> {
+        if late.is_empty() {
+            return self.judge();
+        }
         let mut verdict = None;
         let mut reasons = Vec::new();
-        for mirror in mirrors {
-            match self.probe(late, mirror, dir) {
-                Ok(()) => match arena_models::inspect(dir, None, &scoring::limits(limits)) {
-                    Ok(_) => return Ok(()),
+        for mirror in &self.mirrors {
+            match self.probe(late, mirror) {
+                Ok(()) => match self.judge() {
+                    Ok(()) => return Ok(()),
                     // Another mirror may serve the true header.
-                    Err(error) => verdict = Some(scoring::fault(&error)),
+                    Err(fault) => verdict = Some(fault),
                 },
                 Err(Miss::Disk(error)) => return Err(from_io(&error, "the model's directory")),
+                Err(Miss::Late) => {
+                    let why = format!("weights: {mirror}: the job's deadline passed");
+                    return Err(infra(InfraFault::Timeout, why));
+                }
                 Err(Miss::Wrong(why)) => {
                     verdict = Some(miner(MinerFault::Weights, format_args!("{mirror}: {why}")));
                 }
-                Err(Miss::Unreachable(why)) => reasons.push(format!("{mirror}: {why}")),
+                Err(Miss::Unreachable(why) | Miss::Slow(why)) => {
+                    reasons.push(format!("{mirror}: {why}"));
+                }
             }
         }
         let unreachable = || {
@@ -197,42 +356,20 @@ impl Fetcher {
         Err(verdict.unwrap_or_else(unreachable))
     }
 
-    fn probe(&self, late: &[&FileEntry], mirror: &Mirror, dir: &Path) -> Result<(), Miss> {
+    fn probe(&self, late: &[&FileEntry], mirror: &Mirror) -> Result<(), Miss> {
         for file in late {
-            let header = match is_weights(file) {
-                true => self.header(file, &mirror.join(&file.path))?,
-                false => Vec::new(),
-            };
-            let to = place(dir, &file.path).map_err(|_| Miss::Wrong("bad path".to_owned()))?;
-            store::remove(&to).map_err(Miss::Disk)?;
-            write_new(&to, &header).map_err(Miss::Disk)?;
-            let hole = File::options().write(true).open(&to);
-            hole.and_then(|hole| hole.set_len(file.size))
-                .map_err(Miss::Disk)?;
+            let header = self.fetcher.header(file, &mirror.join(&file.path))?;
+            self.hole(file, &header).map_err(Miss::Disk)?;
         }
         Ok(())
     }
 
-    /// The length prefix and the header of a `safetensors` file.
-    fn header(&self, file: &FileEntry, mirror: &Mirror) -> Result<Vec<u8>, Miss> {
-        const GUESS: u64 = 64 * 1024;
-        let (start, _) = self.read(mirror, GUESS.min(file.size))?;
-        let Some(prefix) = start.first_chunk::<8>() else {
-            return Err(Miss::Wrong("is too short for a header".to_owned()));
-        };
-        let needed = u64::from_le_bytes(*prefix).saturating_add(8);
-        if needed > file.size || needed > LONGEST_HEADER {
-            return Err(Miss::Wrong(format!("claims a header of {needed} bytes")));
-        }
-        let mut whole = start;
-        if needed > whole.len() as u64 {
-            (whole, _) = self.read(mirror, needed)?;
-        }
-        if (whole.len() as u64) < needed {
-            return Err(Miss::Wrong("ends within its header".to_owned()));
-        }
-        whole.truncate(usize::try_from(needed).unwrap_or(usize::MAX));
-        Ok(whole)
+    /// A file of the right name and size of which only the beginning is there.
+    fn hole(&self, file: &FileEntry, beginning: &[u8]) -> io::Result<()> {
+        let to = place(&self.dir, &file.path)?;
+        store::remove(&to)?;
+        write_new(&to, beginning)?;
+        File::options().write(true).open(&to)?.set_len(file.size)
     }
 }
 
@@ -240,25 +377,16 @@ fn model_fault(failure: Failure) -> Fault {
     match failure {
         Failure::Wrong(why) => miner(MinerFault::HashMismatch, why),
         Failure::Unreachable(why) => infra(InfraFault::Download, why),
+        Failure::Late(why) => infra(InfraFault::Timeout, why),
         Failure::Disk(error) => from_io(&error, "the cache"),
     }
-}
-
-/// What is fetched before anything is judged: config, tokenizer, index of shards.
-fn is_early(file: &FileEntry) -> bool {
-    file.path.ends_with(".json")
-}
-
-/// What has a header to judge.
-fn is_weights(file: &FileEntry) -> bool {
-    file.path.ends_with(".safetensors")
 }
 
 fn check_sizes(files: &[FileEntry], limits: &Limits) -> Result<(), Fault> {
     let mut total = 0u64;
     for file in files {
         total = total.saturating_add(file.size);
-        if is_early(file) && file.size > LONGEST_EARLY {
+        if wanted::of(&file.path) == Wanted::Early && file.size > LONGEST_EARLY {
             let why = format!("{} has {} bytes", file.path, file.size);
             return Err(miner(MinerFault::TooLarge, why));
         }
@@ -270,12 +398,11 @@ fn check_sizes(files: &[FileEntry], limits: &Limits) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Where a file of a manifest lies below `dir`; nothing leaves it.
-fn place(dir: &Path, path: &str) -> Result<PathBuf, Fault> {
-    manifest::check_path(path).map_err(scoring::manifest_fault)?;
+/// Where a file of a manifest, whose paths were checked, lies below `dir`.
+fn place(dir: &Path, path: &str) -> io::Result<PathBuf> {
     let to = dir.join(path);
     if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent).map_err(|error| from_io(&error, path))?;
+        fs::create_dir_all(parent)?;
     }
     Ok(to)
 }
@@ -284,8 +411,5 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::create_new(path)?.write_all(bytes)
 }
 
-/// Another name for a file, or a copy where the disk has no links.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    store::remove(to)?;
-    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
-}
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 mod cache;
 pub mod cli;
+mod client;
+mod directory;
 mod doctor;
 mod download;
 mod evaluate;
@@ -10,13 +12,18 @@ mod fetch;
 mod losses;
 mod metrics;
 mod mirror;
+#[cfg(test)]
+#[path = "../tests/common/mirror.rs"]
+mod mock;
 mod queue;
 pub mod sandbox;
 mod scoring;
 mod server;
+mod size;
 mod store;
 mod supervisor;
 mod token;
+mod wanted;
 mod worker;
 
 pub use queue::SubmitError;

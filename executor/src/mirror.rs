@@ -1,18 +1,6 @@
 //! Mirrors: where bytes come from. None of them is trusted.
 
-use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
-    path::PathBuf,
-    time::Duration,
-};
-
-const CONNECT: Duration = Duration::from_secs(10);
-const RESPONSE: Duration = Duration::from_secs(30);
-/// A body may take this long, and longer by its size at the slowest rate.
-const BODY: Duration = Duration::from_secs(30);
-const SLOWEST_BYTES_PER_SECOND: u64 = 64 * 1024;
-const REDIRECTS: u32 = 5;
+use std::path::PathBuf;
 
 /// Where `hf://` leads unless `HF_ENDPOINT` is set.
 const HF_ENDPOINT: &str = "https://huggingface.co";
@@ -26,32 +14,57 @@ pub(crate) enum Mirror {
     File(PathBuf),
 }
 
-/// An open body, at an offset that may be smaller than what was asked for.
-pub(crate) struct Opened {
-    pub(crate) start: u64,
-    pub(crate) body: Box<dyn Read>,
+/// Reads URIs as this machine is set up to.
+#[derive(Clone, Debug)]
+pub(crate) struct Origins {
+    /// Whether `file://` is read.
+    pub(crate) allow_file: bool,
+    /// Where `hf://` leads.
+    pub(crate) hub: String,
 }
 
-impl Mirror {
+impl Origins {
+    /// As `HF_ENDPOINT` says.
+    pub(crate) fn from_env(allow_file: bool) -> Self {
+        let named = std::env::var("HF_ENDPOINT").ok();
+        Self {
+            allow_file,
+            hub: named
+                .filter(|endpoint| !endpoint.is_empty())
+                .unwrap_or_else(|| HF_ENDPOINT.to_owned()),
+        }
+    }
+
     /// Reads `http(s)://…`, `hf://[datasets/]org/repo@revision[/path]` and `file:///…`.
-    pub(crate) fn parse(uri: &str, allow_file: bool) -> Result<Self, String> {
-        if uri.starts_with("https://") || uri.starts_with("http://") {
-            return Ok(Self::Http(uri.trim_end_matches('/').to_owned()));
+    pub(crate) fn parse(&self, uri: &str) -> Result<Mirror, String> {
+        if is_http(uri) {
+            return Ok(Mirror::Http(uri.trim_end_matches('/').to_owned()));
         }
         if let Some(rest) = uri.strip_prefix("hf://") {
-            let endpoint = std::env::var("HF_ENDPOINT").unwrap_or_else(|_| HF_ENDPOINT.to_owned());
-            return hub(rest, &endpoint).map(Self::Http);
+            if !is_http(&self.hub) {
+                return Err(format!(
+                    "{uri}: HF_ENDPOINT is {:?}; it must begin with https:// or http://",
+                    self.hub
+                ));
+            }
+            return hub(rest, &self.hub).map(Mirror::Http);
         }
         match uri.strip_prefix("file://") {
-            Some(path) if !allow_file => Err(format!(
+            Some(path) if !self.allow_file => Err(format!(
                 "file://{path}: file mirrors are off (--allow-file)"
             )),
-            Some(path) if path.starts_with('/') => Ok(Self::File(PathBuf::from(path))),
+            Some(path) if path.starts_with('/') => Ok(Mirror::File(PathBuf::from(path))),
             Some(_) => Err(format!("{uri}: a file mirror needs an absolute path")),
             None => Err(format!("{uri}: not https, http, hf or file")),
         }
     }
+}
 
+fn is_http(uri: &str) -> bool {
+    uri.starts_with("https://") || uri.starts_with("http://")
+}
+
+impl Mirror {
     /// The mirror of one file below this base.
     pub(crate) fn join(&self, path: &str) -> Self {
         match self {
@@ -116,91 +129,6 @@ fn encode_path(path: &str) -> String {
     out
 }
 
-/// Opens mirrors; one per worker process.
-pub(crate) struct Client {
-    agent: ureq::Agent,
-}
-
-impl Client {
-    pub(crate) fn new() -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_resolve(Some(CONNECT))
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(RESPONSE))
-            .max_redirects(REDIRECTS)
-            .user_agent(concat!("arena-executor/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self {
-            agent: config.into(),
-        }
-    }
-
-    /// Opens `mirror` at `from`, to read at most `length` bytes.
-    pub(crate) fn open(&self, mirror: &Mirror, from: u64, length: u64) -> io::Result<Opened> {
-        match mirror {
-            Mirror::Http(url) => self.get(url, from, length),
-            Mirror::File(path) => {
-                let mut file = File::open(path)?;
-                if !file.metadata()?.is_file() {
-                    return Err(io::Error::other("not a file"));
-                }
-                file.seek(SeekFrom::Start(from))?;
-                Ok(Opened {
-                    start: from,
-                    body: Box::new(file),
-                })
-            }
-        }
-    }
-
-    fn get(&self, url: &str, from: u64, length: u64) -> io::Result<Opened> {
-        let patience = BODY + Duration::from_secs(length / SLOWEST_BYTES_PER_SECOND);
-        let last = from.saturating_add(length.saturating_sub(1));
-        let mut request = self
-            .agent
-            .get(url)
-            .header("Accept-Encoding", "identity")
-            .config()
-            .timeout_recv_body(Some(patience))
-            .build();
-        if from > 0 || length > 0 {
-            request = request.header("Range", format!("bytes={from}-{last}"));
-        }
-        let response = request.call().map_err(io::Error::other)?;
-        let start = match response.status().as_u16() {
-            206 => {
-                let range = response.headers().get("content-range");
-                let range = range
-                    .and_then(|value| value.to_str().ok())
-                    .unwrap_or_default();
-                if !range.starts_with(&format!("bytes {from}-")) {
-                    return Err(io::Error::other(format!(
-                        "answered another range: {range:?}"
-                    )));
-                }
-                from
-            }
-            200 => 0,
-            other => return Err(io::Error::other(format!("answered {other}"))),
-        };
-        Ok(Opened {
-            start,
-            body: Box::new(response.into_body().into_reader()),
-        })
-    }
-}
-
-/// Reads at most `most` bytes, and whether there were more.
-pub(crate) fn read_up_to(body: &mut dyn Read, most: u64) -> io::Result<(Vec<u8>, bool)> {
-    let mut bytes = Vec::new();
-    body.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    let more = bytes.len() as u64 > most;
-    if more {
-        bytes.pop();
-    }
-    Ok((bytes, more))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,14 +154,32 @@ mod tests {
         }
     }
 
+    fn origins(allow_file: bool, hub: &str) -> Origins {
+        Origins {
+            allow_file,
+            hub: hub.to_owned(),
+        }
+    }
+
     #[test]
     fn parse_should_refuse_files_unless_allowed() {
-        assert!(Mirror::parse("file:///x", false).is_err());
-        assert_eq!(
-            Mirror::parse("file:///x", true),
-            Ok(Mirror::File("/x".into()))
-        );
-        assert!(Mirror::parse("file://x", true).is_err());
-        assert!(Mirror::parse("ftp://x", true).is_err());
+        let (on, off) = (origins(true, HF_ENDPOINT), origins(false, HF_ENDPOINT));
+        assert!(off.parse("file:///x").is_err());
+        assert_eq!(on.parse("file:///x"), Ok(Mirror::File("/x".into())));
+        assert!(on.parse("file://x").is_err());
+        assert!(on.parse("ftp://x").is_err());
+        assert!(on.parse("x").is_err());
+    }
+
+    #[test]
+    fn hub_should_be_any_endpoint_that_speaks_http() {
+        let uri = "hf://org/repo@abc";
+        let found = origins(false, "http://127.0.0.1:8080/").parse(uri);
+        let wanted = "http://127.0.0.1:8080/org/repo/resolve/abc";
+        assert_eq!(found, Ok(Mirror::Http(wanted.to_owned())));
+        for wrong in ["file:///srv", "hub.example", "ftp://hub.example"] {
+            let error = origins(true, wrong).parse(uri).unwrap_err();
+            assert!(error.contains("HF_ENDPOINT"), "{error}");
+        }
     }
 }

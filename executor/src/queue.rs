@@ -1,6 +1,9 @@
 //! The bounded queue, in memory and on disk.
 
 mod entry;
+mod listing;
+
+pub(crate) use listing::{Listed, State as JobState};
 
 use crate::{
     fault::{self, infra},
@@ -265,6 +268,7 @@ impl Queue {
             return Err(Some(Duration::ZERO));
         };
         entry.progress = Some((0, 0));
+        entry.pace = None;
         Ok(self.ticket(id, entry))
     }
 
@@ -285,6 +289,9 @@ impl Queue {
     pub(crate) fn progress(&self, ticket: &Ticket, done: u32, total: u32) {
         if let Some(entry) = running(&mut self.lock(), ticket) {
             entry.progress = Some((done, total));
+            if total > 0 && entry.pace.is_none() {
+                entry.pace = Some(listing::Pace::from(done));
+            }
         }
     }
 

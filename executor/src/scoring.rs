@@ -1,8 +1,9 @@
 //! The wire's words in those of `arena_models`, and back.
 
 use crate::fault::{infra, miner};
-use arena_models::{EvalOptions, Limits, Metric, ModelError, manifest};
-use arena_primitives::job::{self, Fault, InfraFault, MinerFault};
+use arena_models::{EvalOptions, Limits, Metric, ModelError, Profile, manifest};
+use arena_primitives::job::{self, Fault, InfraFault, MinerFault, NumericProfile};
+use std::path::Path;
 
 /// Longest `manifest.scale`, in bytes.
 pub(crate) const LONGEST_MANIFEST: u64 = 1 << 20;
@@ -54,6 +55,15 @@ pub(crate) fn metric(wire: job::Metric) -> Metric {
     }
 }
 
+/// The profile of the wire.
+fn profile(wire: NumericProfile) -> Profile {
+    match wire {
+        NumericProfile::ExactCpuF32 => Profile::ExactCpuF32,
+        NumericProfile::F32 => Profile::F32,
+        NumericProfile::Bf16 => Profile::Bf16,
+    }
+}
+
 fn size(wire: u32) -> usize {
     usize::try_from(wire).unwrap_or(usize::MAX)
 }
@@ -74,7 +84,7 @@ pub(crate) fn limits(wire: &job::Limits) -> Limits {
     }
 }
 
-/// How a job is evaluated.
+/// How a job is evaluated; a base that was fetched is for the caller to add.
 pub(crate) fn options(evaluate: &job::Evaluate) -> EvalOptions {
     EvalOptions {
         metric: metric(evaluate.metric),
@@ -82,7 +92,7 @@ pub(crate) fn options(evaluate: &job::Evaluate) -> EvalOptions {
         seed: evaluate.data.seed,
         context: size(evaluate.limits.context),
         batch_tokens: size(BATCH_TOKENS),
-        profile: arena_models::Profile::F32,
+        profile: profile(evaluate.profile),
         base: None,
         limits: limits(&evaluate.limits),
     }

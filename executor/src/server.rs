@@ -235,7 +235,7 @@ async fn sweep(shared: Arc<Shared>, stopped: watch::Receiver<bool>) {
 
 fn router(shared: Arc<Shared>, token: Token) -> Router {
     Router::new()
-        .route("/jobs", post(submit))
+        .route("/jobs", post(submit).get(list))
         .route("/jobs/{id}", get(status).delete(cancel))
         .route_layer(middleware::from_fn_with_state(token, admit))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -322,6 +322,13 @@ fn job_id(text: &str) -> Option<JobId> {
 
 fn unknown() -> Response {
     refuse(StatusCode::NOT_FOUND, "no such job")
+}
+
+async fn list(State(shared): State<Arc<Shared>>) -> Response {
+    match serde_json::to_vec(&shared.queue.list()) {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => internal(error),
+    }
 }
 
 async fn status(State(shared): State<Arc<Shared>>, UrlPath(id): UrlPath<String>) -> Response {

@@ -23,6 +23,8 @@ pub(crate) const OUTCOME: &str = "outcome.scale";
 pub(crate) const LOSSES: &str = "losses.bin";
 /// The model of a running job.
 pub(crate) const MODEL: &str = "model";
+/// The model that the adapter of a running job is applied to.
+pub(crate) const BASE: &str = "base";
 /// The evaluation data of a running job.
 pub(crate) const DATA: &str = "data";
 /// Held by the worker process of a job.
@@ -193,6 +195,7 @@ impl Store {
     pub(crate) fn tidy(&self, id: &JobId) -> io::Result<()> {
         let dir = self.dir(id);
         remove(&dir.join(MODEL))?;
+        remove(&dir.join(BASE))?;
         remove(&dir.join(DATA))
     }
 

@@ -89,7 +89,10 @@ impl Busy {
         let [done, waiting, late] =
             [1, 3, 4].map(|samples| request(JobKind::Evaluate(small(dir, samples))));
         let mut mirror = Stalled::new();
-        let mut running = small(dir, 2);
+        // A model that no job before it has put into the cache.
+        write_mlp(&dir.join("own"), &[4, 9]);
+        let mut running = evaluation(&dir.join("own"), &dir.join("data.jsonl"));
+        running.data.samples = 2;
         running.model.uris.insert(0, mirror.uri());
         let running = request(JobKind::Evaluate(running));
         let found = served.client.outcome(&done);

@@ -172,7 +172,7 @@ fn wrong_bytes_should_be_a_hash_mismatch_unless_another_mirror_is_right() {
             .client
             .outcome(&request(JobKind::Evaluate(evaluate)));
         // The next one has to fetch again.
-        fs::remove_dir_all(f.path("base/cache/blobs")).unwrap();
+        fs::remove_dir_all(f.path("base/cache")).unwrap();
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     Architecture, Fault, Limits, ModelConfig, ModelError,
     config::MAX_CONFIG_BYTES,
     header::{self, Header, PICKLE},
-    lora::Adapter,
+    lora::{Adapter, is_adapter},
     manifest,
 };
 use serde::{Deserialize, de::IgnoredAny};
@@ -60,7 +60,7 @@ pub(crate) fn check(
     limits: &Limits,
 ) -> Result<Checked, ModelError> {
     let bytes = scan(dir, 0)?;
-    if !Adapter::is_in(dir) {
+    if !is_adapter(dir) {
         return check_whole(dir, bytes, limits);
     }
     let Some(base) = base else {

@@ -159,12 +159,12 @@ fn pattern<T: Copy>(by: &BTreeMap<String, T>, module: &str) -> Result<Option<T>,
     }
 }
 
-impl Adapter {
-    /// Whether a directory holds an adapter rather than a model.
-    pub(crate) fn is_in(dir: &Path) -> bool {
-        dir.join(CONFIG).exists() && !dir.join(crate::inspect::CONFIG).exists()
-    }
+/// Whether a directory holds an adapter rather than a model.
+pub fn is_adapter(dir: &Path) -> bool {
+    dir.join(CONFIG).exists() && !dir.join(crate::inspect::CONFIG).exists()
+}
 
+impl Adapter {
     /// Reads the adapter in `dir` and checks it against the model that it belongs to, without
     /// reading a weight.
     pub(crate) fn check(dir: &Path, base: &ModelConfig) -> Result<Self, ModelError> {

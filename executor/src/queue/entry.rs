@@ -1,5 +1,6 @@
 //! One job of the queue.
 
+use super::listing::Pace;
 use crate::store::{self, Ended, Record, Store, now_millis};
 use arena_primitives::job::{JobId, JobRequest, JobStatus};
 use std::{io, sync::Arc, time::Instant};
@@ -10,6 +11,8 @@ pub(super) struct Entry {
     pub(super) record: Record,
     /// Only of a job that is fetched or computed.
     pub(super) progress: Option<(u32, u32)>,
+    /// Of the run at hand, once it computes.
+    pub(super) pace: Option<Pace>,
     /// Until the job ended.
     pub(super) request: Option<JobRequest>,
     pub(super) cancel: Arc<Notify>,
@@ -24,6 +27,7 @@ impl Entry {
         Self {
             record,
             progress: None,
+            pace: None,
             request,
             cancel: Arc::new(Notify::new()),
             not_before: Instant::now(),

@@ -1,6 +1,7 @@
 //! A client, servers and models for the tests; everything is stopped when it is dropped.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod mirror;
 pub(crate) mod model;
 
 use arena_executor::{Config, Server};
@@ -170,6 +171,20 @@ impl Client {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// What the binary says to these words: its exit code, standard output and standard error.
+pub(crate) fn say(words: &[&str]) -> (i32, String, String) {
+    let output = Command::new(BINARY)
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
 }
 
 /// A server in this process, its worker processes being the real binary.
