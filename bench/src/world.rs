@@ -415,6 +415,7 @@ pub fn spec(name: &str, rounds: u32, rewards: RewardParams) -> Result<TaskSpec> 
             max_seconds: 60,
             context: 128,
             tokenizer: None,
+            base: None,
         },
         rounds,
         round_minutes: 1_440,

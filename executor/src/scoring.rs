@@ -42,6 +42,14 @@ fn architecture(wire: job::Architecture) -> arena_models::Architecture {
         job::Architecture::Mlp => arena_models::Architecture::Mlp,
         job::Architecture::Cnn => arena_models::Architecture::Cnn,
         job::Architecture::Llama => arena_models::Architecture::Llama,
+        job::Architecture::Mistral => arena_models::Architecture::Mistral,
+        job::Architecture::Qwen2 => arena_models::Architecture::Qwen2,
+        job::Architecture::Qwen3 => arena_models::Architecture::Qwen3,
+        job::Architecture::Phi3 => arena_models::Architecture::Phi3,
+        job::Architecture::Gemma2 => arena_models::Architecture::Gemma2,
+        job::Architecture::Gemma3 => arena_models::Architecture::Gemma3,
+        job::Architecture::Gpt2 => arena_models::Architecture::Gpt2,
+        job::Architecture::Bert => arena_models::Architecture::Bert,
     }
 }
 

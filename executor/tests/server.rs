@@ -119,7 +119,7 @@ fn full_queue_should_refuse_with_429_and_keep_what_it_has() {
     assert_eq!(server.client.post(&unreachable(2)), ids[1]);
     server
         .client
-        .post(&request(JobKind::Sketch(Opaque(vec![]))));
+        .post(&request(JobKind::ReplaySegment(Opaque(vec![]))));
     server.client.delete(&ids[0]);
     server.client.post(&unreachable(3));
 }
@@ -128,8 +128,17 @@ fn full_queue_should_refuse_with_429_and_keep_what_it_has() {
 fn kinds_and_profiles_of_later_releases_should_be_unsupported() {
     let dir = tempfile::tempdir().unwrap();
     let server = idle(dir.path());
+    let sketch = JobKind::Sketch(Sketch {
+        model: Artifact {
+            manifest_root: Default::default(),
+            uris: vec![],
+        },
+        base: None,
+        seed: [1; 32],
+        limits: limits(),
+    });
     let mut requests = vec![
-        request(JobKind::Sketch(Opaque(vec![1]))),
+        request(sketch),
         request(JobKind::ReplaySegment(Opaque(vec![2]))),
         request(JobKind::ExtractWatermark(Opaque(vec![3]))),
     ];
@@ -157,7 +166,7 @@ fn queue_should_outlive_the_server_and_drop_what_is_damaged() {
     let [kept, damaged] = [1, 2].map(|n| server.client.post(&unreachable(n)));
     let unsupported = server
         .client
-        .post(&request(JobKind::Sketch(Opaque(vec![]))));
+        .post(&request(JobKind::ReplaySegment(Opaque(vec![]))));
     drop(server);
     let job = dir.path().join("base/jobs").join(hex::encode(damaged));
     let whole = std::fs::read(job.join("request.scale")).unwrap();
@@ -191,7 +200,7 @@ fn old_finished_jobs_should_be_forgotten() {
         .map(|n| {
             server
                 .client
-                .post(&request(JobKind::Sketch(Opaque(vec![n]))))
+                .post(&request(JobKind::ReplaySegment(Opaque(vec![n]))))
         })
         .collect();
     let left = || {

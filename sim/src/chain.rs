@@ -129,6 +129,7 @@ fn spec(name: &str, rounds: u32, rewards: RewardParams) -> Result<TaskSpec> {
             max_seconds: 1,
             context: 128,
             tokenizer: None,
+            base: None,
         },
         rounds,
         round_minutes: 1_440,

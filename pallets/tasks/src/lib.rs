@@ -368,16 +368,16 @@ pub mod pallet {
         BadName,
         /// The licence isn't a non-empty UTF-8 text.
         BadLicence,
-        /// Only the profile `f32` is executed by this release.
-        UnsupportedProfile,
         /// `worst` lies outside of the metric's range.
         WorstOutOfRange,
         /// The data has no bytes or no mirror, or a mirror is no text.
         BadData,
         /// No architecture is allowed, or one that can't be measured by the metric.
         BadArchitectures,
-        /// A bound of models is zero.
+        /// A bound of models is zero, or the context is where models read text.
         BadModelBounds,
+        /// The base model has no root or no mirror, or a mirror is no text.
+        BadBase,
         /// A reward parameter is out of range.
         BadRewardParameters,
         /// `committee`, `min_scorers` and `min_trainers` can't be met together with the seats.

@@ -3,9 +3,10 @@
 
 use crate::*;
 use arena_primitives::{
-    Aggregation, Architecture, DataSource, MAX_VALIDATORS, Metric, MinerFault, ModelBounds,
-    ModelResult, ModelStatus, NumericProfile, PublicData, RankRule, RewardParams, Role, Round,
-    RoundInfo, RoundResult, SealedData, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
+    Aggregation, Architecture, BaseModel, DataSource, MAX_ARCHITECTURES, MAX_VALIDATORS, Metric,
+    MinerFault, ModelBounds, ModelResult, ModelStatus, NumericProfile, PublicData, RankRule,
+    RewardParams, Role, Round, RoundInfo, RoundResult, SealedData, TaskId, TaskSpec, Uris,
+    ValidatorResult, Venue, WeightCap,
     hash::{Domain, hash},
     time::Schedule,
     traits::{Counted, DelegatedStake, Due, Rounds, Stakes, TaskRewards},
@@ -51,16 +52,22 @@ fn spec(mirrors: Uris, committee: u16) -> TaskSpec {
         data: DataSource::Public(PublicData {
             blake3: [7; 32],
             bytes: 1_000,
-            uris: mirrors,
+            uris: mirrors.clone(),
             samples: 10,
         }),
         model: ModelBounds {
-            architectures: BoundedVec::truncate_from([Architecture::Mlp; 8].to_vec()),
+            architectures: BoundedVec::truncate_from(
+                [Architecture::Mlp; MAX_ARCHITECTURES as usize].to_vec(),
+            ),
             max_parameters: 10_000,
             max_bytes: 1_000_000,
             max_seconds: 2,
             context: 128,
             tokenizer: Some([8; 32]),
+            base: Some(BaseModel {
+                manifest_root: H256::repeat_byte(9),
+                uris: mirrors,
+            }),
         },
         rounds: 8,
         round_minutes: 1_440,
@@ -258,7 +265,7 @@ impl tasks::benchmarking::BenchmarkHelper for Neighbours {
                 max_bytes: 1_000_000,
                 samples: 10,
             }),
-            ..spec(Uris::new(), 0)
+            ..spec(mirrors(), 0)
         }
     }
 

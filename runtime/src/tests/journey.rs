@@ -59,6 +59,7 @@ pub(super) fn spec() -> TaskSpec {
             max_seconds: 2,
             context: 128,
             tokenizer: None,
+            base: None,
         },
         rounds: 2,
         round_minutes: 1_440,

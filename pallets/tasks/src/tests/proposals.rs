@@ -29,6 +29,28 @@ fn propose_should_hold_the_deposit_and_withdraw_should_return_it() {
     });
 }
 
+fn base(manifest_root: H256, uris: arena_primitives::Uris) -> arena_primitives::BaseModel {
+    arena_primitives::BaseModel {
+        manifest_root,
+        uris,
+    }
+}
+
+#[test]
+fn propose_should_take_each_profile_and_a_base_and_keep_them() {
+    use NumericProfile::{Bf16, ExactCpuF32, F32};
+    for profile in [ExactCpuF32, F32, Bf16] {
+        run(|| {
+            let mut spec = spec();
+            spec.profile = profile;
+            spec.model.base = Some(base(root(1), uris()));
+            let hash = Tasks::spec_hash(&account(CREATOR), &spec);
+            assert_ok!(Tasks::propose(signed(CREATOR), spec.clone()));
+            assert_eq!(Proposals::<Test>::get(hash).unwrap().spec, spec);
+        });
+    }
+}
+
 #[test]
 fn propose_should_refuse_each_kind_of_bad_spec() {
     type Change = fn(&mut TaskSpec);
@@ -38,10 +60,6 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
         (
             |s| s.licence = b"  ".to_vec().try_into().unwrap(),
             Error::BadLicence,
-        ),
-        (
-            |s| s.profile = NumericProfile::Bf16,
-            Error::UnsupportedProfile,
         ),
         (|s| s.worst = 1_000_000_000, Error::WorstOutOfRange),
         (
@@ -97,7 +115,30 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
             |s| s.model.architectures = vec![Architecture::Llama].try_into().unwrap(),
             Error::BadArchitectures,
         ),
+        (
+            |s| s.model.architectures = vec![Architecture::Qwen3].try_into().unwrap(),
+            Error::BadArchitectures,
+        ),
         (|s| s.model.max_seconds = 0, Error::BadModelBounds),
+        (
+            |s| s.model.architectures = vec![Architecture::Bert].try_into().unwrap(),
+            Error::BadModelBounds,
+        ),
+        (
+            |s| s.model.base = Some(base(H256::zero(), uris())),
+            Error::BadBase,
+        ),
+        (
+            |s| s.model.base = Some(base(root(1), Default::default())),
+            Error::BadBase,
+        ),
+        (
+            |s| {
+                let uri = vec![0xff].try_into().unwrap();
+                s.model.base = Some(base(root(1), vec![uri].try_into().unwrap()));
+            },
+            Error::BadBase,
+        ),
         (
             |s| s.rewards.lambda_milli = 88_000,
             Error::BadRewardParameters,
