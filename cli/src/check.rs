@@ -24,8 +24,9 @@ use std::{
 
 /// Padded tokens of one forward pass.
 const BATCH_TOKENS: usize = 1024;
-/// What a directory with a LoRA adapter has, and none with a whole model.
+/// What a directory with a LoRA adapter has, and what only one with a whole model has.
 const ADAPTER_CONFIG: &str = "adapter_config.json";
+const MODEL_CONFIG: &str = "config.json";
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -126,7 +127,8 @@ fn base_of(
             None => Ok(None),
         };
     };
-    if given.is_none() && !model.join(ADAPTER_CONFIG).is_file() {
+    let has = |name| model.join(name).is_file();
+    if given.is_none() && (has(MODEL_CONFIG) || !has(ADAPTER_CONFIG)) {
         return Ok(None);
     }
     let dir = given.or_else(|| local(&base.uris)).ok_or_else(|| {
@@ -407,10 +409,13 @@ mod tests {
         let [dir, whole, adapter] = ["base", "whole", "adapter"].map(|name| {
             let dir = folder.path().join(name);
             std::fs::create_dir(&dir).unwrap();
-            std::fs::write(dir.join("config.json"), name).unwrap();
+            let config = match name {
+                "adapter" => ADAPTER_CONFIG,
+                _ => MODEL_CONFIG,
+            };
+            std::fs::write(dir.join(config), name).unwrap();
             dir
         });
-        std::fs::write(adapter.join(ADAPTER_CONFIG), "{}").unwrap();
         let far = base_at(&dir, "https://example.org/base".into());
         let near = base_at(&dir, format!("file://{}", dir.display()));
         let found = |base, given: Option<&PathBuf>, model: &Path| {

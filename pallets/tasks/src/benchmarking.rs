@@ -10,7 +10,7 @@
 )]
 
 use crate::*;
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use arena_primitives::{
     AccountId, BlockNumber, MAX_ACTIVE_TASKS, MAX_SHARD_PROOF, MAX_TRAINERS, MAX_URI_BYTES,
     MAX_URIS, MAX_VALIDATORS, Round, Shard, TaskId, TaskPhase, TaskSpec, UNIT, Uri, Uris,
@@ -226,7 +226,7 @@ mod benchmarks {
         let spec_hash = Pallet::<T>::spec_hash(&caller, &spec);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(caller), spec);
+        _(RawOrigin::Signed(caller), Box::new(spec));
 
         assert!(Proposals::<T>::contains_key(spec_hash));
     }

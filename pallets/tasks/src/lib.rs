@@ -42,6 +42,7 @@ pub const PRUNE_ROWS: u32 = 128;
 pub mod pallet {
     use super::*;
     use crate::types::Task;
+    use alloc::boxed::Box;
     use arena_primitives::{
         AccountId, Balance, BlockNumber, MAX_ACTIVE_TASKS, PublicData, Round, RoundModels, Shard,
         ShardProof, TaskId, TaskSpec, Uris,
@@ -487,9 +488,9 @@ pub mod pallet {
         /// Puts a spec up for a vote, with a deposit.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::propose(spec.encoded_size() as u32))]
-        pub fn propose(origin: OriginFor<T>, spec: TaskSpec) -> DispatchResult {
+        pub fn propose(origin: OriginFor<T>, spec: Box<TaskSpec>) -> DispatchResult {
             let who = ensure_signed(origin)?;
-            Self::do_propose(who, spec)
+            Self::do_propose(who, *spec)
         }
 
         /// Takes a proposal back and returns its deposit.

@@ -205,9 +205,9 @@ pub struct BaseModel {
 pub struct ModelBounds {
     /// Families.
     pub architectures: BoundedVec<Architecture, ConstU32<MAX_ARCHITECTURES>>,
-    /// Most parameters.
+    /// Most parameters; of an adapter, with those of its base.
     pub max_parameters: u64,
-    /// Most bytes of all files.
+    /// Most bytes of all files that a trainer submits; a base's don't count.
     pub max_bytes: u64,
     /// Longest evaluation in seconds of computing.
     pub max_seconds: u32,

@@ -2,6 +2,7 @@
 //! a crowd is needed, its first members come by calls, and the others' rows are copies of theirs.
 
 use crate::*;
+use alloc::boxed::Box;
 use arena_primitives::{
     Aggregation, Architecture, BaseModel, DataSource, MAX_ARCHITECTURES, MAX_VALIDATORS, Metric,
     MinerFault, ModelBounds, ModelResult, ModelStatus, NumericProfile, PublicData, RankRule,
@@ -105,7 +106,7 @@ fn approve(committee: u16) -> TaskId {
     fund(&creator);
     let spec = spec(mirrors(), committee);
     let spec_hash = ArenaTasks::spec_hash(&creator, &spec);
-    done(ArenaTasks::propose(signed(&creator), spec));
+    done(ArenaTasks::propose(signed(&creator), Box::new(spec)));
     done(ArenaTasks::approve(
         RawOrigin::Root.into(),
         spec_hash,

@@ -6,10 +6,10 @@ use super::*;
 fn propose_should_hold_the_deposit_and_withdraw_should_return_it() {
     run(|| {
         let hash = Tasks::spec_hash(&account(CREATOR), &spec());
-        assert_ok!(Tasks::propose(signed(CREATOR), spec()));
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(spec())));
         assert_eq!(Balances::total_balance_on_hold(&account(CREATOR)), DEPOSIT);
         assert_noop!(
-            Tasks::propose(signed(CREATOR), spec()),
+            Tasks::propose(signed(CREATOR), Box::new(spec())),
             Error::<Test>::AlreadyProposed
         );
         assert_noop!(
@@ -23,7 +23,7 @@ fn propose_should_hold_the_deposit_and_withdraw_should_return_it() {
         assert_ok!(Tasks::withdraw_proposal(signed(CREATOR), hash));
         assert_eq!(Balances::total_balance_on_hold(&account(CREATOR)), 0);
         assert_noop!(
-            Tasks::propose(signed(99), spec()),
+            Tasks::propose(signed(99), Box::new(spec())),
             TokenError::FundsUnavailable
         );
     });
@@ -45,7 +45,7 @@ fn propose_should_take_each_profile_and_a_base_and_keep_them() {
             spec.profile = profile;
             spec.model.base = Some(base(root(1), uris()));
             let hash = Tasks::spec_hash(&account(CREATOR), &spec);
-            assert_ok!(Tasks::propose(signed(CREATOR), spec.clone()));
+            assert_ok!(Tasks::propose(signed(CREATOR), Box::new(spec.clone())));
             assert_eq!(Proposals::<Test>::get(hash).unwrap().spec, spec);
         });
     }
@@ -169,7 +169,7 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
         for (change, error) in cases {
             let mut bad = spec();
             change(&mut bad);
-            assert_noop!(Tasks::propose(signed(CREATOR), bad), error);
+            assert_noop!(Tasks::propose(signed(CREATOR), Box::new(bad)), error);
         }
     });
 }
@@ -179,7 +179,7 @@ fn approve_should_need_its_origin_and_a_live_proposal() {
     run(|| {
         let hash = Tasks::spec_hash(&account(CREATOR), &spec());
         let share = Perbill::from_percent(10);
-        assert_ok!(Tasks::propose(signed(CREATOR), spec()));
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(spec())));
         assert_noop!(
             Tasks::approve(signed(ANN), hash, share),
             DispatchError::BadOrigin
@@ -214,7 +214,7 @@ fn approve_should_refuse_more_tasks_than_can_be_active() {
             frame_support::BoundedVec::try_from((100..164).collect::<Vec<_>>()).unwrap(),
         );
         let hash = Tasks::spec_hash(&account(CREATOR), &spec());
-        assert_ok!(Tasks::propose(signed(CREATOR), spec()));
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(spec())));
         assert_noop!(
             Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one()),
             Error::<Test>::TooManyTasks

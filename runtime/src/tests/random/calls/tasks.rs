@@ -156,7 +156,15 @@ pub(super) fn propose(world: &mut World) -> Option<Sent> {
     }
     let spec_hash = ArenaTasks::spec_hash(&who, &spec);
     let memo = Memo::Proposed(spec_hash, who.clone());
-    Some(Sent::signed(who, Call::propose { spec }).noting(memo))
+    Some(
+        Sent::signed(
+            who,
+            Call::propose {
+                spec: Box::new(spec),
+            },
+        )
+        .noting(memo),
+    )
 }
 
 fn expires(spec_hash: &H256) -> Option<BlockNumber> {
