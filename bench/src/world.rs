@@ -415,6 +415,7 @@ pub fn spec(name: &str, rounds: u32, rewards: RewardParams) -> Result<TaskSpec> 
             max_seconds: 60,
             context: 128,
             tokenizer: None,
+            base: None,
         },
         rounds,
         round_minutes: 1_440,
@@ -429,7 +430,12 @@ fn approve(plan: &Plan) -> Result<()> {
     let creator = account(&author()?);
     let spec = spec("bench", 2, plan.rules)?;
     let spec_hash = ArenaTasks::spec_hash(&creator, &spec);
-    call(&creator, pallet_arena_tasks::Call::propose { spec })?;
+    call(
+        &creator,
+        pallet_arena_tasks::Call::propose {
+            spec: Box::new(spec),
+        },
+    )?;
     RuntimeCall::from(pallet_arena_tasks::Call::approve {
         spec_hash,
         max_share: Perbill::one(),

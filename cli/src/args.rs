@@ -401,6 +401,10 @@ pub(crate) struct CheckArgs {
     /// Evaluation data [default: the task's own, where it has a file:// mirror].
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
+    /// Directory of the task's base model, which adapters are applied to [default: where the
+    /// base has a file:// mirror].
+    #[arg(long)]
+    pub(crate) base: Option<PathBuf>,
 }
 
 /// What is sealed.

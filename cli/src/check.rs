@@ -5,13 +5,16 @@ use crate::{
     args::CheckArgs,
     chain::{Chain, results, task},
     fail::bad_input,
+    names,
     out::{self, Out},
     spec::{self, SpecJson},
     tasks,
 };
 use anyhow::{Result, anyhow};
-use arena_models::{EvalOptions, Fault, Limits, SampleLoss, Sink};
-use arena_primitives::{Architecture, DataSource, Metric, ModelBounds, TaskSpec};
+use arena_models::{EvalOptions, Fault, Limits, Manifest, Profile, SampleLoss, Sink};
+use arena_primitives::{
+    Architecture, BaseModel, DataSource, Metric, ModelBounds, NumericProfile, TaskSpec, Uris,
+};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::{
@@ -21,6 +24,9 @@ use std::{
 
 /// Padded tokens of one forward pass.
 const BATCH_TOKENS: usize = 1024;
+/// What a directory with a LoRA adapter has, and what only one with a whole model has.
+const ADAPTER_CONFIG: &str = "adapter_config.json";
+const MODEL_CONFIG: &str = "config.json";
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -29,6 +35,8 @@ struct Checked {
     architecture: String,
     parameters: u64,
     bytes: u64,
+    /// How it was computed: by the task's profile.
+    profile: &'static str,
     /// In the metric's unit × 10⁹.
     raw: u64,
     /// In Perbill.
@@ -61,7 +69,8 @@ pub(crate) async fn check(out: Out, url: &str, args: CheckArgs) -> Result<()> {
         (None, None) => return Err(bad_input("name a task or a spec")),
     };
     let (data, own_data) = data_of(&spec, args.data.as_deref())?;
-    let mut found = evaluate(&spec, &args.model, &data, own_data)?;
+    let base = base_of(spec.model.base.as_ref(), args.base, &args.model)?;
+    let mut found = evaluate(&spec, &args.model, base, &data, own_data)?;
     found.place = place(found.score, &others);
     out.show(&found, human)
 }
@@ -84,33 +93,100 @@ fn data_of(spec: &TaskSpec, given: Option<&Path>) -> Result<(PathBuf, bool)> {
         })?;
         return Ok((given.to_path_buf(), false));
     };
-    let local = public.uris.iter().find_map(|uri| {
-        let text = std::str::from_utf8(uri).ok()?;
-        Some(PathBuf::from(text.strip_prefix("file://")?))
-    });
-    let path = given.map(Path::to_path_buf).or(local).ok_or_else(|| {
-        let uris: Vec<_> = public
-            .uris
-            .iter()
-            .map(|uri| String::from_utf8_lossy(uri).into_owned())
-            .collect();
+    let given = given.map(Path::to_path_buf);
+    let path = given.or_else(|| local(&public.uris)).ok_or_else(|| {
         bad_input(format!(
             "fetch the task's data from {} and name it with --data",
-            uris.join(" or ")
+            spec::texts(&public.uris).join(" or ")
         ))
     })?;
     let (blake3, _) = spec::hash_file(&path)?;
     Ok((path, blake3 == public.blake3))
 }
 
-fn limits(bounds: &ModelBounds) -> Limits {
-    let architecture = |wire: &Architecture| match wire {
+/// The first mirror that is on this machine.
+fn local(uris: &Uris) -> Option<PathBuf> {
+    uris.iter().find_map(|uri| {
+        let text = std::str::from_utf8(uri).ok()?;
+        Some(PathBuf::from(text.strip_prefix("file://")?))
+    })
+}
+
+/// The directory of the model that an adapter is applied to; it is the task's base to the byte.
+/// `None` where the model is whole.
+fn base_of(
+    base: Option<&BaseModel>,
+    given: Option<PathBuf>,
+    model: &Path,
+) -> Result<Option<PathBuf>> {
+    let Some(base) = base else {
+        return match given {
+            Some(_) => Err(bad_input(
+                "--base: the task names no base model and takes whole models only; leave it out",
+            )),
+            None => Ok(None),
+        };
+    };
+    let has = |name| model.join(name).is_file();
+    if given.is_none() && (has(MODEL_CONFIG) || !has(ADAPTER_CONFIG)) {
+        return Ok(None);
+    }
+    let dir = given.or_else(|| local(&base.uris)).ok_or_else(|| {
+        bad_input(format!(
+            "the model is an adapter: fetch the task's base model from {} and name its directory \
+             with --base",
+            spec::texts(&base.uris).join(" or ")
+        ))
+    })?;
+    let manifest = Manifest::of_dir(&dir)
+        .map_err(|why| bad_input(format!("--base: {}: {why}", dir.display())))?;
+    if manifest.root() == base.manifest_root.0 {
+        return Ok(Some(dir));
+    }
+    Err(bad_input(format!(
+        "--base: {} is not the task's base model: its manifest has the root 0x{}, the task names \
+         {:?}; it must hold exactly the files of the base's manifest",
+        dir.display(),
+        hex::encode(manifest.root()),
+        base.manifest_root
+    )))
+}
+
+fn architecture(wire: Architecture) -> arena_models::Architecture {
+    match wire {
         Architecture::Mlp => arena_models::Architecture::Mlp,
         Architecture::Cnn => arena_models::Architecture::Cnn,
         Architecture::Llama => arena_models::Architecture::Llama,
-    };
+        Architecture::Mistral => arena_models::Architecture::Mistral,
+        Architecture::Qwen2 => arena_models::Architecture::Qwen2,
+        Architecture::Qwen3 => arena_models::Architecture::Qwen3,
+        Architecture::Phi3 => arena_models::Architecture::Phi3,
+        Architecture::Gemma2 => arena_models::Architecture::Gemma2,
+        Architecture::Gemma3 => arena_models::Architecture::Gemma3,
+        Architecture::Gpt2 => arena_models::Architecture::Gpt2,
+        Architecture::Bert => arena_models::Architecture::Bert,
+    }
+}
+
+fn metric(wire: Metric) -> arena_models::Metric {
+    match wire {
+        Metric::Accuracy => arena_models::Metric::Accuracy,
+        Metric::BitsPerByte => arena_models::Metric::BitsPerByte,
+    }
+}
+
+fn profile(wire: NumericProfile) -> Profile {
+    match wire {
+        NumericProfile::ExactCpuF32 => Profile::ExactCpuF32,
+        NumericProfile::F32 => Profile::F32,
+        NumericProfile::Bf16 => Profile::Bf16,
+    }
+}
+
+fn limits(bounds: &ModelBounds) -> Limits {
+    let architectures = bounds.architectures.iter().copied().map(architecture);
     Limits {
-        architectures: bounds.architectures.iter().map(architecture).collect(),
+        architectures: architectures.collect(),
         max_parameters: bounds.max_parameters,
         max_bytes: bounds.max_bytes,
         context: usize::try_from(bounds.context).unwrap_or(usize::MAX),
@@ -119,24 +195,26 @@ fn limits(bounds: &ModelBounds) -> Limits {
 }
 
 /// All samples, since nobody knows which ones a round will draw.
-fn evaluate(spec: &TaskSpec, model: &Path, data: &Path, own_data: bool) -> Result<Checked> {
+fn evaluate(
+    spec: &TaskSpec,
+    model: &Path,
+    base: Option<PathBuf>,
+    data: &Path,
+    own_data: bool,
+) -> Result<Checked> {
     if !data.is_file() {
         return Err(bad_input(format!("{} is not a file", data.display())));
     }
     let limits = limits(&spec.model);
-    let info = arena_models::inspect(model, None, &limits).map_err(refused)?;
-    let metric = match spec.metric {
-        Metric::Accuracy => arena_models::Metric::Accuracy,
-        Metric::BitsPerByte => arena_models::Metric::BitsPerByte,
-    };
+    let info = arena_models::inspect(model, base.as_deref(), &limits).map_err(refused)?;
     let options = EvalOptions {
-        metric,
+        metric: metric(spec.metric),
         samples: 0,
         seed: [0; 32],
         context: limits.context,
         batch_tokens: BATCH_TOKENS,
-        profile: arena_models::Profile::F32,
-        base: None,
+        profile: profile(spec.profile),
+        base,
         limits,
     };
     let mut shown = Shown {
@@ -153,6 +231,7 @@ fn evaluate(spec: &TaskSpec, model: &Path, data: &Path, own_data: bool) -> Resul
         architecture: info.architecture.to_string(),
         parameters: info.parameters,
         bytes: info.bytes,
+        profile: names::profile(spec.profile),
         raw: scored.raw,
         score: spec.score(scored.raw).deconstruct(),
         baseline: spec.baseline.deconstruct(),
@@ -226,7 +305,10 @@ fn human(found: &Checked) -> String {
         ("model", found.architecture.clone()),
         ("parameters", found.parameters.to_string()),
         ("bytes", found.bytes.to_string()),
-        ("measured", format!("{raw} over {} samples", found.samples)),
+        (
+            "measured",
+            format!("{raw} over {} samples, in {}", found.samples, found.profile),
+        ),
         (
             "score",
             format!(
@@ -299,6 +381,74 @@ mod tests {
     }
 
     #[test]
+    fn families_profiles_and_metrics_should_be_those_of_the_models() {
+        for family in Architecture::ALL {
+            let theirs = architecture(family);
+            assert_eq!(theirs.metric(), metric(family.metric()), "{family:?}");
+            assert_eq!(theirs.reads_text(), family.reads_text(), "{family:?}");
+        }
+        let all = Architecture::ALL.map(architecture);
+        assert_eq!(all, arena_models::Architecture::ALL);
+        use NumericProfile::{Bf16, ExactCpuF32, F32};
+        for wire in [ExactCpuF32, F32, Bf16] {
+            assert_eq!(profile(wire).to_string(), names::profile(wire));
+        }
+    }
+
+    fn base_at(dir: &Path, uri: String) -> BaseModel {
+        let uri = uri.into_bytes().try_into().unwrap();
+        BaseModel {
+            manifest_root: Manifest::of_dir(dir).unwrap().root().into(),
+            uris: Uris::truncate_from(vec![uri]),
+        }
+    }
+
+    #[test]
+    fn a_base_should_be_the_tasks_and_asked_for_only_by_adapters() {
+        let folder = tempfile::tempdir().unwrap();
+        let [dir, whole, adapter] = ["base", "whole", "adapter"].map(|name| {
+            let dir = folder.path().join(name);
+            std::fs::create_dir(&dir).unwrap();
+            let config = match name {
+                "adapter" => ADAPTER_CONFIG,
+                _ => MODEL_CONFIG,
+            };
+            std::fs::write(dir.join(config), name).unwrap();
+            dir
+        });
+        let far = base_at(&dir, "https://example.org/base".into());
+        let near = base_at(&dir, format!("file://{}", dir.display()));
+        let found = |base, given: Option<&PathBuf>, model: &Path| {
+            base_of(base, given.cloned(), model).map_err(|why| why.to_string())
+        };
+        assert_eq!(found(None, None, &adapter), Ok(None));
+        assert_eq!(found(Some(&far), None, &whole), Ok(None));
+        for base in [&far, &near] {
+            assert_eq!(
+                found(Some(base), Some(&dir), &adapter),
+                Ok(Some(dir.clone()))
+            );
+        }
+        assert_eq!(found(Some(&near), None, &adapter), Ok(Some(dir.clone())));
+        let refusals = [
+            (found(None, Some(&dir), &whole), "names no base model"),
+            (
+                found(Some(&far), None, &adapter),
+                "https://example.org/base",
+            ),
+            (
+                found(Some(&far), Some(&whole), &adapter),
+                "not the task's base",
+            ),
+            (found(Some(&far), Some(&dir.join("x")), &adapter), "--base"),
+        ];
+        for (refused, words) in refusals {
+            let why = refused.unwrap_err();
+            assert!(why.contains(words), "{words}: {why}");
+        }
+    }
+
+    #[test]
     fn a_round_should_take_the_time_of_the_samples_that_it_draws() {
         assert_eq!(of_round(8.0, 1_000, 0), 8.0);
         assert_eq!(of_round(8.0, 1_000, 1_000), 8.0);
@@ -312,6 +462,7 @@ mod tests {
             architecture: "mlp".into(),
             parameters: 1,
             bytes: 1,
+            profile: "f32",
             raw: 0,
             score: 0,
             baseline: 0,

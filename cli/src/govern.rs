@@ -74,7 +74,7 @@ async fn with_referendum(
     let at = sender.chain.best().await?;
     let calls = vec![
         api::Call::ArenaTasks(types::pallet_arena_tasks::pallet::Call::propose {
-            spec: spec.into(),
+            spec: Box::new(spec.into()),
         }),
         submit_call(&at, spec_hash, share)?,
     ];

@@ -1,6 +1,6 @@
 //! How venues, roles, phases and accounts are written on the command line.
 
-use arena_primitives::{AccountId, Role, TaskPhase, Venue};
+use arena_primitives::{AccountId, NumericProfile, Role, TaskPhase, Venue};
 use std::str::FromStr;
 
 /// `network` or `task:N`.
@@ -39,6 +39,15 @@ pub(crate) fn role(role: Role) -> &'static str {
     match role {
         Role::Trainer => "trainer",
         Role::Validator => "validator",
+    }
+}
+
+/// A profile as a spec writes it.
+pub(crate) fn profile(profile: NumericProfile) -> &'static str {
+    match profile {
+        NumericProfile::ExactCpuF32 => "exact-cpu-f32",
+        NumericProfile::F32 => "f32",
+        NumericProfile::Bf16 => "bf16",
     }
 }
 

@@ -42,7 +42,17 @@ fn specs() -> Vec<Value> {
     let mut rare = all[0].clone();
     rare.model.tokenizer = Some("11".repeat(32));
     rare.rewards.cap = WeightCap::Percentile(88);
+    rare.model.base = Some(BaseJson {
+        manifest_root: format!("0x{}", "11".repeat(32)),
+        uris: vec!["hf://org/base@main".into()],
+    });
+    rare.profile = NumericProfile::ExactCpuF32;
+    rare.model.architectures = Architecture::ALL.to_vec();
     all.push(rare);
+    all.push(SpecJson {
+        profile: NumericProfile::Bf16,
+        ..all[0].clone()
+    });
     all.iter()
         .map(|spec| serde_json::to_value(spec).unwrap())
         .collect()
@@ -224,5 +234,25 @@ fn what_the_schema_does_not_name_should_be_refused_everywhere() {
             fields.unwrap().insert("nmae".into(), 1.into());
             assert!(!parses(&changed), "{place}");
         }
+    }
+}
+
+#[test]
+fn the_schema_should_name_exactly_the_families_and_profiles_that_there_are() {
+    let schema = schema();
+    let properties = &schema["properties"];
+    let families = &properties["model"]["properties"]["architectures"];
+    let all = serde_json::to_value(Architecture::ALL).unwrap();
+    assert_eq!(names(&families["items"]["enum"]), names(&all));
+    assert_eq!(families["maxItems"], MAX_ARCHITECTURES);
+    use NumericProfile::{Bf16, ExactCpuF32, F32};
+    let all = [ExactCpuF32, F32, Bf16];
+    let written = serde_json::to_value(all).unwrap();
+    assert_eq!(names(&properties["profile"]["enum"]), names(&written));
+    for profile in all {
+        assert_eq!(
+            crate::names::profile(profile),
+            serde_json::to_value(profile).unwrap()
+        );
     }
 }

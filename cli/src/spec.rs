@@ -3,8 +3,9 @@
 use crate::{amount::Nano, seal::Seal};
 use anyhow::{Context, Result, bail, ensure};
 use arena_primitives::{
-    Aggregation, Architecture, DataSource, Metric, ModelBounds, NumericProfile, PERBILL,
-    PublicData, RankRule, RewardParams, SealedData, TaskSpec, Uris, WeightCap,
+    Aggregation, Architecture, BaseModel, DataSource, MAX_ARCHITECTURES, Metric, ModelBounds,
+    NumericProfile, PERBILL, PublicData, RankRule, RewardParams, SealedData, TaskSpec, Uris,
+    WeightCap,
 };
 use serde::{Deserialize, Serialize};
 use sp_runtime::{BoundedVec, Perbill};
@@ -121,11 +122,24 @@ pub(crate) struct ModelJson {
     pub(crate) max_bytes: u64,
     /// Longest evaluation in seconds of computing.
     pub(crate) max_seconds: u32,
-    /// Longest sample in tokens; 0 for classifiers.
+    /// Longest sample in tokens; 0 where no family reads text.
     pub(crate) context: u32,
     /// BLAKE3 of the only tokenizer allowed, 64 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tokenizer: Option<String>,
+    /// What LoRA adapters may be submitted on; absent takes whole models only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<BaseJson>,
+}
+
+/// The model that a task's adapters are applied to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BaseJson {
+    /// Root of its manifest, 64 hex digits.
+    pub(crate) manifest_root: String,
+    /// Mirrors.
+    pub(crate) uris: Vec<String>,
 }
 
 /// How rewards are shared (protocol section 6).
@@ -179,7 +193,6 @@ impl SpecJson {
 
     /// The spec that the chain votes on; files are looked for in `folder`.
     pub(crate) fn into_spec(self, folder: &Path) -> Result<TaskSpec> {
-        let model = self.model;
         Ok(TaskSpec {
             name: text("name", &self.name)?,
             licence: text("licence", &self.licence)?,
@@ -187,18 +200,7 @@ impl SpecJson {
             worst: self.worst.0,
             profile: self.profile,
             data: self.data.into_source(folder, self.rounds)?,
-            model: ModelBounds {
-                architectures: BoundedVec::try_from(model.architectures)
-                    .map_err(|_| anyhow::anyhow!("model.architectures: more than 8"))?,
-                max_parameters: model.max_parameters,
-                max_bytes: model.max_bytes,
-                max_seconds: model.max_seconds,
-                context: model.context,
-                tokenizer: model
-                    .tokenizer
-                    .map(|hash| digest("model.tokenizer", &hash))
-                    .transpose()?,
-            },
+            model: self.model.into_bounds()?,
             rounds: self.rounds,
             round_minutes: self.round_minutes,
             final_days: self.final_days,
@@ -219,14 +221,7 @@ impl SpecJson {
             worst: Nano(spec.worst),
             profile: spec.profile,
             data: DataJson::from_source(&spec.data),
-            model: ModelJson {
-                architectures: spec.model.architectures.to_vec(),
-                max_parameters: spec.model.max_parameters,
-                max_bytes: spec.model.max_bytes,
-                max_seconds: spec.model.max_seconds,
-                context: spec.model.context,
-                tokenizer: spec.model.tokenizer.map(hex::encode),
-            },
+            model: ModelJson::from_bounds(&spec.model),
             rounds: spec.rounds,
             round_minutes: spec.round_minutes,
             final_days: spec.final_days,
@@ -247,6 +242,54 @@ impl SpecJson {
             },
             baseline: nano(spec.baseline),
         }
+    }
+}
+
+impl ModelJson {
+    fn into_bounds(self) -> Result<ModelBounds> {
+        let tokenizer = self.tokenizer.map(|hash| digest("model.tokenizer", &hash));
+        Ok(ModelBounds {
+            architectures: BoundedVec::try_from(self.architectures).map_err(|_| {
+                anyhow::anyhow!("model.architectures: more than {MAX_ARCHITECTURES}")
+            })?,
+            max_parameters: self.max_parameters,
+            max_bytes: self.max_bytes,
+            max_seconds: self.max_seconds,
+            context: self.context,
+            tokenizer: tokenizer.transpose()?,
+            base: self.base.map(BaseJson::into_base).transpose()?,
+        })
+    }
+
+    fn from_bounds(bounds: &ModelBounds) -> Self {
+        ModelJson {
+            architectures: bounds.architectures.to_vec(),
+            max_parameters: bounds.max_parameters,
+            max_bytes: bounds.max_bytes,
+            max_seconds: bounds.max_seconds,
+            context: bounds.context,
+            tokenizer: bounds.tokenizer.map(hex::encode),
+            base: bounds.base.as_ref().map(|base| BaseJson {
+                manifest_root: format!("{:?}", base.manifest_root),
+                uris: texts(&base.uris),
+            }),
+        }
+    }
+}
+
+impl BaseJson {
+    fn into_base(self) -> Result<BaseModel> {
+        let root = &self.manifest_root;
+        let root = hex32(root).with_context(|| {
+            format!(
+                "model.base.manifest_root: {root:?} is not 64 hex digits; `arena-executor \
+                 manifest` prints them for a model's directory"
+            )
+        })?;
+        Ok(BaseModel {
+            manifest_root: root.into(),
+            uris: uris("model.base.uris", &self.uris)?,
+        })
     }
 }
 
@@ -311,11 +354,7 @@ impl DataJson {
             DataSource::Public(data) => DataJson::Known(KnownData {
                 blake3: hex::encode(data.blake3),
                 bytes: data.bytes,
-                uris: data
-                    .uris
-                    .iter()
-                    .map(|u| String::from_utf8_lossy(u).into_owned())
-                    .collect(),
+                uris: texts(&data.uris),
                 samples: data.samples,
             }),
             DataSource::Sealed(data) => DataJson::Sealed(SealedJson {
@@ -364,6 +403,13 @@ pub(crate) fn uris(field: &str, texts: &[String]) -> Result<Uris> {
     Ok(all)
 }
 
+/// Mirrors as people read them.
+pub(crate) fn texts(uris: &Uris) -> Vec<String> {
+    uris.iter()
+        .map(|uri| String::from_utf8_lossy(uri).into_owned())
+        .collect()
+}
+
 fn text<S: sp_runtime::traits::Get<u32>>(field: &str, text: &str) -> Result<BoundedVec<u8, S>> {
     ensure!(!text.trim().is_empty(), "{field}: is empty");
     BoundedVec::try_from(text.as_bytes().to_vec())
@@ -371,11 +417,15 @@ fn text<S: sp_runtime::traits::Get<u32>>(field: &str, text: &str) -> Result<Boun
 }
 
 fn digest(field: &str, hash: &str) -> Result<[u8; 32]> {
+    hex32(hash).with_context(|| {
+        format!("{field}: {hash:?} is not 64 hex digits; `arena dataset hash` prints them")
+    })
+}
+
+fn hex32(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0u8; 32];
-    hex::decode_to_slice(hash.trim_start_matches("0x"), &mut bytes).map_err(|_| {
-        anyhow::anyhow!("{field}: {hash:?} is not 64 hex digits; `arena dataset hash` prints them")
-    })?;
-    Ok(bytes)
+    hex::decode_to_slice(text.trim_start_matches("0x"), &mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn fraction(field: &str, part: Nano) -> Result<Perbill> {

@@ -11,6 +11,13 @@ fn template(preset: Preset, kind: Kind) -> SpecJson {
     json
 }
 
+fn base(root: &str, uri: &str) -> BaseJson {
+    BaseJson {
+        manifest_root: root.into(),
+        uris: vec![uri.into()],
+    }
+}
+
 fn here() -> &'static Path {
     Path::new(".")
 }
@@ -28,6 +35,24 @@ fn templates_should_pass_the_check_and_round_trip() {
             assert_eq!(SpecJson::from_spec(&spec), json);
         }
     }
+}
+
+#[test]
+fn a_base_should_round_trip_and_need_at_least_one_mirror() {
+    let mut json = template(Preset::Default, Kind::Language);
+    let root = format!("0x{}", "1a".repeat(32));
+    json.model.base = Some(base(&root, "hf://org/model@main"));
+    let spec = json.clone().into_spec(here()).unwrap();
+    check(&spec).unwrap();
+    assert_eq!(SpecJson::from_spec(&spec), json);
+    let found = spec.model.base.unwrap();
+    assert_eq!(found.manifest_root.0, [0x1a; 32]);
+    json.model.base = Some(BaseJson {
+        uris: vec![],
+        ..base(&root, "")
+    });
+    let refused = json.into_spec(here()).unwrap_err().to_string();
+    assert!(refused.contains("model.base.uris"), "{refused}");
 }
 
 #[test]
@@ -86,7 +111,7 @@ fn unknown_and_missing_fields_should_be_refused() {
 #[test]
 fn bad_values_should_be_refused_with_the_name_of_the_field() {
     type Change = fn(&mut SpecJson);
-    let cases: [(&str, Change); 10] = [
+    let cases: [(&str, Change); 14] = [
         ("name", |s| s.name = " ".into()),
         ("licence", |s| s.licence = "x".repeat(65)),
         ("worst", |s| s.worst = Nano(PERBILL)),
@@ -94,7 +119,19 @@ fn bad_values_should_be_refused_with_the_name_of_the_field() {
         ("architectures", |s| {
             s.model.architectures = vec![Architecture::Llama]
         }),
+        ("more than 16", |s| {
+            s.model.architectures = vec![Architecture::Mlp; 17]
+        }),
         ("max_seconds", |s| s.model.max_seconds = 0),
+        ("model.base.manifest_root", |s| {
+            s.model.base = Some(base("x", "https://x"))
+        }),
+        ("model.base.manifest_root", |s| {
+            s.model.base = Some(base(&"0".repeat(64), "https://x"))
+        }),
+        ("model.base.uris", |s| {
+            s.model.base = Some(base(&"1".repeat(64), "ftp://x"))
+        }),
         ("rounds", |s| s.rounds = 0),
         ("lambda_milli", |s| s.rewards.lambda_milli = 88_000),
         ("min_scorers", |s| s.rewards.min_scorers = 0),

@@ -3,6 +3,7 @@
 use crate::{
     amount::Nano,
     fail::bad_input,
+    names::profile,
     out::{self, Out},
     spec::{DataJson, KnownData, ModelJson, RewardsJson, SpecJson, warnings},
 };
@@ -70,6 +71,7 @@ pub(crate) fn template(preset: Preset, kind: Kind) -> SpecJson {
             max_seconds: 60,
             context,
             tokenizer: None,
+            base: None,
         },
         rounds: 3,
         round_minutes: 1_440,
@@ -141,6 +143,8 @@ pub(crate) fn check(out: Out, path: &Path) -> Result<()> {
         let pairs = out::pairs([
             ("name", view.spec.name.clone()),
             ("metric", format!("{:?}", view.spec.metric)),
+            ("profile", profile(view.spec.profile).into()),
+            ("base", base(&view.spec)),
             (
                 "rounds",
                 format!(
@@ -160,6 +164,14 @@ pub(crate) fn check(out: Out, path: &Path) -> Result<()> {
             path.display()
         )
     })
+}
+
+/// What adapters may be submitted on, for people.
+fn base(spec: &SpecJson) -> String {
+    spec.model.base.as_ref().map_or_else(
+        || "none: whole models only".into(),
+        |base| format!("{} at {}", base.manifest_root, base.uris.join(" or ")),
+    )
 }
 
 /// Reads a spec; what is wrong with it is the caller's mistake.

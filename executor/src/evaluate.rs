@@ -373,8 +373,7 @@ fn write_manifest(dir: &Path, bytes: &[u8]) -> Result<()> {
 pub(crate) fn inspect(args: &Inspect) -> Result<()> {
     let base = args.base.as_deref();
     check_directories(&args.dir, base)?;
-    let model =
-        arena_models::inspect(&args.dir, base, &Limits::unlimited()).map_err(refusal)?;
+    let model = arena_models::inspect(&args.dir, base, &Limits::unlimited()).map_err(refusal)?;
     let metric = match model.architecture.metric() {
         Metric::Accuracy => "accuracy",
         Metric::BitsPerByte => "bits_per_byte",

@@ -35,6 +35,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// for adapters, [`store::BASE`].
 pub(crate) struct Fetched {
     pub(crate) model: PathBuf,
+    /// Of a task that takes adapters.
+    pub(crate) base: Option<PathBuf>,
     pub(crate) data: PathBuf,
 }
 
@@ -64,9 +66,9 @@ impl Fetcher {
 
     /// Everything that an evaluation needs.
     pub(crate) fn all(&self, evaluate: &Evaluate) -> Result<Fetched, Fault> {
-        // Requests name no base: their models are whole.
-        let base: Option<&Artifact> = None;
-        let base = base
+        let base = evaluate
+            .base
+            .as_ref()
             .map(|base| self.base(base, &evaluate.limits, store::BASE))
             .transpose()?;
         let model = self.artifact(
@@ -76,7 +78,7 @@ impl Fetcher {
             base.as_deref(),
         )?;
         let data = self.data(&evaluate.data)?;
-        Ok(Fetched { model, data })
+        Ok(Fetched { model, base, data })
     }
 
     fn mirrors(&self, uris: &[String]) -> Vec<Mirror> {

@@ -100,7 +100,9 @@ impl Metrics {
                 let (side, class) = fault::labels(fault);
                 self.faults.with_label_values(&[side, class.as_str()]).inc();
             }
-            JobStatus::Queued | JobStatus::Running { .. } => {}
+            JobStatus::Done(Outcome::Sketched(_))
+            | JobStatus::Queued
+            | JobStatus::Running { .. } => {}
         }
     }
 

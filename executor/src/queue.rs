@@ -11,7 +11,7 @@ use crate::{
     store::{Ended, Record, Store, now_millis},
 };
 use arena_primitives::job::{
-    Fault, InfraFault, JobId, JobKind, JobRequest, JobStatus, NumericProfile, WIRE_VERSION,
+    Fault, InfraFault, JobId, JobKind, JobRequest, JobStatus, WIRE_VERSION,
 };
 use codec::DecodeAll;
 use entry::{Entry, load};
@@ -431,11 +431,7 @@ fn decode(body: &[u8]) -> Result<JobRequest, SubmitError> {
 /// Why this release doesn't execute a request.
 fn unsupported(request: &JobRequest) -> Option<Fault> {
     let what = match &request.kind {
-        JobKind::Evaluate(evaluate) => match evaluate.profile {
-            NumericProfile::F32 => return None,
-            NumericProfile::ExactCpuF32 => "the profile exact-cpu-f32",
-            NumericProfile::Bf16 => "the profile bf16",
-        },
+        JobKind::Evaluate(_) => return None,
         JobKind::Sketch(_) => "the kind Sketch",
         JobKind::ReplaySegment(_) => "the kind ReplaySegment",
         JobKind::ExtractWatermark(_) => "the kind ExtractWatermark",

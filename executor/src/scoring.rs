@@ -3,7 +3,6 @@
 use crate::fault::{infra, miner};
 use arena_models::{EvalOptions, Limits, Metric, ModelError, Profile, manifest};
 use arena_primitives::job::{self, Fault, InfraFault, MinerFault, NumericProfile};
-use std::path::Path;
 
 /// Longest `manifest.scale`, in bytes.
 pub(crate) const LONGEST_MANIFEST: u64 = 1 << 20;
@@ -12,7 +11,7 @@ pub(crate) const BATCH_TOKENS: u32 = 1024;
 /// What computes.
 pub(crate) const DEVICE: &str = "cpu";
 /// What decides a loss beside the job; in the head of every file of losses.
-pub(crate) const MADE_BY: &str = concat!("arena-executor ", env!("CARGO_PKG_VERSION"), " f32 cpu");
+pub(crate) const MADE_BY: &str = concat!("arena-executor ", env!("CARGO_PKG_VERSION"), " cpu");
 
 /// Whose fault a model's error is.
 pub(crate) fn fault(error: &ModelError) -> Fault {
@@ -44,6 +43,14 @@ fn architecture(wire: job::Architecture) -> arena_models::Architecture {
         job::Architecture::Mlp => arena_models::Architecture::Mlp,
         job::Architecture::Cnn => arena_models::Architecture::Cnn,
         job::Architecture::Llama => arena_models::Architecture::Llama,
+        job::Architecture::Mistral => arena_models::Architecture::Mistral,
+        job::Architecture::Qwen2 => arena_models::Architecture::Qwen2,
+        job::Architecture::Qwen3 => arena_models::Architecture::Qwen3,
+        job::Architecture::Phi3 => arena_models::Architecture::Phi3,
+        job::Architecture::Gemma2 => arena_models::Architecture::Gemma2,
+        job::Architecture::Gemma3 => arena_models::Architecture::Gemma3,
+        job::Architecture::Gpt2 => arena_models::Architecture::Gpt2,
+        job::Architecture::Bert => arena_models::Architecture::Bert,
     }
 }
 

@@ -119,27 +119,29 @@ fn full_queue_should_refuse_with_429_and_keep_what_it_has() {
     assert_eq!(server.client.post(&unreachable(2)), ids[1]);
     server
         .client
-        .post(&request(JobKind::Sketch(Opaque(vec![]))));
+        .post(&request(JobKind::ReplaySegment(Opaque(vec![]))));
     server.client.delete(&ids[0]);
     server.client.post(&unreachable(3));
 }
 
 #[test]
-fn kinds_and_profiles_of_later_releases_should_be_unsupported() {
+fn kinds_of_later_releases_should_be_unsupported() {
     let dir = tempfile::tempdir().unwrap();
     let server = idle(dir.path());
-    let mut requests = vec![
-        request(JobKind::Sketch(Opaque(vec![1]))),
+    let sketch = JobKind::Sketch(Sketch {
+        model: Artifact {
+            manifest_root: Default::default(),
+            uris: vec![],
+        },
+        base: None,
+        seed: [1; 32],
+        limits: limits(),
+    });
+    let requests = [
+        request(sketch),
         request(JobKind::ReplaySegment(Opaque(vec![2]))),
         request(JobKind::ExtractWatermark(Opaque(vec![3]))),
     ];
-    for profile in [NumericProfile::ExactCpuF32, NumericProfile::Bf16] {
-        let mut request = unreachable(1);
-        if let JobKind::Evaluate(evaluate) = &mut request.kind {
-            evaluate.profile = profile;
-        }
-        requests.push(request);
-    }
     for request in requests {
         let id = server.client.post(&request);
         let status = server.client.status(&id);
@@ -157,7 +159,7 @@ fn queue_should_outlive_the_server_and_drop_what_is_damaged() {
     let [kept, damaged] = [1, 2].map(|n| server.client.post(&unreachable(n)));
     let unsupported = server
         .client
-        .post(&request(JobKind::Sketch(Opaque(vec![]))));
+        .post(&request(JobKind::ReplaySegment(Opaque(vec![]))));
     drop(server);
     let job = dir.path().join("base/jobs").join(hex::encode(damaged));
     let whole = std::fs::read(job.join("request.scale")).unwrap();
@@ -191,7 +193,7 @@ fn old_finished_jobs_should_be_forgotten() {
         .map(|n| {
             server
                 .client
-                .post(&request(JobKind::Sketch(Opaque(vec![n]))))
+                .post(&request(JobKind::ReplaySegment(Opaque(vec![n]))))
         })
         .collect();
     let left = || {

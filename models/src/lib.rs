@@ -33,7 +33,7 @@ pub use evaluate::{
 };
 pub use fault::{Fault, ModelError};
 pub use inspect::{ModelInfo, inspect};
-pub use lora::is_adapter;
 pub use limits::{Architecture, Limits};
+pub use lora::is_adapter;
 pub use manifest::{FileEntry, Manifest};
 pub use merkle::samples_root;

@@ -12,7 +12,7 @@ use scale_info::TypeInfo;
 use sp_core::H256;
 
 /// Version of the wire; the first byte of every request.
-pub const WIRE_VERSION: u8 = 1;
+pub const WIRE_VERSION: u8 = 2;
 
 /// Longest body of a request in bytes.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
@@ -53,7 +53,7 @@ pub enum JobKind {
     Evaluate(Evaluate),
     /// SimHash of a model's weight update.
     #[codec(index = 1)]
-    Sketch(Opaque),
+    Sketch(Sketch),
     /// Train the steps between two checkpoints again.
     #[codec(index = 2)]
     ReplaySegment(Opaque),
@@ -72,12 +72,27 @@ pub struct Opaque(pub Vec<u8>);
 pub struct Evaluate {
     /// The model.
     pub model: Artifact,
+    /// The model that this task's LoRA adapters are applied to; `None` takes whole models only.
+    pub base: Option<Artifact>,
     /// The evaluation data.
     pub data: Data,
     /// What is measured.
     pub metric: Metric,
     /// How it is computed.
     pub profile: NumericProfile,
+    /// What the task allows.
+    pub limits: Limits,
+}
+
+/// Arguments of [`JobKind::Sketch`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Sketch {
+    /// The model.
+    pub model: Artifact,
+    /// What the update is counted from, and an adapter applied to; `None` sketches whole weights.
+    pub base: Option<Artifact>,
+    /// Seed of the planes that the update is projected on.
+    pub seed: [u8; 32],
     /// What the task allows.
     pub limits: Limits,
 }
@@ -147,15 +162,15 @@ pub enum Metric {
     serde::Deserialize,
 )]
 pub enum NumericProfile {
-    /// Fixed summation order, bit-identical everywhere; not executed by this release.
+    /// Fixed summation order, on CPUs; bit-identical everywhere.
     #[codec(index = 0)]
     #[serde(rename = "exact-cpu-f32")]
     ExactCpuF32,
-    /// candle kernels in f32; equal up to the task's band.
+    /// The fastest kernels of the machine, in f32; equal up to the task's band.
     #[codec(index = 1)]
     #[serde(rename = "f32")]
     F32,
-    /// candle kernels in bf16; not executed by this release.
+    /// The same in bf16; equal up to the task's band.
     #[codec(index = 2)]
     #[serde(rename = "bf16")]
     Bf16,
@@ -187,6 +202,67 @@ pub enum Architecture {
     /// `model_type` `llama`.
     #[codec(index = 2)]
     Llama,
+    /// `model_type` `mistral`.
+    #[codec(index = 3)]
+    Mistral,
+    /// `model_type` `qwen2`.
+    #[codec(index = 4)]
+    Qwen2,
+    /// `model_type` `qwen3`.
+    #[codec(index = 5)]
+    Qwen3,
+    /// `model_type` `phi3`.
+    #[codec(index = 6)]
+    Phi3,
+    /// `model_type` `gemma2`.
+    #[codec(index = 7)]
+    Gemma2,
+    /// `model_type` `gemma3_text`.
+    #[codec(index = 8)]
+    Gemma3,
+    /// `model_type` `gpt2`.
+    #[codec(index = 9)]
+    Gpt2,
+    /// `model_type` `bert`, for the classification of texts.
+    #[codec(index = 10)]
+    Bert,
+}
+
+impl Architecture {
+    /// Every family.
+    pub const ALL: [Self; 11] = [
+        Self::Mlp,
+        Self::Cnn,
+        Self::Llama,
+        Self::Mistral,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Phi3,
+        Self::Gemma2,
+        Self::Gemma3,
+        Self::Gpt2,
+        Self::Bert,
+    ];
+
+    /// What its models are measured by.
+    pub fn metric(self) -> Metric {
+        match self {
+            Self::Mlp | Self::Cnn | Self::Bert => Metric::Accuracy,
+            Self::Llama
+            | Self::Mistral
+            | Self::Qwen2
+            | Self::Qwen3
+            | Self::Phi3
+            | Self::Gemma2
+            | Self::Gemma3
+            | Self::Gpt2 => Metric::BitsPerByte,
+        }
+    }
+
+    /// Whether its models read text, and so need a context and have a tokenizer.
+    pub fn reads_text(self) -> bool {
+        !matches!(self, Self::Mlp | Self::Cnn)
+    }
 }
 
 /// What a task allows of a model; checked before the first weight byte is fetched.
@@ -200,7 +276,7 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Longest evaluation in seconds of computing.
     pub max_seconds: u32,
-    /// Longest sample in tokens; longer ones are cut. Language models only.
+    /// Longest sample in tokens; longer ones are cut. Models that read text only.
     pub context: u32,
     /// BLAKE3 of the only `tokenizer.json` allowed; `None` lets a model bring its own.
     pub tokenizer: Option<[u8; 32]>,
@@ -234,6 +310,9 @@ pub enum Outcome {
     /// Of an [`JobKind::Evaluate`].
     #[codec(index = 0)]
     Evaluated(Evaluated),
+    /// Of a [`JobKind::Sketch`].
+    #[codec(index = 1)]
+    Sketched(Sketched),
 }
 
 /// A model's measured value.
@@ -249,6 +328,17 @@ pub struct Evaluated {
     pub bytes: u64,
     /// Merkle root of the per-sample losses.
     pub samples_root: H256,
+    /// What computed it, e.g. `cpu`.
+    pub device: String,
+    /// Computing time.
+    pub millis: u64,
+}
+
+/// A model's sketch.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Sketched {
+    /// 256-bit SimHash of the weight update; the same on every machine.
+    pub sketch: [u8; 32],
     /// What computed it, e.g. `cpu`.
     pub device: String,
     /// Computing time.
@@ -349,59 +439,4 @@ pub enum InfraFault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request() -> JobRequest {
-        JobRequest {
-            version: WIRE_VERSION,
-            deadline_seconds: 60,
-            kind: JobKind::Evaluate(Evaluate {
-                model: Artifact {
-                    manifest_root: H256::repeat_byte(1),
-                    uris: alloc::vec![],
-                },
-                data: Data {
-                    blake3: [2; 32],
-                    bytes: 3,
-                    uris: alloc::vec![],
-                    samples: 4,
-                    seed: [5; 32],
-                },
-                metric: Metric::Accuracy,
-                profile: NumericProfile::F32,
-                limits: Limits {
-                    architectures: alloc::vec![Architecture::Mlp],
-                    max_parameters: 6,
-                    max_bytes: 7,
-                    max_seconds: 8,
-                    context: 9,
-                    tokenizer: None,
-                },
-            }),
-        }
-    }
-
-    #[test]
-    fn request_should_decode_to_itself_and_start_with_its_version() {
-        let bytes = request().encode();
-        assert_eq!(bytes.first(), Some(&WIRE_VERSION));
-        assert_eq!(JobRequest::decode(&mut &bytes[..]), Ok(request()));
-    }
-
-    #[test]
-    fn id_should_change_with_any_argument() {
-        let mut other = request();
-        if let JobKind::Evaluate(e) = &mut other.kind {
-            e.data.samples += 1;
-        }
-        assert_ne!(other.id(), request().id());
-    }
-
-    #[test]
-    fn unknown_kind_should_not_decode() {
-        let mut bytes = request().encode();
-        bytes[5] = 9;
-        assert!(JobRequest::decode(&mut &bytes[..]).is_err());
-    }
-}
+mod tests;

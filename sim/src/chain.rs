@@ -129,6 +129,7 @@ fn spec(name: &str, rounds: u32, rewards: RewardParams) -> Result<TaskSpec> {
             max_seconds: 1,
             context: 128,
             tokenizer: None,
+            base: None,
         },
         rounds,
         round_minutes: 1_440,
@@ -146,7 +147,12 @@ pub(crate) fn start_task(config: &Config, name: &str, max_share: f64) -> Result<
         .map_err(|fault| anyhow!("rewards, or rounds: {fault}"))?;
     let spec_hash = ArenaTasks::spec_hash(&creator(), &spec);
     let task = pallet_arena_tasks::NextTaskId::<Runtime>::get();
-    call(&creator(), pallet_arena_tasks::Call::propose { spec })?;
+    call(
+        &creator(),
+        pallet_arena_tasks::Call::propose {
+            spec: Box::new(spec),
+        },
+    )?;
     let approve = pallet_arena_tasks::Call::approve {
         spec_hash,
         max_share: Perbill::from_float(max_share),

@@ -288,6 +288,7 @@ fn deadline_should_be_that_of_the_jobs_request() {
                 manifest_root: Default::default(),
                 uris: vec![],
             },
+            base: None,
             data: Data {
                 blake3: [0; 32],
                 bytes: 0,

@@ -13,7 +13,7 @@ use crate::{
     store::{self, Ended},
 };
 use anyhow::Result;
-use arena_models::{SampleLoss, Sink};
+use arena_models::{EvalOptions, SampleLoss, Sink};
 use arena_primitives::job::{self, Evaluate, Evaluated, Fault, InfraFault, JobStatus};
 use std::{
     fs::File,
@@ -68,6 +68,7 @@ fn score(args: &Worker, task: &Task, losses: File) -> Result<Evaluated, Fault> {
     let evaluate = &task.evaluate;
     let fetched = Fetched {
         model: args.job.join(store::MODEL),
+        base: (evaluate.base.as_ref()).map(|_| args.job.join(store::BASE)),
         data: args.job.join(store::DATA),
     };
     let (losses, found) =
@@ -86,7 +87,10 @@ fn score(args: &Worker, task: &Task, losses: File) -> Result<Evaluated, Fault> {
         total: 0,
         reported: None,
     };
-    let options = scoring::options(evaluate);
+    let options = EvalOptions {
+        base: fetched.base,
+        ..scoring::options(evaluate)
+    };
     let scored = arena_models::evaluate(&fetched.model, &fetched.data, &options, &mut progress)
         .map_err(|error| scoring::fault(&error))?;
     progress

@@ -33,7 +33,11 @@ pub(super) fn run(args: &Worker, task: &Task) -> Result<()> {
 }
 
 fn limits(args: &Worker, evaluate: &Evaluate) -> Limits {
-    let largest = evaluate.limits.max_bytes.max(evaluate.data.bytes);
+    let largest = match evaluate.base {
+        // How large a base is, its manifest says; the cache has to hold it.
+        Some(_) => args.cache_bytes,
+        None => evaluate.limits.max_bytes.max(evaluate.data.bytes),
+    };
     Limits {
         memory: args.memory_bytes,
         file: largest.saturating_add(BYTES_BESIDES),

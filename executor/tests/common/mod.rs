@@ -303,6 +303,7 @@ pub(crate) fn unreachable(n: u32) -> JobRequest {
             manifest_root: Default::default(),
             uris: vec![],
         },
+        base: None,
         data: Data {
             blake3: [0; 32],
             bytes: 1,

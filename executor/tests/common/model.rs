@@ -104,6 +104,7 @@ pub(crate) fn evaluation(dir: &Path, data: &Path) -> Evaluate {
             manifest_root: root.into(),
             uris: vec![file_uri(dir)],
         },
+        base: None,
         data: Data {
             blake3: *blake3::hash(&bytes).as_bytes(),
             bytes: bytes.len() as u64,

@@ -436,6 +436,7 @@ pub(crate) fn spec() -> TaskSpec {
             max_seconds: 60,
             context: 0,
             tokenizer: None,
+            base: None,
         },
         rounds: 2,
         round_minutes: 1_440,

@@ -10,7 +10,7 @@
 )]
 
 use crate::*;
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use arena_primitives::{
     AccountId, BlockNumber, MAX_ACTIVE_TASKS, MAX_SHARD_PROOF, MAX_TRAINERS, MAX_URI_BYTES,
     MAX_URIS, MAX_VALIDATORS, Round, Shard, TaskId, TaskPhase, TaskSpec, UNIT, Uri, Uris,
@@ -35,14 +35,18 @@ use sp_runtime::Perbill;
 
 /// Most bytes of all mirrors of an artifact.
 const MIRROR_BYTES: u32 = MAX_URIS * MAX_URI_BYTES;
+/// Mirrors of a spec, and their bytes: of its data and of its base model.
+const SPEC_MIRRORS: u32 = 2 * MAX_URIS;
+const SPEC_MIRROR_BYTES: u32 = 2 * MIRROR_BYTES;
 /// Most positions of a task.
 const POSITIONS: u32 = MAX_TRAINERS + MAX_VALIDATORS;
 
 /// Brings the neighbours where benchmarks need them. Implemented by the runtime.
 pub trait BenchmarkHelper {
-    /// A spec with these mirrors and texts of full length, and the dearest rules.
+    /// A spec with these mirrors, of the data and of the base model, and texts of full length, and
+    /// the dearest rules.
     fn spec(mirrors: Uris) -> TaskSpec;
-    /// The same, but for data that is sealed under this root.
+    /// The same, but for data that is sealed under this root; the base has mirrors of full length.
     fn sealed_spec(root: H256) -> TaskSpec;
     /// An account with enough for any deposit.
     fn fund(who: &AccountId);
@@ -214,15 +218,15 @@ mod benchmarks {
 
     /// `propose` of a spec with `b` bytes of mirrors.
     #[benchmark]
-    fn propose(b: Linear<MAX_URIS, MIRROR_BYTES>) {
+    fn propose(b: Linear<SPEC_MIRRORS, SPEC_MIRROR_BYTES>) {
         let caller: AccountId = whitelisted_caller();
         Helper::<T>::fund(&caller);
-        let spec = Helper::<T>::spec(mirrors(MAX_URIS, b));
+        let spec = Helper::<T>::spec(mirrors(MAX_URIS, b.div_ceil(2)));
         assert!(spec.encoded_size() as u32 >= b);
         let spec_hash = Pallet::<T>::spec_hash(&caller, &spec);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(caller), spec);
+        _(RawOrigin::Signed(caller), Box::new(spec));
 
         assert!(Proposals::<T>::contains_key(spec_hash));
     }

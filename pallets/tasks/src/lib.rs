@@ -42,6 +42,7 @@ pub const PRUNE_ROWS: u32 = 128;
 pub mod pallet {
     use super::*;
     use crate::types::Task;
+    use alloc::boxed::Box;
     use arena_primitives::{
         AccountId, Balance, BlockNumber, MAX_ACTIVE_TASKS, PublicData, Round, RoundModels, Shard,
         ShardProof, TaskId, TaskSpec, Uris,
@@ -368,16 +369,16 @@ pub mod pallet {
         BadName,
         /// The licence isn't a non-empty UTF-8 text.
         BadLicence,
-        /// Only the profile `f32` is executed by this release.
-        UnsupportedProfile,
         /// `worst` lies outside of the metric's range.
         WorstOutOfRange,
         /// The data has no bytes or no mirror, or a mirror is no text.
         BadData,
         /// No architecture is allowed, or one that can't be measured by the metric.
         BadArchitectures,
-        /// A bound of models is zero.
+        /// A bound of models is zero, or the context is where models read text.
         BadModelBounds,
+        /// The base model has no root or no mirror, or a mirror is no text.
+        BadBase,
         /// A reward parameter is out of range.
         BadRewardParameters,
         /// `committee`, `min_scorers` and `min_trainers` can't be met together with the seats.
@@ -487,9 +488,9 @@ pub mod pallet {
         /// Puts a spec up for a vote, with a deposit.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::propose(spec.encoded_size() as u32))]
-        pub fn propose(origin: OriginFor<T>, spec: TaskSpec) -> DispatchResult {
+        pub fn propose(origin: OriginFor<T>, spec: Box<TaskSpec>) -> DispatchResult {
             let who = ensure_signed(origin)?;
-            Self::do_propose(who, spec)
+            Self::do_propose(who, *spec)
         }
 
         /// Takes a proposal back and returns its deposit.

@@ -296,6 +296,7 @@ pub(crate) fn spec() -> TaskSpec {
             max_seconds: 60,
             context: 0,
             tokenizer: None,
+            base: None,
         },
         rounds: 2,
         round_minutes: 1_440,
@@ -385,7 +386,7 @@ pub(crate) fn task() -> TaskId {
 /// The same of another spec.
 pub(crate) fn approve(spec: TaskSpec) -> TaskId {
     let hash = Tasks::spec_hash(&account(CREATOR), &spec);
-    Tasks::propose(RuntimeOrigin::signed(account(CREATOR)), spec).unwrap();
+    Tasks::propose(RuntimeOrigin::signed(account(CREATOR)), Box::new(spec)).unwrap();
     let id = pallet_tasks::NextTaskId::<Test>::get();
     Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one()).unwrap();
     with(|n| {

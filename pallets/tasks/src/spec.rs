@@ -14,12 +14,12 @@ impl<T> From<SpecFault> for Error<T> {
         match fault {
             F::Name => Error::BadName,
             F::Licence => Error::BadLicence,
-            F::Profile => Error::UnsupportedProfile,
             F::Worst => Error::WorstOutOfRange,
             F::DataBytes | F::DataUris => Error::BadData,
             F::ShardBytes | F::ShardRoot => Error::BadSeal,
             F::NoArchitectures | F::Architecture(..) => Error::BadArchitectures,
             F::MaxParameters | F::MaxBytes | F::MaxSeconds | F::Context => Error::BadModelBounds,
+            F::BaseRoot | F::BaseUris => Error::BadBase,
             F::Baseline
             | F::Gamma
             | F::Q

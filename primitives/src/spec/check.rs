@@ -1,8 +1,8 @@
 //! What a spec must be before it is voted on, as far as it can be told without a clock.
 
 use super::{
-    Architecture, DataSource, Metric, ModelBounds, NumericProfile, RankRule, RewardParams,
-    TaskSpec, WeightCap,
+    Architecture, BaseModel, DataSource, Metric, ModelBounds, RankRule, RewardParams, TaskSpec,
+    WeightCap,
 };
 use crate::{MAX_TRAINERS, MAX_VALIDATORS, PERBILL, Uris, time::MINUTES_PER_DAY};
 use core::fmt;
@@ -26,8 +26,6 @@ pub enum SpecFault {
     Name,
     /// The licence is empty or no UTF-8.
     Licence,
-    /// No executor computes by this profile.
-    Profile,
     /// The metric can't be as bad.
     Worst,
     /// The baseline is above one.
@@ -50,8 +48,12 @@ pub enum SpecFault {
     MaxBytes,
     /// No time is allowed.
     MaxSeconds,
-    /// No context, where the metric needs one.
+    /// No context, where a model reads text.
     Context,
+    /// A base model that nobody made.
+    BaseRoot,
+    /// No mirror of the base model, or an empty one.
+    BaseUris,
     /// `γ` is above one.
     Gamma,
     /// `q` is above one.
@@ -91,7 +93,6 @@ impl fmt::Display for SpecFault {
         match self {
             Self::Name => write!(f, "name: a text that isn't empty"),
             Self::Licence => write!(f, "licence: a text that isn't empty"),
-            Self::Profile => write!(f, "profile: only \"f32\" is executed"),
             Self::Worst => write!(
                 f,
                 "worst: below 1 for accuracy, above 0 and at most {} for bits_per_byte",
@@ -110,7 +111,12 @@ impl fmt::Display for SpecFault {
             Self::MaxParameters => write!(f, "model.max_parameters: above 0"),
             Self::MaxBytes => write!(f, "model.max_bytes: above 0"),
             Self::MaxSeconds => write!(f, "model.max_seconds: above 0"),
-            Self::Context => write!(f, "model.context: above 0 for language models"),
+            Self::Context => write!(f, "model.context: above 0 where models read text"),
+            Self::BaseRoot => write!(
+                f,
+                "model.base.manifest_root: the root of the base model's manifest"
+            ),
+            Self::BaseUris => write!(f, "model.base.uris: at least one, none of them empty"),
             Self::Gamma => write!(f, "rewards.gamma: from 0 to 1"),
             Self::Q => write!(f, "rewards.q: from 0 to 1"),
             Self::Band => write!(f, "rewards.band: from 0 to 1"),
@@ -141,7 +147,6 @@ impl TaskSpec {
     pub fn check(&self) -> Result<(), SpecFault> {
         ensure(is_text(&self.name), SpecFault::Name)?;
         ensure(is_text(&self.licence), SpecFault::Licence)?;
-        ensure(self.profile == NumericProfile::F32, SpecFault::Profile)?;
         let worst_fits = match self.metric {
             Metric::Accuracy => self.worst < PERBILL,
             Metric::BitsPerByte => self.worst > 0 && self.worst <= MAX_BITS_PER_BYTE,
@@ -176,20 +181,24 @@ impl ModelBounds {
     fn check(&self, metric: Metric) -> Result<(), SpecFault> {
         ensure(!self.architectures.is_empty(), SpecFault::NoArchitectures)?;
         for architecture in &self.architectures {
-            let measured_by = match architecture {
-                Architecture::Mlp | Architecture::Cnn => Metric::Accuracy,
-                Architecture::Llama => Metric::BitsPerByte,
-            };
             ensure(
-                measured_by == metric,
+                architecture.metric() == metric,
                 SpecFault::Architecture(*architecture, metric),
             )?;
         }
         ensure(self.max_parameters > 0, SpecFault::MaxParameters)?;
         ensure(self.max_bytes > 0, SpecFault::MaxBytes)?;
         ensure(self.max_seconds > 0, SpecFault::MaxSeconds)?;
-        let needs_context = metric == Metric::BitsPerByte;
-        ensure(!needs_context || self.context > 0, SpecFault::Context)
+        let reads_text = self.architectures.iter().any(|a| a.reads_text());
+        ensure(!reads_text || self.context > 0, SpecFault::Context)?;
+        self.base.as_ref().map_or(Ok(()), BaseModel::check)
+    }
+}
+
+impl BaseModel {
+    fn check(&self) -> Result<(), SpecFault> {
+        ensure(self.manifest_root != H256::zero(), SpecFault::BaseRoot)?;
+        ensure(are_mirrors(&self.uris), SpecFault::BaseUris)
     }
 }
 

@@ -184,23 +184,39 @@ pub enum DataSource {
     Public(PublicData),
 }
 
+/// Most families that a task may allow.
+pub const MAX_ARCHITECTURES: u32 = 16;
+
+/// The model that a task's LoRA adapters are applied to.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct BaseModel {
+    /// Of its manifest; names it by content.
+    pub manifest_root: H256,
+    /// Base URIs of its mirrors; `manifest.scale` and the files lie under each.
+    pub uris: Uris,
+}
+
 /// What a task allows of a model.
 #[derive(
     Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub struct ModelBounds {
     /// Families.
-    pub architectures: BoundedVec<Architecture, ConstU32<8>>,
-    /// Most parameters.
+    pub architectures: BoundedVec<Architecture, ConstU32<MAX_ARCHITECTURES>>,
+    /// Most parameters; of an adapter, with those of its base.
     pub max_parameters: u64,
-    /// Most bytes of all files.
+    /// Most bytes of all files that a trainer submits; a base's don't count.
     pub max_bytes: u64,
     /// Longest evaluation in seconds of computing.
     pub max_seconds: u32,
-    /// Longest sample in tokens.
+    /// Longest sample in tokens; 0 where no family reads text.
     pub context: u32,
     /// BLAKE3 of the only `tokenizer.json` allowed.
     pub tokenizer: Option<[u8; 32]>,
+    /// Trainers may submit LoRA adapters on this model; `None` takes whole models only.
+    pub base: Option<BaseModel>,
 }
 
 /// What is voted on.

@@ -20,6 +20,7 @@ fn spec(metric: Metric, worst: u64) -> TaskSpec {
             max_seconds: 0,
             context: 0,
             tokenizer: None,
+            base: None,
         },
         rounds: 1,
         round_minutes: 1_440,
@@ -65,4 +66,100 @@ fn score_should_be_zero_for_a_range_of_nothing() {
         Perbill::zero()
     );
     assert_eq!(spec(Metric::BitsPerByte, 0).score(0), Perbill::zero());
+}
+
+fn uris() -> Uris {
+    let uri = b"https://example.org/x".to_vec().try_into().unwrap();
+    Uris::truncate_from(alloc::vec![uri])
+}
+
+/// A spec of one family that passes.
+fn passing(family: Architecture) -> TaskSpec {
+    let mut spec = spec(family.metric(), 500_000_000);
+    spec.name = b"n".to_vec().try_into().unwrap();
+    spec.licence = b"l".to_vec().try_into().unwrap();
+    spec.data = DataSource::Public(PublicData {
+        blake3: [1; 32],
+        bytes: 1,
+        uris: uris(),
+        samples: 0,
+    });
+    spec.model = ModelBounds {
+        architectures: alloc::vec![family].try_into().unwrap(),
+        max_parameters: 1,
+        max_bytes: 1,
+        max_seconds: 1,
+        context: u32::from(family.reads_text()),
+        tokenizer: None,
+        base: None,
+    };
+    spec
+}
+
+#[test]
+fn check_should_take_each_family_under_each_profile() {
+    use NumericProfile::{Bf16, ExactCpuF32, F32};
+    for family in Architecture::ALL {
+        for profile in [ExactCpuF32, F32, Bf16] {
+            let mut spec = passing(family);
+            spec.profile = profile;
+            assert_eq!(spec.check(), Ok(()), "{family:?} {profile:?}");
+        }
+    }
+}
+
+#[test]
+fn check_should_refuse_families_that_the_metric_does_not_measure() {
+    for family in Architecture::ALL {
+        let other = match family.metric() {
+            Metric::Accuracy => Metric::BitsPerByte,
+            Metric::BitsPerByte => Metric::Accuracy,
+        };
+        let mut spec = passing(family);
+        spec.metric = other;
+        let fault = SpecFault::Architecture(family, other);
+        assert_eq!(spec.check(), Err(fault));
+    }
+}
+
+#[test]
+fn check_should_refuse_no_context_where_any_family_reads_text() {
+    for family in Architecture::ALL {
+        let mut spec = passing(family);
+        spec.model.context = 0;
+        let found = spec.check();
+        if family.reads_text() {
+            assert_eq!(found, Err(SpecFault::Context), "{family:?}");
+        } else {
+            assert_eq!(found, Ok(()), "{family:?}");
+        }
+    }
+    let mut mixed = passing(Architecture::Mlp);
+    mixed.model.architectures = alloc::vec![Architecture::Mlp, Architecture::Bert]
+        .try_into()
+        .unwrap();
+    assert_eq!(mixed.check(), Err(SpecFault::Context));
+}
+
+#[test]
+fn check_should_refuse_a_base_without_root_or_mirrors() {
+    let checked = |manifest_root, uris| {
+        let mut spec = passing(Architecture::Llama);
+        spec.model.base = Some(BaseModel {
+            manifest_root,
+            uris,
+        });
+        spec.check()
+    };
+    let root = H256::repeat_byte(1);
+    let bad = |bytes: &[u8]| {
+        let mut all = uris();
+        all.try_push(bytes.to_vec().try_into().unwrap()).unwrap();
+        all
+    };
+    assert_eq!(checked(root, uris()), Ok(()));
+    assert_eq!(checked(H256::zero(), uris()), Err(SpecFault::BaseRoot));
+    for uris in [Uris::default(), bad(b" "), bad(&[0xff])] {
+        assert_eq!(checked(root, uris), Err(SpecFault::BaseUris));
+    }
 }

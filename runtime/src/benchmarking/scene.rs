@@ -2,10 +2,12 @@
 //! a crowd is needed, its first members come by calls, and the others' rows are copies of theirs.
 
 use crate::*;
+use alloc::boxed::Box;
 use arena_primitives::{
-    Aggregation, Architecture, DataSource, MAX_VALIDATORS, Metric, MinerFault, ModelBounds,
-    ModelResult, ModelStatus, NumericProfile, PublicData, RankRule, RewardParams, Role, Round,
-    RoundInfo, RoundResult, SealedData, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
+    Aggregation, Architecture, BaseModel, DataSource, MAX_ARCHITECTURES, MAX_VALIDATORS, Metric,
+    MinerFault, ModelBounds, ModelResult, ModelStatus, NumericProfile, PublicData, RankRule,
+    RewardParams, Role, Round, RoundInfo, RoundResult, SealedData, TaskId, TaskSpec, Uris,
+    ValidatorResult, Venue, WeightCap,
     hash::{Domain, hash},
     time::Schedule,
     traits::{Counted, DelegatedStake, Due, Rounds, Stakes, TaskRewards},
@@ -51,16 +53,22 @@ fn spec(mirrors: Uris, committee: u16) -> TaskSpec {
         data: DataSource::Public(PublicData {
             blake3: [7; 32],
             bytes: 1_000,
-            uris: mirrors,
+            uris: mirrors.clone(),
             samples: 10,
         }),
         model: ModelBounds {
-            architectures: BoundedVec::truncate_from([Architecture::Mlp; 8].to_vec()),
+            architectures: BoundedVec::truncate_from(
+                [Architecture::Mlp; MAX_ARCHITECTURES as usize].to_vec(),
+            ),
             max_parameters: 10_000,
             max_bytes: 1_000_000,
             max_seconds: 2,
             context: 128,
             tokenizer: Some([8; 32]),
+            base: Some(BaseModel {
+                manifest_root: H256::repeat_byte(9),
+                uris: mirrors,
+            }),
         },
         rounds: 8,
         round_minutes: 1_440,
@@ -98,7 +106,7 @@ fn approve(committee: u16) -> TaskId {
     fund(&creator);
     let spec = spec(mirrors(), committee);
     let spec_hash = ArenaTasks::spec_hash(&creator, &spec);
-    done(ArenaTasks::propose(signed(&creator), spec));
+    done(ArenaTasks::propose(signed(&creator), Box::new(spec)));
     done(ArenaTasks::approve(
         RawOrigin::Root.into(),
         spec_hash,
@@ -258,7 +266,7 @@ impl tasks::benchmarking::BenchmarkHelper for Neighbours {
                 max_bytes: 1_000_000,
                 samples: 10,
             }),
-            ..spec(Uris::new(), 0)
+            ..spec(mirrors(), 0)
         }
     }
 

@@ -59,6 +59,7 @@ pub(super) fn spec() -> TaskSpec {
             max_seconds: 2,
             context: 128,
             tokenizer: None,
+            base: None,
         },
         rounds: 2,
         round_minutes: 1_440,
@@ -143,7 +144,9 @@ pub(super) fn approve(spec: TaskSpec) -> TaskId {
     let spec_hash = ArenaTasks::spec_hash(&account(CREATOR), &spec);
     assert_ok!(call(
         &account(CREATOR),
-        pallet_arena_tasks::Call::propose { spec }
+        pallet_arena_tasks::Call::propose {
+            spec: Box::new(spec)
+        }
     ));
     let task = pallet_arena_tasks::NextTaskId::<Runtime>::get();
     let approve = pallet_arena_tasks::Call::approve {

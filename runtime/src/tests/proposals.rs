@@ -45,7 +45,12 @@ fn with_proposal(left: &[&str], end: impl FnOnce(&AccountId, H256)) {
         let before = books();
         let who = account(CREATOR);
         let spec_hash = ArenaTasks::spec_hash(&who, &spec());
-        assert_ok!(call(&who, Call::propose { spec: spec() }));
+        assert_ok!(call(
+            &who,
+            Call::propose {
+                spec: Box::new(spec())
+            }
+        ));
         assert_ne!(books(), before, "a deposit is held");
         assert!(maps_with(spec_hash.as_bytes()).contains("ArenaTasks::Proposals"));
         end(&who, spec_hash);
@@ -125,7 +130,12 @@ fn a_referendum_should_make_a_proposal_a_task() {
     with_preset("development", || {
         System::set_block_number(1);
         let spec_hash = ArenaTasks::spec_hash(&account(CREATOR), &spec());
-        assert_ok!(call(&account(CREATOR), Call::propose { spec: spec() }));
+        assert_ok!(call(
+            &account(CREATOR),
+            Call::propose {
+                spec: Box::new(spec())
+            }
+        ));
         assert!(referendum(spec_hash, true));
         let task: TaskId = 0;
         assert!(ArenaTasks::phase(task).is_some());
@@ -141,7 +151,12 @@ fn a_rejected_proposal_should_be_withdrawn_or_removed_like_any_other() {
             let who = account(CREATOR);
             let free = Balances::free_balance(&who);
             let spec_hash = ArenaTasks::spec_hash(&who, &spec());
-            assert_ok!(call(&who, Call::propose { spec: spec() }));
+            assert_ok!(call(
+                &who,
+                Call::propose {
+                    spec: Box::new(spec())
+                }
+            ));
             assert!(!referendum(spec_hash, false));
             assert_eq!(ArenaTasks::phase(0), None);
             if removed {
@@ -184,7 +199,10 @@ fn a_spec_that_was_changed_after_the_vote_should_not_be_what_runs() {
 
 #[test]
 fn an_oversized_spec_should_not_decode() {
-    let bytes = RuntimeCall::from(Call::propose { spec: spec() }).encode();
+    let bytes = RuntimeCall::from(Call::propose {
+        spec: Box::new(spec()),
+    })
+    .encode();
     let name = spec().name.encode();
     let at = bytes.windows(name.len()).position(|part| part == name);
     let at = at.expect("the name is in the call");

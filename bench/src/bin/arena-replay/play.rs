@@ -135,7 +135,12 @@ impl Play {
         let spec = spec(&self.part.row.name, self.part.row.days, rewards)?;
         let creator = send.people.creator();
         let hash = ArenaTasks::spec_hash(&send.people.account(creator)?, &spec);
-        send.now(creator, pallet_arena_tasks::Call::propose { spec });
+        send.now(
+            creator,
+            pallet_arena_tasks::Call::propose {
+                spec: Box::new(spec),
+            },
+        );
         self.stage = Stage::Proposed(hash);
         Ok(())
     }

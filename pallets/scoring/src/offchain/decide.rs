@@ -141,16 +141,15 @@ impl Duty {
         let count = u32::try_from(self.drawn.len()).unwrap_or(u32::MAX);
         let deadline_seconds = self.spec.model.max_seconds.saturating_mul(count).max(60);
         let model = &self.spec.model;
+        let base = model.base.as_ref();
         self.drawn
             .iter()
             .map(|drawn| JobRequest {
                 version: WIRE_VERSION,
                 deadline_seconds,
                 kind: JobKind::Evaluate(Evaluate {
-                    model: Artifact {
-                        manifest_root: drawn.manifest_root,
-                        uris: texts(&drawn.uris),
-                    },
+                    model: artifact(drawn.manifest_root, &drawn.uris),
+                    base: base.map(|base| artifact(base.manifest_root, &base.uris)),
                     data: Data {
                         blake3: data.blake3,
                         bytes: data.bytes,
@@ -200,6 +199,8 @@ impl Duty {
                 // The chain would refuse the whole reveal for it.
                 ScoreOutcome::Skipped(InfraFault::Device)
             }
+            // Not what was asked.
+            JobStatus::Done(Outcome::Sketched(_)) => ScoreOutcome::Skipped(InfraFault::Device),
             JobStatus::Failed(Fault::Miner(fault, _)) => ScoreOutcome::Invalid(*fault),
             JobStatus::Failed(Fault::Infra(fault, _)) => ScoreOutcome::Skipped(*fault),
             JobStatus::Failed(Fault::Unsupported(_)) => ScoreOutcome::Skipped(InfraFault::Device),
@@ -251,6 +252,13 @@ fn may_pass(view: &JobView) -> bool {
         view,
         JobView::Known(JobStatus::Failed(Fault::Infra(fault, _))) if *fault != InfraFault::Memory
     )
+}
+
+fn artifact(manifest_root: H256, uris: &Uris) -> Artifact {
+    Artifact {
+        manifest_root,
+        uris: texts(uris),
+    }
 }
 
 fn texts(uris: &Uris) -> Vec<String> {

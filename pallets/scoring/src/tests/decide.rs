@@ -1,6 +1,10 @@
 //! What the offchain worker decides.
 
 use super::*;
+use arena_primitives::{
+    Architecture, BaseModel, NumericProfile,
+    job::{JobKind, Sketched},
+};
 
 pub(super) fn duty() -> Duty {
     let drawn = TRAINERS
@@ -148,6 +152,46 @@ fn decide_should_not_commit_to_an_impossible_value() {
     let record = record(&duty, SCHEDULE.commit);
     let device = ScoreOutcome::Skipped(InfraFault::Device);
     assert!(record.entries.iter().all(|line| line.outcome == device));
+}
+
+#[test]
+fn decide_should_skip_what_was_answered_with_another_kind_of_outcome() {
+    let mut duty = duty();
+    let sketched = JobStatus::Done(Outcome::Sketched(Sketched {
+        sketch: [1; 32],
+        device: "cpu".into(),
+        millis: 1,
+    }));
+    duty.jobs = Some(all(&duty, JobView::Known(sketched)));
+    let device = ScoreOutcome::Skipped(InfraFault::Device);
+    let record = record(&duty, SCHEDULE.commit);
+    assert!(record.entries.iter().all(|line| line.outcome == device));
+}
+
+#[test]
+fn jobs_should_carry_the_profile_the_families_and_the_base_of_the_spec() {
+    let mut duty = duty();
+    duty.spec.profile = NumericProfile::ExactCpuF32;
+    duty.spec.model.architectures = vec![Architecture::Cnn, Architecture::Bert]
+        .try_into()
+        .unwrap();
+    duty.spec.model.base = Some(BaseModel {
+        manifest_root: ROOT,
+        uris: uris(),
+    });
+    let jobs = duty.jobs();
+    assert_eq!(jobs.len(), TRAINERS.len());
+    for job in jobs {
+        let JobKind::Evaluate(evaluate) = job.kind else {
+            panic!("not an evaluation: {job:?}");
+        };
+        let base = evaluate.base.unwrap();
+        assert_eq!(base.manifest_root, ROOT);
+        assert_eq!(base.uris, evaluate.model.uris);
+        assert_eq!(evaluate.profile, NumericProfile::ExactCpuF32);
+        let families = [Architecture::Cnn, Architecture::Bert];
+        assert_eq!(evaluate.limits.architectures, families);
+    }
 }
 
 #[test]

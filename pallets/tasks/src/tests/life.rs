@@ -162,7 +162,7 @@ fn third_round_should_wait_for_the_first_to_be_settled() {
         let mut long = spec();
         long.rounds = 5;
         let hash = Tasks::spec_hash(&account(CREATOR), &long);
-        assert_ok!(Tasks::propose(signed(CREATOR), long));
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(long)));
         assert_ok!(Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one()));
         let venue = Venue::Task(0);
         go_to(ONE + 3 * DAY);
@@ -238,7 +238,7 @@ fn hook_should_stop_at_its_weight_and_continue_in_the_next_block() {
         let mut other = spec();
         other.rounds = 3;
         let hash = Tasks::spec_hash(&account(CREATOR), &other);
-        assert_ok!(Tasks::propose(signed(CREATOR), other));
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(other)));
         assert_ok!(Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one()));
         let one = <() as crate::WeightInfo>::step_open(3 * 768);
         let idle = <() as crate::WeightInfo>::step_idle();

@@ -6,10 +6,10 @@ use super::*;
 fn propose_should_hold_the_deposit_and_withdraw_should_return_it() {
     run(|| {
         let hash = Tasks::spec_hash(&account(CREATOR), &spec());
-        assert_ok!(Tasks::propose(signed(CREATOR), spec()));
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(spec())));
         assert_eq!(Balances::total_balance_on_hold(&account(CREATOR)), DEPOSIT);
         assert_noop!(
-            Tasks::propose(signed(CREATOR), spec()),
+            Tasks::propose(signed(CREATOR), Box::new(spec())),
             Error::<Test>::AlreadyProposed
         );
         assert_noop!(
@@ -23,10 +23,32 @@ fn propose_should_hold_the_deposit_and_withdraw_should_return_it() {
         assert_ok!(Tasks::withdraw_proposal(signed(CREATOR), hash));
         assert_eq!(Balances::total_balance_on_hold(&account(CREATOR)), 0);
         assert_noop!(
-            Tasks::propose(signed(99), spec()),
+            Tasks::propose(signed(99), Box::new(spec())),
             TokenError::FundsUnavailable
         );
     });
+}
+
+fn base(manifest_root: H256, uris: arena_primitives::Uris) -> arena_primitives::BaseModel {
+    arena_primitives::BaseModel {
+        manifest_root,
+        uris,
+    }
+}
+
+#[test]
+fn propose_should_take_each_profile_and_a_base_and_keep_them() {
+    use NumericProfile::{Bf16, ExactCpuF32, F32};
+    for profile in [ExactCpuF32, F32, Bf16] {
+        run(|| {
+            let mut spec = spec();
+            spec.profile = profile;
+            spec.model.base = Some(base(root(1), uris()));
+            let hash = Tasks::spec_hash(&account(CREATOR), &spec);
+            assert_ok!(Tasks::propose(signed(CREATOR), Box::new(spec.clone())));
+            assert_eq!(Proposals::<Test>::get(hash).unwrap().spec, spec);
+        });
+    }
 }
 
 #[test]
@@ -38,10 +60,6 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
         (
             |s| s.licence = b"  ".to_vec().try_into().unwrap(),
             Error::BadLicence,
-        ),
-        (
-            |s| s.profile = NumericProfile::Bf16,
-            Error::UnsupportedProfile,
         ),
         (|s| s.worst = 1_000_000_000, Error::WorstOutOfRange),
         (
@@ -97,7 +115,30 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
             |s| s.model.architectures = vec![Architecture::Llama].try_into().unwrap(),
             Error::BadArchitectures,
         ),
+        (
+            |s| s.model.architectures = vec![Architecture::Qwen3].try_into().unwrap(),
+            Error::BadArchitectures,
+        ),
         (|s| s.model.max_seconds = 0, Error::BadModelBounds),
+        (
+            |s| s.model.architectures = vec![Architecture::Bert].try_into().unwrap(),
+            Error::BadModelBounds,
+        ),
+        (
+            |s| s.model.base = Some(base(H256::zero(), uris())),
+            Error::BadBase,
+        ),
+        (
+            |s| s.model.base = Some(base(root(1), Default::default())),
+            Error::BadBase,
+        ),
+        (
+            |s| {
+                let uri = vec![0xff].try_into().unwrap();
+                s.model.base = Some(base(root(1), vec![uri].try_into().unwrap()));
+            },
+            Error::BadBase,
+        ),
         (
             |s| s.rewards.lambda_milli = 88_000,
             Error::BadRewardParameters,
@@ -128,7 +169,7 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
         for (change, error) in cases {
             let mut bad = spec();
             change(&mut bad);
-            assert_noop!(Tasks::propose(signed(CREATOR), bad), error);
+            assert_noop!(Tasks::propose(signed(CREATOR), Box::new(bad)), error);
         }
     });
 }
@@ -138,7 +179,7 @@ fn approve_should_need_its_origin_and_a_live_proposal() {
     run(|| {
         let hash = Tasks::spec_hash(&account(CREATOR), &spec());
         let share = Perbill::from_percent(10);
-        assert_ok!(Tasks::propose(signed(CREATOR), spec()));
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(spec())));
         assert_noop!(
             Tasks::approve(signed(ANN), hash, share),
             DispatchError::BadOrigin
@@ -173,7 +214,7 @@ fn approve_should_refuse_more_tasks_than_can_be_active() {
             frame_support::BoundedVec::try_from((100..164).collect::<Vec<_>>()).unwrap(),
         );
         let hash = Tasks::spec_hash(&account(CREATOR), &spec());
-        assert_ok!(Tasks::propose(signed(CREATOR), spec()));
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(spec())));
         assert_noop!(
             Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one()),
             Error::<Test>::TooManyTasks

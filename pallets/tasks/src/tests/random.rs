@@ -207,7 +207,7 @@ impl World {
             expires: now() + LIFETIME,
             spec: spec.clone(),
         };
-        let done = self.sent(able, || Tasks::propose(signed(proposer), spec));
+        let done = self.sent(able, || Tasks::propose(signed(proposer), Box::new(spec)));
         if done {
             *self.book.free.entry(proposer).or_default() -= deposit;
             self.book.proposals.insert(spec_hash, proposal);

@@ -101,7 +101,7 @@ fn approve_should_refuse_who_cannot_cover_the_bond_and_keep_the_proposal() {
     run(|| {
         assert_ok!(Balances::mint_into(&account(7), BOND));
         let hash = Tasks::spec_hash(&account(7), &sealed(spec()));
-        assert_ok!(Tasks::propose(signed(7), sealed(spec())));
+        assert_ok!(Tasks::propose(signed(7), Box::new(sealed(spec()))));
         let approve = || Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one());
         assert_noop!(approve(), Error::<Test>::BondNotCovered);
         assert_ok!(Balances::mint_into(&account(7), 100));
@@ -333,7 +333,7 @@ fn a_round_without_models_should_need_no_shard() {
 fn a_small_share_should_not_make_a_small_bond() {
     run(|| {
         let hash = Tasks::spec_hash(&account(CREATOR), &sealed(spec()));
-        assert_ok!(Tasks::propose(signed(CREATOR), sealed(spec())));
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(sealed(spec()))));
         assert_ok!(Tasks::approve(RuntimeOrigin::root(), hash, Perbill::zero()));
         assert_eq!(held(CREATOR), DEPOSIT);
     });

@@ -6,9 +6,9 @@ use crate::{
     *,
 };
 use arena_primitives::{
-    Aggregation, Architecture, DataSource, Metric, ModelBounds, NumericProfile, PublicData,
-    RankRule, RewardParams, Role, SealedData, Shard, ShardState, TaskPhase, TaskSpec, Uri, Uris,
-    Venue, WeightCap,
+    Aggregation, Architecture, BaseModel, DataSource, Metric, ModelBounds, NumericProfile,
+    PublicData, RankRule, RewardParams, Role, SealedData, Shard, ShardState, TaskPhase, TaskSpec,
+    Uri, Uris, Venue, WeightCap,
     hash::{Domain, hash},
     shard::{shard_count, shard_proof, shards_root},
     time::RoundPhase,
@@ -114,6 +114,10 @@ fn spec(world: &mut World) -> TaskSpec {
             max_seconds: 2,
             context: 128,
             tokenizer: None,
+            base: (!accuracy).then(|| BaseModel {
+                manifest_root: H256::repeat_byte(9),
+                uris: uris(),
+            }),
         },
         rounds,
         round_minutes: 1_440 + world.dice.below(300) as u32,
@@ -152,7 +156,15 @@ pub(super) fn propose(world: &mut World) -> Option<Sent> {
     }
     let spec_hash = ArenaTasks::spec_hash(&who, &spec);
     let memo = Memo::Proposed(spec_hash, who.clone());
-    Some(Sent::signed(who, Call::propose { spec }).noting(memo))
+    Some(
+        Sent::signed(
+            who,
+            Call::propose {
+                spec: Box::new(spec),
+            },
+        )
+        .noting(memo),
+    )
 }
 
 fn expires(spec_hash: &H256) -> Option<BlockNumber> {

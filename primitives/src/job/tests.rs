@@ -1,0 +1,127 @@
+//! The wire, as bytes.
+
+use super::*;
+
+fn artifact(n: u8) -> Artifact {
+    Artifact {
+        manifest_root: H256::repeat_byte(n),
+        uris: alloc::vec!["https://example.org/x".into()],
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        architectures: alloc::vec![Architecture::Mlp],
+        max_parameters: 6,
+        max_bytes: 7,
+        max_seconds: 8,
+        context: 9,
+        tokenizer: None,
+    }
+}
+
+fn request_of(kind: JobKind) -> JobRequest {
+    JobRequest {
+        version: WIRE_VERSION,
+        deadline_seconds: 60,
+        kind,
+    }
+}
+
+fn request() -> JobRequest {
+    request_of(JobKind::Evaluate(Evaluate {
+        model: artifact(1),
+        base: None,
+        data: Data {
+            blake3: [2; 32],
+            bytes: 3,
+            uris: alloc::vec![],
+            samples: 4,
+            seed: [5; 32],
+        },
+        metric: Metric::Accuracy,
+        profile: NumericProfile::F32,
+        limits: limits(),
+    }))
+}
+
+fn sketch(base: Option<Artifact>) -> JobRequest {
+    request_of(JobKind::Sketch(Sketch {
+        model: artifact(1),
+        base,
+        seed: [3; 32],
+        limits: limits(),
+    }))
+}
+
+#[test]
+fn request_should_decode_to_itself_and_start_with_its_version() {
+    for request in [request(), sketch(None), sketch(Some(artifact(2)))] {
+        let bytes = request.encode();
+        assert_eq!(bytes.first(), Some(&WIRE_VERSION));
+        assert_eq!(JobRequest::decode(&mut &bytes[..]), Ok(request));
+    }
+}
+
+#[test]
+fn id_should_change_with_any_argument() {
+    let changes: [fn(&mut Evaluate); 3] = [
+        |e| e.data.samples += 1,
+        |e| e.base = Some(artifact(2)),
+        |e| e.profile = NumericProfile::Bf16,
+    ];
+    for change in changes {
+        let mut other = request();
+        if let JobKind::Evaluate(evaluate) = &mut other.kind {
+            change(evaluate);
+        }
+        assert_ne!(other.id(), request().id());
+    }
+    assert_ne!(sketch(None).id(), sketch(Some(artifact(2))).id());
+}
+
+#[test]
+fn unknown_kind_should_not_decode() {
+    let mut bytes = request().encode();
+    bytes[5] = 9;
+    assert!(JobRequest::decode(&mut &bytes[..]).is_err());
+}
+
+#[test]
+fn outcomes_should_decode_to_themselves_and_be_told_apart_by_their_index() {
+    let sketched = Outcome::Sketched(Sketched {
+        sketch: [7; 32],
+        device: "cpu".into(),
+        millis: 8,
+    });
+    let bytes = sketched.encode();
+    assert_eq!(bytes.first(), Some(&1));
+    assert_eq!(Outcome::decode(&mut &bytes[..]), Ok(sketched));
+}
+
+#[test]
+fn families_should_be_encoded_by_their_place_among_all() {
+    for (index, family) in Architecture::ALL.into_iter().enumerate() {
+        assert_eq!(family.encode(), [index as u8]);
+    }
+    let unknown = [Architecture::ALL.len() as u8];
+    assert!(Architecture::decode(&mut &unknown[..]).is_err());
+}
+
+#[test]
+fn classifiers_should_be_measured_by_accuracy_and_only_plain_ones_read_no_text() {
+    use Architecture::{Bert, Cnn, Mlp};
+    for family in Architecture::ALL {
+        let classifies = [Mlp, Cnn, Bert].contains(&family);
+        assert_eq!(
+            family.metric() == Metric::Accuracy,
+            classifies,
+            "{family:?}"
+        );
+        assert_eq!(
+            family.reads_text(),
+            ![Mlp, Cnn].contains(&family),
+            "{family:?}"
+        );
+    }
+}
