@@ -1,9 +1,10 @@
-//! What is typed: `serve`, `evaluate`, `manifest`, `inspect`, `doctor`, `status`.
+//! What is typed: `serve`, `evaluate`, `manifest`, `inspect`, `sketch`, `doctor`, `status`.
 
 use crate::{
     doctor, evaluate,
     fault::describe_status,
     server::{Config, DEFAULT_CACHE_BYTES, DEFAULT_MEMORY_BYTES, Server},
+    sketch,
     token::Token,
     worker,
 };
@@ -32,6 +33,8 @@ enum Command {
     Manifest(evaluate::ManifestOf),
     /// Say what a model directory holds, and whether it would be accepted.
     Inspect(evaluate::Inspect),
+    /// Print the sketch of a model's update, or calibrate a task's thresholds.
+    Sketch(sketch::Sketch),
     /// Say what this machine has for scoring models.
     Doctor(doctor::Doctor),
     /// Ask a running executor for a job.
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Manifest(args) => evaluate::manifest(&args),
         Command::Inspect(args) => evaluate::inspect(&args),
+        Command::Sketch(args) => sketch::sketch(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Status(args) => status(&args),
         Command::Worker(args) => return worker::main(&args),

@@ -13,6 +13,7 @@ mod mirror;
 mod queue;
 mod scoring;
 mod server;
+mod sketch;
 mod store;
 mod supervisor;
 mod token;

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod calibrate;
+mod canonical;
 mod classifier;
 mod config;
 mod data;
@@ -15,10 +17,12 @@ mod llama;
 mod loss;
 pub mod manifest;
 mod merkle;
+pub mod sketch;
 mod text;
 pub mod train;
 mod weights;
 
+pub use canonical::canonical_hash;
 pub use config::{
     Classifier, ClassifierKind, Layer, LlamaConfig, ModelConfig, RopeScaling, TensorSpec,
 };

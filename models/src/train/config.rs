@@ -41,6 +41,9 @@ pub struct TrainConfig {
     /// Steps between checkpoints; 0 keeps only the last state.
     #[serde(default)]
     pub checkpoint_every: u64,
+    /// Model to go on from, of the same shapes; by default the weights are drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// Tokenizer of a language model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerSource>,
