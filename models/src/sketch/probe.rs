@@ -13,17 +13,15 @@ const ROWS: usize = 64;
 const COLUMNS: usize = 256;
 /// Columns of one transform, so that its tables stay in a core's first cache.
 const STRIP: usize = 1 << 12;
-/// Rows after which 64-bit sums are moved to 128 bits.
-const FLUSH: usize = 1 << 5;
-/// Rows of one job of a thread.
-const TILE: usize = 1 << 8;
+/// Rows of one job of a thread, whose sums fit 64 bits.
+const TILE: usize = 1 << 5;
 /// Bytes of the stream of signs for a block of v: 32 of signs, one of the turn, the rest spare.
 const STREAM: usize = 64;
 
 /// Largest size of a value: twice 16 in units of 2^-40.
 const VALUE: i64 = 1 << 45;
 /// What 64 bits hold bounds all of the above.
-const _: () = assert!((i64::MAX / VALUE) as usize / STRIP >= FLUSH);
+const _: () = assert!((i64::MAX / VALUE) as usize / STRIP >= TILE);
 
 /// Exact sums, one per probe.
 pub(super) type Sums = [i128; BITS];
@@ -115,20 +113,13 @@ impl Probes {
             let right = part.width.min(left + STRIP);
             let blocks = self.column_blocks((part.first_column + left) / COLUMNS, right - left);
             let (mut sums, mut total) = ([0; BITS], [0; BITS]);
-            let mut exact = [0; BITS];
             for row in top..height.min(top + TILE) {
                 let line = &part.values[row * part.width..(row + 1) * part.width];
                 transform(&line[left..right], &blocks, &mut sums);
                 let at = part.first_row + row - first * ROWS;
                 add_signed(&mut total, &sums, &signs[at / ROWS], at % ROWS);
-                if row % FLUSH == FLUSH - 1 {
-                    exact = added(
-                        exact,
-                        std::mem::replace(&mut total, [0; BITS]).map(i128::from),
-                    );
-                }
             }
-            added(exact, total.map(i128::from))
+            total.map(i128::from)
         };
         (0..strips * height.div_ceil(TILE))
             .into_par_iter()

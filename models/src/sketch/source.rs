@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Values of one read.
-pub(crate) const PART: usize = 1 << 21;
+pub(crate) const PART: usize = 1 << 20;
 /// Fixed point: a weight is a multiple of 2^-40.
 const SCALE: f64 = (1u64 << 40) as f64;
 /// ±16, where weights are clipped.
