@@ -7,7 +7,7 @@ mod watch;
 use crate::{
     doctor, evaluate,
     server::{Config, DEFAULT_CACHE_BYTES, DEFAULT_MEMORY_BYTES, Server},
-    worker,
+    sketch, worker,
 };
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
@@ -42,6 +42,8 @@ enum Command {
     Manifest(evaluate::ManifestOf),
     /// Say what a model directory holds, and whether it would be accepted.
     Inspect(evaluate::Inspect),
+    /// Print the sketch of a model's update, or calibrate a task's thresholds.
+    Sketch(sketch::Sketch),
     /// Say what this machine has for scoring models.
     Doctor(doctor::Doctor),
     /// Say what the cache holds; pin, unpin, evict and add models.
@@ -108,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Manifest(args) => evaluate::manifest(&args),
         Command::Inspect(args) => evaluate::inspect(&args),
+        Command::Sketch(args) => sketch::sketch(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Cache(args) => cache::cache(&args),
         Command::Watch(args) => watch::watch(&args),

@@ -20,6 +20,7 @@ pub mod sandbox;
 mod scoring;
 mod server;
 mod size;
+mod sketch;
 mod store;
 mod supervisor;
 mod token;

@@ -17,6 +17,7 @@
 //! | [`round`] | all of it, in one call | `rounds` | protocol 5 and 6 |
 //! | [`shares`] | operators and delegators | `delegation` | paper 2.4, protocol 6 |
 //! | [`accumulator`] | rewards of many holders | `accumulator_trace` | |
+//! | [`sketch`] | likeness of two models | | protocol 7 |
 //!
 //! Units: amounts and stakes are planck in `u128`; scores, γ, q and commissions
 //! are Perbill in `u32`; exponents and λ are Q32 in `u64`; Q64 fractions are
@@ -44,6 +45,7 @@ pub mod fixed;
 pub mod rewards;
 pub mod round;
 pub mod shares;
+pub mod sketch;
 pub mod wide;
 
 pub use error::MathError;

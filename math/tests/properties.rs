@@ -11,6 +11,7 @@ use arena_math::{
     draw::{draw_threshold, draw_weight, is_drawn},
     fixed::{ONE_Q64, PERBILL, exp2_neg_q64, log2_q64, perbill_q64, pow_ratio},
     shares::{amount_for_shares, delegation_split, shares_for_amount, shares_to_burn},
+    sketch::{Likeness, Sketch, Thresholds},
     wide::{
         Divisor, cmp_ratio, mul_div, mul_div_ceil, mul_shr, mul_wide, shl64_add_div_rem, shl64_div,
     },
@@ -142,5 +143,33 @@ proptest! {
         prop_assert!(owed <= paid && (total >> 64 > 0 || near(owed, paid, 1 + stakes.len() as u128)));
         prop_assert_eq!(Accumulator::default().push(1, 0), None);
         prop_assert_eq!(pool.owed_since(1, pool.acc_q64 + 1), None);
+    }
+
+    #[test]
+    fn distances_of_sketches_are_a_metric(a: [u8; 32], b: [u8; 32], c: [u8; 32]) {
+        let number = |bytes: [u8; 32]| BigUint::from_bytes_le(&bytes);
+        let (x, y, z) = (Sketch(a), Sketch(b), Sketch(c));
+        let wanted = (number(a) ^ number(b)).count_ones();
+        prop_assert_eq!(u64::from(x.hamming(&y)), wanted);
+        prop_assert_eq!(x.hamming(&y), y.hamming(&x));
+        prop_assert_eq!(x.hamming(&x), 0);
+        prop_assert!(x.hamming(&z) <= x.hamming(&y) + y.hamming(&z));
+    }
+
+    #[test]
+    fn wider_thresholds_never_make_models_less_alike(
+        a: [u8; 32], flips in vec(0_usize..256, 0..60), low in 0_u32..=60, more in 0_u32..=60,
+    ) {
+        let mut b = a;
+        for bit in flips {
+            b[bit / 8] ^= 1 << (bit % 8);
+        }
+        let likeness = |matches, flags| {
+            Thresholds::new(matches, flags).map(|t| t.compare(&Sketch(a), &Sketch(b)))
+        };
+        prop_assert!(likeness(low, low + more) >= likeness(low + more, low + more));
+        prop_assert!(likeness(low, low) >= likeness(low, low + more));
+        let apart = likeness(low, low) == Some(Likeness::Apart);
+        prop_assert_eq!(apart, Sketch(a).hamming(&Sketch(b)) > low);
     }
 }

@@ -208,11 +208,7 @@ pub fn hidden_states(dir: &Path, texts: &[String]) -> Loaded<Vec<Vec<f32>>> {
         let detail = format!("{} is no encoder", config.architecture());
         return Err(ModelError::new(Fault::Architecture, detail));
     };
-    let form = Form {
-        device: Device::Cpu,
-        profile: Profile::F32,
-    };
-    let weights = Weights::load(&config, &inspect::headers(dir)?, None, form)?;
+    let weights = Weights::load(&config, &inspect::headers(dir)?, None, Form::default())?;
     let encoder = Encoder::new(bert, &weights, "bert.", Profile::F32.kernels())?;
     let json = inspect::read_tokenizer(dir, &limits)?;
     // An encoder predicts no text, so that nothing starts or ends one.

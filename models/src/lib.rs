@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod bert;
+pub mod calibrate;
+mod canonical;
 mod chat;
 mod classifier;
 mod config;
@@ -18,11 +20,13 @@ mod limits;
 mod lora;
 pub mod manifest;
 mod merkle;
+pub mod sketch;
 mod text;
 pub mod train;
 mod weights;
 
 pub use bert::hidden_states;
+pub use canonical::canonical_hash;
 pub use config::{
     BertConfig, Classifier, ClassifierKind, DecoderConfig, Gpt2Config, Layer, ModelConfig, Rope,
     RopeScaling, TensorSpec,

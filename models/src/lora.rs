@@ -26,7 +26,7 @@ const MAX_RANK: usize = 4_096;
 /// What of an adapter's config counts. What could change the computation and isn't computed is
 /// refused; what can't is ignored.
 #[derive(Debug, Deserialize)]
-struct Raw {
+pub(crate) struct AdapterConfig {
     peft_type: String,
     r: usize,
     lora_alpha: f64,
@@ -43,7 +43,7 @@ struct Raw {
     #[serde(default)]
     lora_bias: bool,
     #[serde(default)]
-    fan_in_fan_out: bool,
+    pub(crate) fan_in_fan_out: bool,
     bias: Option<String>,
     modules_to_save: Option<Value>,
     trainable_token_indices: Option<Value>,
@@ -80,7 +80,12 @@ fn refuse(detail: impl Into<String>) -> ModelError {
     ModelError::new(Fault::Config, detail)
 }
 
-impl Raw {
+impl AdapterConfig {
+    /// Reads and checks the one in `dir`.
+    pub(crate) fn read(dir: &Path) -> Result<Self, ModelError> {
+        Self::parse(&crate::inspect::read_capped(dir, CONFIG, 1 << 20, Fault::Config)?)
+    }
+
     fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
         let raw: Self =
             serde_json::from_slice(bytes).map_err(|e| refuse(format!("{CONFIG}: {e}")))?;
@@ -118,7 +123,7 @@ impl Raw {
     }
 
     /// Rank and factor of the update of `module`.
-    fn scale(&self, module: &str) -> Result<(usize, f64), ModelError> {
+    pub(crate) fn scale(&self, module: &str) -> Result<(usize, f64), ModelError> {
         let rank = pattern(&self.rank_pattern, module)?.unwrap_or(self.r);
         let alpha = pattern(&self.alpha_pattern, module)?.unwrap_or(self.lora_alpha);
         if !(1..=MAX_RANK).contains(&rank) || !alpha.is_finite() || alpha.abs() > 1e6 {
@@ -168,8 +173,7 @@ impl Adapter {
     /// Reads the adapter in `dir` and checks it against the model that it belongs to, without
     /// reading a weight.
     pub(crate) fn check(dir: &Path, base: &ModelConfig) -> Result<Self, ModelError> {
-        let bytes = crate::inspect::read_capped(dir, CONFIG, 1 << 20, Fault::Config)?;
-        let raw = Raw::parse(&bytes)?;
+        let raw = AdapterConfig::read(dir)?;
         let path = dir.join(WEIGHTS);
         if !path.is_file() {
             return Err(ModelError::new(
@@ -268,7 +272,7 @@ impl Adapter {
 }
 
 fn delta(
-    raw: &Raw,
+    raw: &AdapterConfig,
     header: &Header,
     module: &str,
     base: (usize, usize),

@@ -69,6 +69,16 @@ pub(crate) struct Form {
     pub(crate) profile: Profile,
 }
 
+/// As they are in the files, for the CPU.
+impl Default for Form {
+    fn default() -> Self {
+        Self {
+            device: Device::Cpu,
+            profile: Profile::F32,
+        }
+    }
+}
+
 impl Form {
     fn shape(&self, tensor: Tensor) -> Result<Tensor, ModelError> {
         Ok(match (self.profile, self.device.is_cpu()) {
@@ -111,13 +121,18 @@ pub(crate) fn read_tensor(
             format!("{} got shorter", path.display()),
         ));
     }
-    Ok(match info.dtype {
-        Dtype::F32 => le_floats(&bytes),
+    widen(&bytes, info.dtype)
+}
+
+/// Values of `dtype` as f32, exactly.
+pub(crate) fn widen(bytes: &[u8], dtype: Dtype) -> Result<Vec<f32>, ModelError> {
+    Ok(match dtype {
+        Dtype::F32 => le_floats(bytes),
         Dtype::BF16 => bytes
             .chunks_exact(2)
             .map(|b| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16))
             .collect(),
-        _ => Tensor::from_raw_buffer(&bytes, DType::F16, &[length / 2], &Device::Cpu)?
+        _ => Tensor::from_raw_buffer(bytes, DType::F16, &[bytes.len() / 2], &Device::Cpu)?
             .to_dtype(DType::F32)?
             .to_vec1()?,
     })

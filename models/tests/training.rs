@@ -179,3 +179,34 @@ fn classifiers_should_learn() {
         assert!(found.raw > 900_000_000, "{model}: {found:?}");
     }
 }
+
+#[test]
+fn training_should_go_on_from_the_model_it_is_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = TrainConfig {
+        steps: Some(5),
+        ..language(&corpus(dir.path(), 100))
+    };
+    let base = train::run(&first, &dir.path().join("base"), false, &mut |_| ()).unwrap();
+    let next = |seed, steps, out: &str| {
+        let config = TrainConfig {
+            seed,
+            steps: Some(steps),
+            start: Some(base.model.clone()),
+            tokenizer: Some(train::TokenizerSource::Path(
+                base.model.join("tokenizer.json"),
+            )),
+            ..first.clone()
+        };
+        let out = dir.path().join(out);
+        train::run(&config, &out, true, &mut |_| ()).map(|trained| trained.model)
+    };
+    assert!(files(&next(2, 0, "none").unwrap()) == files(&base.model));
+    let (a, b) = (next(2, 5, "a").unwrap(), next(3, 5, "b").unwrap());
+    let hash = |dir: &Path| arena_models::canonical_hash(dir).unwrap();
+    assert!(hash(&a) != hash(&b) && hash(&a) != hash(&base.model));
+    let weights = base.model.join("model.safetensors");
+    fs::copy(a.join("model.safetensors"), weights).unwrap();
+    let error = next(2, 5, "a").unwrap_err();
+    assert_eq!(error.fault, arena_models::Fault::Config, "{error}");
+}

@@ -42,6 +42,9 @@ pub struct TrainConfig {
     /// How numbers are computed: `f32`, or `exact-cpu-f32` for the same weights on every machine.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub profile: Profile,
+    /// Model to go on from, of the same shapes; by default the weights are drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// Tokenizer of a language model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerSource>,

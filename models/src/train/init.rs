@@ -1,12 +1,13 @@
 //! Initial weights from ChaCha20; candle's own CPU generator can't be seeded.
 
-use crate::{ModelConfig, ModelError};
+use super::TrainConfig;
+use crate::{Limits, ModelConfig, ModelError, config::refuse, inspect, weights::{Form, Weights}};
 use candle_core::{Device, Var};
 use rand_chacha::{
     ChaCha20Rng,
     rand_core::{RngCore, SeedableRng},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// Streams of one seed, so that no two uses share draws.
 pub(super) const INIT: u64 = 0;
@@ -20,7 +21,7 @@ pub(super) fn rng(seed: u64, stream: u64) -> ChaCha20Rng {
 }
 
 /// Standard normal by Box and Muller.
-fn normal(rng: &mut ChaCha20Rng) -> f64 {
+pub(crate) fn normal(rng: &mut ChaCha20Rng) -> f64 {
     let mut unit = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     let (radius, angle) = (unit(), unit());
     (-2.0 * libm::log(radius)).sqrt() * libm::cos(std::f64::consts::TAU * angle)
@@ -40,11 +41,35 @@ fn deviation(model: &ModelConfig, name: &str, fan_in: usize) -> f64 {
     }
 }
 
-/// All tensors of the model: matrices normal, biases 0, norms 1.
+/// All tensors of the model: those of the model to start from, or drawn.
 pub(super) fn variables(
     model: &ModelConfig,
-    seed: u64,
+    config: &TrainConfig,
 ) -> Result<BTreeMap<String, Var>, ModelError> {
+    match &config.start {
+        Some(start) => loaded(model, start),
+        None => drawn(model, config.seed),
+    }
+}
+
+fn loaded(model: &ModelConfig, start: &Path) -> Result<BTreeMap<String, Var>, ModelError> {
+    let checked = inspect::check(start, None, &Limits::unlimited())?;
+    if checked.config.tensors()? != model.tensors()? {
+        return Err(refuse(
+            "training config: the model to start from has other tensors",
+        ));
+    }
+    let weights = Weights::load(&checked.config, &checked.shards, None, Form::default())?;
+    let mut variables = BTreeMap::new();
+    for (name, _) in model.tensors()? {
+        let variable = Var::from_tensor(&weights.get(&name)?)?;
+        variables.insert(name, variable);
+    }
+    Ok(variables)
+}
+
+/// Matrices normal, biases 0, norms 1.
+fn drawn(model: &ModelConfig, seed: u64) -> Result<BTreeMap<String, Var>, ModelError> {
     let mut rng = rng(seed, INIT);
     let mut variables = BTreeMap::new();
     for (name, shape) in model.tensors()? {

@@ -8,7 +8,7 @@
 mod adamw;
 mod checkpoint;
 mod config;
-mod init;
+pub(crate) mod init;
 mod output;
 mod task;
 mod tokenizer;
@@ -65,7 +65,7 @@ pub fn run(
     output::prepare(out, resume)?;
     let prepared = task::prepare(config, out)?;
     let steps = config.total_steps(prepared.samples());
-    let mut optimizer = AdamW::new(init::variables(&prepared.model, config.seed)?)?;
+    let mut optimizer = AdamW::new(init::variables(&prepared.model, config)?)?;
     let digest = prepared.digest(config)?;
     let mut step = match resume {
         true => checkpoint::load(out, &digest, &mut optimizer)?,

@@ -2,7 +2,7 @@
 
 use super::{Prepared, TrainConfig, init, tokenizer};
 use crate::{
-    Fault, ModelConfig, ModelError,
+    Fault, ModelConfig, ModelError, canonical_hash,
     classifier::Network,
     config::Classifier,
     data::{Rows, Sample, read_texts},
@@ -180,15 +180,20 @@ impl Prepared {
     /// Files are hashed by content, so that a resumed run may find them elsewhere.
     pub(super) fn digest(&self, config: &TrainConfig) -> Result<String, ModelError> {
         let mut hasher = blake3::Hasher::new();
+        let start = config.start.as_deref();
         let config = TrainConfig {
             data: Vec::new(),
             tokenizer: None,
+            start: None,
             checkpoint_every: 0,
             ..config.clone()
         };
         let json = serde_json::to_vec(&config)
             .map_err(|e| ModelError::new(Fault::Config, e.to_string()))?;
         hasher.update(&json);
+        if let Some(start) = start {
+            hasher.update(&canonical_hash(start)?);
+        }
         match &self.data {
             Data::Rows { rows, chosen } => {
                 let (features, labels) = rows.batch(chosen)?;
