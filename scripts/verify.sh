@@ -95,7 +95,9 @@ def score_again(task, model, samples, seed):
         command += ["--context", task["context"]]
     done = run(*command)
     if done.returncode == 0:
-        return json.loads(done.stdout)["raw"], None
+        found = json.loads(done.stdout)
+        score = found["accuracy"] if "accuracy" in found else found["bits_per_byte"]
+        return round(score * 10**9), None
     return None, done.stderr.strip()
 
 
