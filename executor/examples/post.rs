@@ -31,6 +31,7 @@ fn request(model: &Path, data: &Path, samples: u32) -> Result<JobRequest> {
             manifest_root: manifest.root().into(),
             uris: uri(model)?,
         },
+        base: None,
         data: Data {
             blake3: *blake3::hash(&bytes).as_bytes(),
             bytes: bytes.len() as u64,
@@ -70,6 +71,7 @@ fn outcome(address: &str, token: &str, request: &JobRequest) -> Result<Evaluated
         let body = answer.body_mut().read_to_vec()?;
         match JobStatus::decode(&mut &body[..])? {
             JobStatus::Done(Outcome::Evaluated(found)) => return Ok(found),
+            JobStatus::Done(other) => bail!("an outcome of another kind: {other:?}"),
             JobStatus::Failed(fault) => bail!("the job failed: {fault:?}"),
             JobStatus::Queued | JobStatus::Running { .. } => thread::sleep(POLL),
         }

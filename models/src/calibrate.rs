@@ -4,6 +4,7 @@
 use crate::{
     Fault, ModelError, header,
     inspect::{self, CONFIG, TOKENIZER, WEIGHTS},
+    is_adapter, lora,
     sketch::{
         self, Adapter, BITS, Seed,
         source::{self, PART, Stored},
@@ -204,16 +205,16 @@ pub fn noised_copy(
             false => Ok(()),
         }
     };
-    if Adapter::is_in(dir) {
+    if is_adapter(dir) {
         Adapter::read(dir)?;
-        let path = dir.join(Adapter::WEIGHTS);
+        let path = dir.join(lora::WEIGHTS);
         let header = header::read(&path)?;
         let tensors = source::open(&[(path, header)])?;
-        copy(Adapter::CONFIG)?;
+        copy(lora::CONFIG)?;
         return write_noised(
             &tensors,
             None,
-            &out.join(Adapter::WEIGHTS),
+            &out.join(lora::WEIGHTS),
             eta / 2f64.sqrt(),
             seed,
         );

@@ -1,7 +1,7 @@
 //! The hash of what a model computes with, whatever way its files are written.
 
 use crate::{
-    Limits, ModelError, inspect,
+    Limits, ModelError, inspect, is_adapter,
     sketch::{
         Adapter,
         source::{self, PART, Stored},
@@ -17,7 +17,7 @@ use std::path::Path;
 pub fn canonical_hash(dir: &Path) -> Result<[u8; 32], ModelError> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"arena/canonical/1");
-    if Adapter::is_in(dir) {
+    if is_adapter(dir) {
         for (name, module) in &Adapter::read(dir)?.modules {
             hasher.update(&module.scale.to_le_bytes());
             add(&mut hasher, &format!("{name}.A"), &module.a)?;

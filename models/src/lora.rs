@@ -20,7 +20,8 @@ pub(crate) const CONFIG: &str = "adapter_config.json";
 /// Factors of an adapter.
 pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
 
-const PREFIX: &str = "base_model.model.";
+/// What the PEFT library puts before a module's name.
+pub(crate) const PREFIX: &str = "base_model.model.";
 const MAX_RANK: usize = 4_096;
 
 /// What of an adapter's config counts. What could change the computation and isn't computed is
@@ -83,7 +84,12 @@ fn refuse(detail: impl Into<String>) -> ModelError {
 impl AdapterConfig {
     /// Reads and checks the one in `dir`.
     pub(crate) fn read(dir: &Path) -> Result<Self, ModelError> {
-        Self::parse(&crate::inspect::read_capped(dir, CONFIG, 1 << 20, Fault::Config)?)
+        Self::parse(&crate::inspect::read_capped(
+            dir,
+            CONFIG,
+            1 << 20,
+            Fault::Config,
+        )?)
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
@@ -313,4 +319,64 @@ fn delta(
         scale,
         is_turned,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(extra: &str) -> Result<AdapterConfig, ModelError> {
+        let json = format!(r#"{{"peft_type":"LORA","r":8,"lora_alpha":16{extra}}}"#);
+        AdapterConfig::parse(json.as_bytes())
+    }
+
+    fn scale(extra: &str, module: &str) -> (usize, f64) {
+        config(extra).unwrap().scale(module).unwrap()
+    }
+
+    #[test]
+    fn scale_should_be_alpha_over_rank_or_its_root() {
+        assert_eq!(scale("", "m"), (8, 2.0));
+        assert_eq!(scale(r#","use_rslora":true"#, "m"), (8, 16.0 / 8f64.sqrt()));
+    }
+
+    #[test]
+    fn patterns_should_be_whole_names_or_the_ends_of_them() {
+        let extra = r#","alpha_pattern":{"q_proj":4,"layers.1.v_proj":8.5},
+            "rank_pattern":{"q_proj":2}"#;
+        assert_eq!(scale(extra, "model.layers.0.q_proj"), (2, 2.0));
+        assert_eq!(scale(extra, "model.layers.1.v_proj"), (8, 8.5 / 8.0));
+        assert_eq!(scale(extra, "model.layers.0.v_proj"), (8, 2.0));
+        assert_eq!(scale(extra, "model.layers.0.xq_proj"), (8, 2.0));
+    }
+
+    #[test]
+    fn what_is_not_computed_should_be_refused() {
+        for extra in [
+            r#","use_dora":true"#,
+            r#","use_qalora":true"#,
+            r#","bias":"all""#,
+            r#","lora_bias":true"#,
+            r#","modules_to_save":["lm_head"]"#,
+            r#","trainable_token_indices":[1]"#,
+            r#","target_parameters":["x"]"#,
+            r#","layer_replication":[[0,1]]"#,
+            r#","alora_invocation_tokens":[1]"#,
+            r#","peft_type":"IA3""#,
+        ] {
+            assert_eq!(config(extra).unwrap_err().fault, Fault::Config, "{extra}");
+        }
+        for extra in [
+            r#","alpha_pattern":{"m":1e9}"#,
+            r#","rank_pattern":{"m":0}"#,
+            r#","rank_pattern":{"m":100000}"#,
+            r#","alpha_pattern":{"m":1,"x.m":2}"#,
+            r#","alpha_pattern":{".*m":1}"#,
+        ] {
+            let error = config(extra).unwrap().scale("x.m").unwrap_err();
+            assert_eq!(error.fault, Fault::Config, "{extra}");
+        }
+        let neutral = r#","modules_to_save":null,"bias":"none","layer_replication":null,"new":1"#;
+        assert!(config(neutral).is_ok());
+    }
 }

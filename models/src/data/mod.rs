@@ -34,7 +34,6 @@ pub(crate) const ROLES: [&str; 3] = ["system", "user", ASSISTANT];
 
 /// One sample of a text classifier's data.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[allow(dead_code, reason = "read by the text classifiers")]
 pub(crate) struct Labelled {
     pub(crate) text: String,
     pub(crate) label: u32,
@@ -193,7 +192,6 @@ pub(crate) fn read_texts(path: &Path) -> Result<Vec<String>, ModelError> {
 }
 
 /// The samples of a JSONL file of `{"text","label"}`; other fields are ignored.
-#[allow(dead_code, reason = "read by the text classifiers")]
 pub(crate) fn read_labelled(path: &Path) -> Result<Vec<Labelled>, ModelError> {
     let parsed: Vec<Labelled> = lines(path, &read(path)?)?;
     match parsed

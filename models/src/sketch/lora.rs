@@ -8,20 +8,14 @@ use super::{
     probe::{Probes, Sums},
     source::{self, Stored},
 };
-use crate::{Fault, ModelError, header};
-use serde::Deserialize;
-use std::{collections::BTreeMap, fs, path::Path};
+use crate::{
+    Fault, ModelError, header,
+    lora::{AdapterConfig, PREFIX, WEIGHTS},
+};
+use std::{collections::BTreeMap, path::Path};
 
-const CONFIG: &str = Adapter::CONFIG;
-const WEIGHTS: &str = Adapter::WEIGHTS;
-/// Longest `adapter_config.json` in bytes.
-const MAX_CONFIG_BYTES: u64 = 1 << 20;
-/// What `peft` puts before a module's name.
-const PREFIX: &str = "base_model.model.";
 /// Largest rank: each has 256 sums in memory.
 const MAX_RANK: usize = 4_096;
-/// Largest `lora_alpha`.
-const MAX_ALPHA: f64 = (1u64 << 20) as f64;
 /// Scales are multiples of 2^-32.
 const SCALE_BITS: u32 = 32;
 
@@ -46,100 +40,14 @@ pub(crate) struct Module {
     outputs: usize,
 }
 
-#[derive(Deserialize)]
-struct Config {
-    peft_type: String,
-    lora_alpha: f64,
-    #[serde(default)]
-    alpha_pattern: BTreeMap<String, f64>,
-    #[serde(default)]
-    use_rslora: bool,
-    #[serde(default)]
-    use_dora: bool,
-    #[serde(default)]
-    fan_in_fan_out: bool,
-}
-
 fn refuse(detail: String) -> ModelError {
     ModelError::new(Fault::Config, detail)
 }
 
-impl Config {
-    fn read(dir: &Path) -> Result<Self, ModelError> {
-        let path = dir.join(CONFIG);
-        let size = fs::metadata(&path)
-            .map_err(|e| ModelError::io(&path, &e))?
-            .len();
-        if size > MAX_CONFIG_BYTES {
-            return Err(refuse(format!(
-                "{CONFIG} has {size} bytes, at most {MAX_CONFIG_BYTES}"
-            )));
-        }
-        let json = fs::read(&path).map_err(|e| ModelError::io(&path, &e))?;
-        let config: Self =
-            serde_json::from_slice(&json).map_err(|e| refuse(format!("{CONFIG}: {e}")))?;
-        if config.peft_type != "LORA" || config.use_dora {
-            return Err(refuse(format!(
-                "{CONFIG}: only plain LoRA has a sketch, no DoRA"
-            )));
-        }
-        Ok(config)
-    }
-
-    /// α of `module`: that of the pattern it ends with, or the common one.
-    fn alpha(&self, module: &str) -> Result<f64, ModelError> {
-        let ends = |key: &str| match module.strip_suffix(key) {
-            Some(before) => before.is_empty() || before.ends_with('.'),
-            None => false,
-        };
-        let literal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-        let mut found = None;
-        for (key, alpha) in &self.alpha_pattern {
-            if !key.chars().all(literal) {
-                return Err(refuse(format!(
-                    "{CONFIG}: pattern {key:?} is not the end of a name"
-                )));
-            }
-            if ends(key) && found.replace(*alpha).is_some_and(|other| other != *alpha) {
-                return Err(refuse(format!("{CONFIG}: two patterns for {module:?}")));
-            }
-        }
-        let alpha = found.unwrap_or(self.lora_alpha);
-        match alpha > 0.0 && alpha <= MAX_ALPHA {
-            true => Ok(alpha),
-            false => Err(refuse(format!(
-                "{CONFIG}: alpha {alpha} is not in (0, {MAX_ALPHA}]"
-            ))),
-        }
-    }
-
-    fn scale(&self, module: &str, rank: usize) -> Result<i64, ModelError> {
-        let alpha = self.alpha(module)?;
-        // Exact: a power of two times a float, whose fraction is then cut off.
-        let alpha = (alpha * (1u64 << SCALE_BITS) as f64) as u128;
-        let scale = match self.use_rslora {
-            true => (alpha * alpha / rank as u128).isqrt(),
-            false => alpha / rank as u128,
-        };
-        i64::try_from(scale)
-            .ok()
-            .filter(|scale| *scale > 0)
-            .ok_or_else(|| refuse(format!("{CONFIG}: the scale of {module:?} is too small")))
-    }
-}
-
 impl Adapter {
-    pub(crate) const CONFIG: &str = "adapter_config.json";
-    pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
-
-    /// Whether `dir` holds an adapter.
-    pub(crate) fn is_in(dir: &Path) -> bool {
-        dir.join(CONFIG).exists()
-    }
-
     /// Reads the config and the headers in `dir`.
     pub(crate) fn read(dir: &Path) -> Result<Self, ModelError> {
-        let config = Config::read(dir)?;
+        let config = AdapterConfig::read(dir)?;
         let path = dir.join(WEIGHTS);
         if !path.exists() {
             return Err(ModelError::new(
@@ -157,8 +65,10 @@ impl Adapter {
             let b = tensors
                 .remove(&format!("{PREFIX}{module}.lora_B.weight"))
                 .ok_or_else(|| refuse(format!("{module:?} has only one of its two factors")))?;
+            // As a config lists the tensors of the only family whose files have another prefix.
+            let listed = module.strip_prefix("transformer.").unwrap_or(module);
             modules.insert(
-                format!("{module}.weight"),
+                format!("{listed}.weight"),
                 Module::new(&config, module, first, b)?,
             );
         }
@@ -229,7 +139,7 @@ fn check_fits(
 }
 
 impl Module {
-    fn new(config: &Config, module: &str, a: Stored, b: Stored) -> Result<Self, ModelError> {
+    fn new(config: &AdapterConfig, module: &str, a: Stored, b: Stored) -> Result<Self, ModelError> {
         let shapes = || {
             refuse(format!(
                 "factors of {module:?}: {:?} and {:?}",
@@ -241,7 +151,15 @@ impl Module {
         if rank != same || rank == 0 || rank > MAX_RANK {
             return Err(shapes());
         }
-        let scale = config.scale(module, rank)?;
+        let (named, scale) = config.scale(module)?;
+        // Exact: a power of two times a float, whose fraction is then cut off.
+        let scale = (scale * (1u64 << SCALE_BITS) as f64) as i64;
+        if named != rank || scale == 0 {
+            return Err(refuse(format!(
+                "{module:?}: factors of rank {rank}, the config has {named}; its scale must not \
+                 be below 2^-{SCALE_BITS}"
+            )));
+        }
         Ok(Self {
             a,
             b,
@@ -290,49 +208,4 @@ fn transposed(values: &[i64], columns: usize) -> Vec<i64> {
     (0..columns)
         .flat_map(|column| values.iter().skip(column).step_by(columns).copied())
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(extra: &str) -> Config {
-        let json = format!(r#"{{"peft_type":"LORA","lora_alpha":16{extra}}}"#);
-        serde_json::from_str(&json).unwrap()
-    }
-
-    #[test]
-    fn scale_should_be_alpha_over_rank_or_its_root() {
-        let one = 1i64 << 32;
-        assert_eq!(config("").scale("m", 8).unwrap(), 2 * one);
-        assert_eq!(config("").scale("m", 3).unwrap(), 16 * one / 3);
-        let root = config(r#","use_rslora":true"#);
-        assert_eq!(root.scale("m", 16).unwrap(), 4 * one);
-        // 16/√8 = 5.656854…
-        assert_eq!(root.scale("m", 8).unwrap(), 24_296_003_999);
-    }
-
-    #[test]
-    fn alpha_should_follow_patterns_of_whole_names() {
-        let config = config(r#","alpha_pattern":{"q_proj":4,"layers.1.v_proj":8.5}"#);
-        assert_eq!(config.alpha("model.layers.0.q_proj").unwrap(), 4.0);
-        assert_eq!(config.alpha("model.layers.1.v_proj").unwrap(), 8.5);
-        assert_eq!(config.alpha("model.layers.0.v_proj").unwrap(), 16.0);
-        assert_eq!(config.alpha("model.layers.0.xq_proj").unwrap(), 16.0);
-    }
-
-    #[test]
-    fn alpha_should_refuse_what_it_cannot_scale_by() {
-        for extra in [
-            r#","alpha_pattern":{"m":0}"#,
-            r#","alpha_pattern":{"m":-1}"#,
-            r#","alpha_pattern":{"m":1e9}"#,
-            r#","alpha_pattern":{"m":1e-30}"#,
-            r#","alpha_pattern":{"m":1,"x.m":2}"#,
-            r#","alpha_pattern":{".*m":1}"#,
-        ] {
-            let error = config(extra).scale("x.m", 8).unwrap_err();
-            assert_eq!(error.fault, Fault::Config, "{extra}");
-        }
-    }
 }

@@ -9,7 +9,7 @@ mod lora;
 mod probe;
 pub(crate) mod source;
 
-use crate::{Fault, Limits, ModelError, inspect};
+use crate::{Fault, Limits, ModelError, inspect, is_adapter};
 use std::path::Path;
 
 pub(crate) use lora::Adapter;
@@ -34,7 +34,7 @@ pub fn sketch(dir: &Path, base: Option<&Path>, seed: Seed) -> Result<[u8; 32], M
         }
         None => None,
     };
-    let sums = if Adapter::is_in(dir) {
+    let sums = if is_adapter(dir) {
         Adapter::read(dir)?.sums(base.as_ref(), &seed)?
     } else {
         let checked = inspect::check(dir, None, &Limits::unlimited())?;

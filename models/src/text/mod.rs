@@ -142,7 +142,6 @@ impl Encoder {
 
     /// Tokens of a text for a classifier, with the special ones of the tokenizer's
     /// post-processor, at most `context`. Text is dropped at its end, special tokens never.
-    #[allow(dead_code, reason = "called by the text classifiers")]
     pub(crate) fn encode_for_classification(
         &self,
         text: &str,

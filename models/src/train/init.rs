@@ -1,7 +1,12 @@
 //! Initial weights from ChaCha20; candle's own CPU generator can't be seeded.
 
 use super::TrainConfig;
-use crate::{Limits, ModelConfig, ModelError, config::refuse, inspect, weights::{Form, Weights}};
+use crate::{
+    Limits, ModelConfig, ModelError,
+    config::refuse,
+    inspect,
+    weights::{Form, Weights},
+};
 use candle_core::{Device, Var};
 use rand_chacha::{
     ChaCha20Rng,
