@@ -23,6 +23,7 @@ pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
 /// What the PEFT library puts before a module's name.
 pub(crate) const PREFIX: &str = "base_model.model.";
 const MAX_RANK: usize = 4_096;
+const MAX_ALPHA: f64 = 1_048_576.0;
 
 /// What of an adapter's config counts. What could change the computation and isn't computed is
 /// refused; what can't is ignored.
@@ -132,10 +133,10 @@ impl AdapterConfig {
     pub(crate) fn scale(&self, module: &str) -> Result<(usize, f64), ModelError> {
         let rank = pattern(&self.rank_pattern, module)?.unwrap_or(self.r);
         let alpha = pattern(&self.alpha_pattern, module)?.unwrap_or(self.lora_alpha);
-        if !(1..=MAX_RANK).contains(&rank) || !alpha.is_finite() || alpha.abs() > 1e6 {
+        if !(1..=MAX_RANK).contains(&rank) || !alpha.is_finite() || alpha.abs() > MAX_ALPHA {
             return Err(refuse(format!(
                 "{CONFIG}: {module}: rank {rank} and alpha {alpha}; the rank must be in \
-                 1..={MAX_RANK}, alpha within ±10⁶"
+                 1..={MAX_RANK}, alpha within ±2²⁰"
             )));
         }
         let over = if self.use_rslora {

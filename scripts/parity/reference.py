@@ -56,24 +56,42 @@ class Coder:
         ids = self.ids(text)[:context]
         return [([], ids)], self.bytes_of(ids, text)
 
+    def after(self, given, text):
+        """Tokens of what is given, and of the text after it: those by which both together go on.
+
+        A space at the end of what is given is predicted with the word after it.
+        """
+        if given.endswith(" "):
+            given, text = given[:-1], " " + text
+        head, both = self.ids(given), self.ids(given + text)
+        if given and both[:len(head)] == head:
+            return head, both[len(head):]
+        return head, self.ids(text)
+
     def completion(self, row, _context):
-        target = [*self.ids(row["completion"]), self.eos]
-        return [(self.ids(row["prompt"]), target)], len(row["completion"].encode())
+        head, target = self.after(row["prompt"], row["completion"])
+        return [(head, [*target, self.eos])], len(row["completion"].encode())
 
     def conversation(self, row, _context):
-        """Each assistant turn is what the template adds beyond the generation prompt."""
+        """Each content of the assistant's, with the added token that ends its turn."""
         chat = PreTrainedTokenizerFast.from_pretrained(self.directory, local_files_only=True)
-        messages, segments, done, size = row["messages"], [], "", 0
-        for k, message in enumerate(messages):
-            if message["role"] != "assistant":
+        turns = [{**turn, "content": turn["content"].strip()} for turn in row["conversations"]]
+        whole = chat.apply_chat_template(turns, tokenize=False)
+        added = [token.content for token in self.tokenizer.get_added_tokens_decoder().values()]
+        segments, at, given, size = [], 0, "", 0
+        for turn in turns:
+            place = whole.index(turn["content"], at)
+            given += whole[at:place]
+            at = place + len(turn["content"])
+            if turn["role"] != "assistant":
+                given += turn["content"]
                 continue
-            before = chat.apply_chat_template(messages[:k], tokenize=False, add_generation_prompt=True)
-            after = chat.apply_chat_template(messages[:k + 1], tokenize=False)
-            assert before.startswith(done) and after.startswith(before)
-            segments.append((self.ids(before[len(done):]), self.ids(after[len(before):])))
+            end = next((token for token in added if whole.startswith(token, at)), "")
+            segments.append(self.after(given, turn["content"] + end))
+            at += len(end)
             # The data's bytes: those of the template are the model's to choose.
-            size += len(message["content"].encode())
-            done = after
+            size += len(turn["content"].encode())
+            given = ""
         return segments, size
 
 

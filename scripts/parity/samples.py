@@ -108,7 +108,7 @@ def conversations(rng):
         [turn("system", words(rng, 2)), *talk(words(rng, 3), words(rng, 2), words(rng, 2), "é")],
         talk("An answer, and then?", words(rng, 2), words(rng, 3)),
     ]
-    return [{"messages": messages} for messages in rows]
+    return [{"conversations": messages} for messages in rows]
 
 
 def make(seed, tokenizer):
