@@ -2,7 +2,7 @@
 //!
 //! The `safetensors` crate checks that tensors follow each other without gap or overlap and
 //! that sizes don't overflow; this adds what it leaves out: repeated names, the file's length,
-//! the dtypes taken, and a word about pickles.
+//! and a word about pickles.
 
 use crate::{Fault, ModelError};
 use safetensors::{
@@ -223,7 +223,7 @@ mod tests {
             8,
         );
         two(
-            r#""y":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}"#,
+            r#""y":{"dtype":"Q7","shape":[1],"data_offsets":[8,16]}"#,
             16,
         );
         two(
@@ -237,6 +237,15 @@ mod tests {
             )
             .contains("twice")
         );
+    }
+
+    #[test]
+    fn integers_should_be_read_and_be_no_weights() {
+        let whole = r#"{"x":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#;
+        let header = read_bytes(&file(whole, 8)).unwrap();
+        let error = check_dtype("x", &header.tensors["x"]).unwrap_err();
+        assert_eq!(error.fault, Fault::Weights);
+        assert!(error.detail.contains("convert it to F32"), "{error}");
     }
 
     #[test]

@@ -69,8 +69,14 @@ pub(crate) fn check(
             "an adapter, and no base to apply it to; submit the whole model",
         ));
     };
-    // The base is the task's own, so that its bytes are not the trainer's.
-    let mut checked = check_whole(base, 0, limits)?;
+    // The base is the task's own: its bytes are not the trainer's, and its size alone is no
+    // fault of the adapter.
+    let unbounded = Limits {
+        max_parameters: u64::MAX,
+        max_bytes: u64::MAX,
+        ..limits.clone()
+    };
+    let mut checked = check_whole(base, 0, &unbounded)?;
     let adapter = Adapter::check(dir, &checked.config)?;
     checked.info.parameters = checked.info.parameters.saturating_add(adapter.parameters());
     checked.info.bytes = bytes;

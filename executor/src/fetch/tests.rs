@@ -6,13 +6,17 @@ use arena_primitives::job::Architecture;
 use serde_json::json;
 
 /// Bytes of a safetensors file of one f32 tensor.
-fn weights(name: &str, shape: &[usize]) -> Vec<u8> {
-    let count: usize = shape.iter().product();
-    let header = json!({ name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 4 * count]} });
+fn factors() -> Vec<u8> {
+    let header = json!({
+        "base_model.model.layers.0.lora_A.weight":
+            {"dtype": "F32", "shape": [1, 4], "data_offsets": [0, 16]},
+        "base_model.model.layers.0.lora_B.weight":
+            {"dtype": "F32", "shape": [2, 1], "data_offsets": [16, 24]},
+    });
     let header = header.to_string();
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
-    bytes.extend((0..count).flat_map(|n| (n as f32).to_le_bytes()));
+    bytes.extend((0..6).flat_map(|n| (n as f32).to_le_bytes()));
     bytes
 }
 
@@ -199,19 +203,21 @@ fn header_that_a_mirror_made_up_should_convict_nobody() {
 fn adapter_should_be_fetched_beside_its_base_and_the_base_stay() {
     let f = fixture();
     let (_, base) = f.model("whole");
-    let adapter = weights("base_model.model.layers.0.lora_A.weight", &[1, 4]);
     let (_, adapter) = f.artifact(
         "adapter",
         &[
-            ("adapter_config.json", br#"{"peft_type":"LORA"}"#),
-            ("adapter_model.safetensors", &adapter),
+            (
+                "adapter_config.json",
+                br#"{"peft_type":"LORA","r":1,"lora_alpha":2}"#,
+            ),
+            ("adapter_model.safetensors", &factors()),
             ("README.md", b"an adapter"),
         ],
     );
-    // A task's limits on size are those of adapters.
+    // 10 parameters of the base and 6 of the adapter; of bytes the adapter's alone.
     let limits = Limits {
-        max_parameters: 4,
-        max_bytes: 300,
+        max_parameters: 16,
+        max_bytes: 400,
         ..limits()
     };
     let base_dir = f.fetcher.base(&base, &limits, store::BASE).unwrap();
@@ -231,6 +237,17 @@ fn adapter_should_be_fetched_beside_its_base_and_the_base_stay() {
     let pinned = |artifact: &Artifact| f.fetcher.cache.pinned(&artifact.manifest_root.0);
     assert_eq!(pinned(&base), Some(Pin::Base));
     assert_eq!(pinned(&adapter), None);
+    let tighter = Limits {
+        max_parameters: 15,
+        ..limits.clone()
+    };
+    let fault = f
+        .fetcher
+        .artifact(&adapter, &tighter, "tighter", Some(&base_dir));
+    assert!(
+        matches!(&fault, Err(Fault::Miner(MinerFault::TooLarge, _))),
+        "{fault:?}"
+    );
     // Without a base, a task takes whole models only.
     let fault = f.fetcher.artifact(&adapter, &limits, "other", None);
     assert!(matches!(fault, Err(Fault::Miner(..))), "{fault:?}");

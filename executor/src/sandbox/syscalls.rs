@@ -96,6 +96,8 @@ const FETCHING: &[i64] = &[
     libc::SYS_setsockopt,
     libc::SYS_pselect6,
     libc::SYS_flock,
+    libc::SYS_statfs,
+    libc::SYS_fstatfs,
     libc::SYS_mkdirat,
     libc::SYS_unlinkat,
     libc::SYS_linkat,
