@@ -95,6 +95,7 @@ struct Serve {
 
 /// Runs the program: 0 is success, 1 a refusal or fault, 2 wrong usage.
 pub fn main() -> ExitCode {
+    crate::memory::keep_freed();
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));

@@ -10,6 +10,7 @@ mod evaluate;
 mod fault;
 mod fetch;
 mod losses;
+mod memory;
 mod metrics;
 mod mirror;
 #[cfg(test)]

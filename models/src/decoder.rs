@@ -81,6 +81,7 @@ impl Angles {
 struct Loader<'a> {
     config: &'a DecoderConfig,
     weights: &'a Weights,
+    kernels: Kernels,
 }
 
 type Loaded<T> = std::result::Result<T, ModelError>;
@@ -95,7 +96,14 @@ impl Loader<'_> {
     }
 
     fn linear(&self, name: &str, has_bias: bool) -> Loaded<Linear> {
-        Linear::load(self.weights, name, has_bias)
+        self.settled(Linear::load(self.weights, name, has_bias)?)
+    }
+
+    fn settled(&self, linear: Linear) -> Loaded<Linear> {
+        match self.weights.are_trained() {
+            true => Ok(linear),
+            false => Ok(linear.turned(self.kernels)?),
+        }
     }
 
     /// Rows of a matrix that holds several.
@@ -106,7 +114,7 @@ impl Loader<'_> {
             .map(|rows| {
                 let weight = whole.narrow(0, start, *rows)?;
                 start += rows;
-                Ok(Linear { weight, bias: None })
+                self.settled(Linear::new(weight, None))
             })
             .collect()
     }
@@ -176,13 +184,15 @@ impl Decoder {
         kernels: Kernels,
         positions: usize,
     ) -> Loaded<Self> {
-        let loader = Loader { config, weights };
+        let loader = Loader {
+            config,
+            weights,
+            kernels,
+        };
         let embedding = weights.get("model.embed_tokens.weight")?;
         let head = if config.tie_word_embeddings {
-            Linear {
-                weight: embedding.clone(),
-                bias: None,
-            }
+            // Turned it would be there twice.
+            Linear::new(embedding.clone(), None)
         } else {
             loader.linear("lm_head", false)?
         };

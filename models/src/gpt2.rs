@@ -44,21 +44,17 @@ fn norm(weights: &Weights, name: &str) -> Loaded<Norm> {
 /// A matrix that lies as `[in, out]`.
 fn turned(weights: &Weights, name: &str) -> Loaded<Linear> {
     let linear = Linear::load(weights, name, true)?;
-    Ok(Linear {
-        weight: linear.weight.t()?.contiguous()?,
-        bias: linear.bias,
-    })
+    let weight = linear.weight().t()?.contiguous()?;
+    Ok(Linear::new(weight, linear.bias().cloned()))
 }
 
 fn block(weights: &Weights, layer: usize, width: usize) -> Loaded<Block> {
     let name = |name: &str| format!("h.{layer}.{name}");
     let whole = turned(weights, &name("attn.c_attn"))?;
     let third = |i: usize| -> Result<Linear> {
-        let bias = whole.bias.as_ref().map(|b| b.narrow(0, i * width, width));
-        Ok(Linear {
-            weight: whole.weight.narrow(0, i * width, width)?,
-            bias: bias.transpose()?,
-        })
+        let bias = whole.bias().map(|b| b.narrow(0, i * width, width));
+        let weight = whole.weight().narrow(0, i * width, width)?;
+        Ok(Linear::new(weight, bias.transpose()?))
     };
     Ok(Block {
         attention_norm: norm(weights, &name("ln_1"))?,
@@ -82,14 +78,13 @@ impl Gpt2 {
                 .map(|layer| block(weights, layer, config.n_embd))
                 .collect::<Loaded<_>>()?,
             norm: norm(weights, "ln_f")?,
-            head: Linear {
-                weight: if config.tie_word_embeddings {
-                    tokens.clone()
-                } else {
-                    weights.get("lm_head.weight")?
+            head: Linear::new(
+                match config.tie_word_embeddings {
+                    true => tokens.clone(),
+                    false => weights.get("lm_head.weight")?,
                 },
-                bias: None,
-            },
+                None,
+            ),
             tokens,
             config: config.clone(),
         })

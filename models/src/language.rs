@@ -10,6 +10,7 @@ use crate::{
     weights::Weights,
 };
 use candle_core::{Device, Result as Computed, Tensor};
+use rayon::prelude::*;
 
 /// A language model with its weights.
 pub(crate) struct LanguageModel {
@@ -145,16 +146,38 @@ pub(crate) fn losses(
     // Longest first: a machine that lacks the memory finds out at once.
     drawn.sort_by_key(|d| (std::cmp::Reverse(d.sequence.ids.len()), d.position));
     let mut rest = drawn.as_slice();
+    let mut batches = Vec::new();
     while !rest.is_empty() {
         // Batches don't depend on what is known, so that a resumed run computes the same.
         let (batch, later) = rest.split_at(fitting(rest, batch_tokens, |d| d.sequence.ids.len()));
         rest = later;
         let positions: Vec<usize> = batch.iter().map(|d| d.position).collect();
         if !collector.knows_all(&positions) {
-            compute(model, batch, collector)?;
+            batches.push(batch);
+        }
+    }
+    // A thread for each batch waits for nobody, but for the end of the longest of a group.
+    let threads = match model.device.is_cpu() {
+        true => rayon::current_num_threads(),
+        false => 1,
+    };
+    for group in batches.chunks(threads.max(1)) {
+        let found: Vec<_> = match group {
+            [one] => vec![losses_of(model, one)],
+            group => group
+                .par_iter()
+                .map(|batch| losses_of(model, batch))
+                .collect(),
+        };
+        for (batch, values) in group.iter().zip(found) {
+            settle(model, batch, values, collector)?;
         }
     }
     Ok(())
+}
+
+fn losses_of(model: &LanguageModel, batch: &[Drawn]) -> Computed<Vec<f32>> {
+    Batch::new(batch.iter().map(|d| &d.sequence)).losses(model)
 }
 
 /// How many of the first have at most `tokens` together; one at least.
@@ -167,17 +190,18 @@ pub(crate) fn fitting<T>(drawn: &[T], tokens: usize, length: impl Fn(&T) -> usiz
     fits.count().max(1)
 }
 
-/// Computes a batch, and where memory lacks, each half of it for itself.
-fn compute(
+/// Takes a batch's losses; where memory lacked, each half of it is computed for itself.
+fn settle(
     model: &LanguageModel,
     batch: &[Drawn],
+    values: Computed<Vec<f32>>,
     collector: &mut Collector<'_>,
 ) -> Result<(), ModelError> {
-    let values = match Batch::new(batch.iter().map(|d| &d.sequence)).losses(model) {
+    let values = match values {
         Err(error) if is_starved(&error) && batch.len() > 1 => {
             let (one, other) = batch.split_at(batch.len() / 2);
-            compute(model, one, collector)?;
-            return compute(model, other, collector);
+            settle(model, one, losses_of(model, one), collector)?;
+            return settle(model, other, losses_of(model, other), collector);
         }
         values => values?,
     };

@@ -11,12 +11,18 @@ use std::{
 };
 
 /// Tensors in f32 by name.
-pub(crate) struct Weights(BTreeMap<String, Tensor>);
+pub(crate) struct Weights {
+    tensors: BTreeMap<String, Tensor>,
+    are_trained: bool,
+}
 
 impl Weights {
     /// From tensors that may be tracked for gradients.
     pub(crate) fn new(tensors: BTreeMap<String, Tensor>) -> Self {
-        Self(tensors)
+        Self {
+            tensors,
+            are_trained: true,
+        }
     }
 
     /// Reads every tensor of `config` from `shards`, widened to f32; refuses NaN and infinities.
@@ -50,12 +56,20 @@ impl Weights {
                 tensors.insert(listed.into_owned(), form.shape(tensor)?);
             }
         }
-        Ok(Self(tensors))
+        Ok(Self {
+            tensors,
+            are_trained: false,
+        })
+    }
+
+    /// Whether they are variables of a training.
+    pub(crate) fn are_trained(&self) -> bool {
+        self.are_trained
     }
 
     /// The tensor `name`.
     pub(crate) fn get(&self, name: &str) -> Result<Tensor, ModelError> {
-        self.0
+        self.tensors
             .get(name)
             .cloned()
             .ok_or_else(|| ModelError::new(Fault::Config, format!("tensor {name:?} is missing")))

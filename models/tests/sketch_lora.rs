@@ -345,6 +345,8 @@ fn factors_whose_product_overflows_should_be_refused() {
     sketch(huge.in_dir().path(), None, SEED).unwrap();
     huge.config["use_rslora"] = true.into();
     let (rank, size) = (1 << 8, 1 << 14);
+    huge.config["r"] = rank.into();
+    huge.config["rank_pattern"] = json!({});
     huge.factors.clear();
     huge.factors.insert(
         "m".into(),

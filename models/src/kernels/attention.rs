@@ -124,15 +124,16 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Shares `[queries, keys]` of a block; with a cap, its slope at each score if it is wanted.
-    fn shares(
+    /// Weights `[queries, keys]` of a block, and for each query the inverse of their sum; with a
+    /// cap, its slope at each score if it is wanted.
+    fn weigh(
         &self,
         start: usize,
         head: usize,
         block: &Block,
         length: usize,
         slopes: Option<&mut Vec<f32>>,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
         let shape = &self.attend.shape;
         let group = shape.heads / shape.kv_heads;
         let q = self.q.head(start, &block.queries, head);
@@ -146,6 +147,7 @@ impl Call<'_> {
             slopes.extend(scores.iter().map(slope));
         }
         let width = block.keys.len();
+        let mut shares = room(block.queries.len())?;
         wide(|| {
             for (i, row) in scores.chunks_exact_mut(width).enumerate() {
                 let seen = shape.seen(block.queries.start + i, length);
@@ -153,19 +155,19 @@ impl Call<'_> {
                 row[..first].fill(0.0);
                 row[end..].fill(0.0);
                 let row = &mut row[first..end];
-                match shape.cap {
-                    None => row.iter_mut().for_each(|v| *v *= shape.scale),
+                let scale = match shape.cap {
+                    None => shape.scale,
                     Some(cap) => {
                         row.iter_mut()
                             .for_each(|v| *v = cap * tanh(*v * shape.scale / cap));
+                        1.0
                     }
-                }
+                };
                 let max = largest(row);
-                let share = (1.0 / exponentials(row, max)) as f32;
-                row.iter_mut().for_each(|v| *v *= share);
+                shares.push((1.0 / exponentials(row, max, scale)) as f32);
             }
         });
-        Ok(scores)
+        Ok((scores, shares))
     }
 
     /// What one head of one sequence mixes, `[length, width]`.
@@ -174,15 +176,14 @@ impl Call<'_> {
         let group = shape.heads / shape.kv_heads;
         let mut mixed = room(length * shape.width)?;
         for block in shape.blocks(length, BLOCK) {
-            let shares = self.shares(start, head, &block, length, None)?;
-            let shares = Matrix::new(
-                &shares,
-                block.queries.len(),
-                block.keys.len(),
-                block.keys.len(),
-            );
+            let (weights, shares) = self.weigh(start, head, &block, length, None)?;
+            let (n, m) = (block.queries.len(), block.keys.len());
+            let weights = Matrix::new(&weights, n, m, m);
             let v = self.v.head(start, &block.keys, head / group);
-            mixed.extend(product_alone(self.attend.kernels, shares, v)?);
+            let found = product_alone(self.attend.kernels, weights, v)?;
+            for (row, share) in found.chunks_exact(shape.width).zip(shares) {
+                mixed.extend(row.iter().map(|v| v * share));
+            }
         }
         Ok(mixed)
     }
@@ -209,7 +210,11 @@ impl Call<'_> {
             for block in shape.blocks(length, BLOCK) {
                 let (n, m) = (block.queries.len(), block.keys.len());
                 let mut slopes = Vec::new();
-                let shares = self.shares(start, head, &block, length, Some(&mut slopes))?;
+                let (mut shares, totals) =
+                    self.weigh(start, head, &block, length, Some(&mut slopes))?;
+                for (row, share) in shares.chunks_exact_mut(m).zip(totals) {
+                    row.iter_mut().for_each(|v| *v *= share);
+                }
                 let g = gradient.head(start, &block.queries, head);
                 let v = self.v.head(start, &block.keys, kv_head);
                 let mut scores = product_alone(kernels, g, v.transposed())?;

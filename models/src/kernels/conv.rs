@@ -88,7 +88,7 @@ pub(crate) fn conv2d(
     padding: usize,
 ) -> Result<Tensor> {
     let (images, channels, height, width) = x.dims4()?;
-    let (outer, _, kernel, _) = layer.weight.dims4()?;
+    let (outer, _, kernel, _) = layer.weight().dims4()?;
     let patches = Patches {
         channels,
         height,
@@ -97,10 +97,8 @@ pub(crate) fn conv2d(
         stride: stride.max(1),
         padding,
     };
-    let matrix = Linear {
-        weight: layer.weight.reshape((outer, patches.length()))?,
-        bias: layer.bias.clone(),
-    };
+    let weight = layer.weight().reshape((outer, patches.length()))?;
+    let matrix = Linear::new(weight, layer.bias().cloned());
     let rows = x.contiguous()?.apply_op1(patches)?;
     matrix
         .apply(kernels, &rows)?

@@ -6,11 +6,51 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Device, Layout, Result, Shap
 
 /// A matrix `[out, in]`, and what is added to each row of its product.
 pub(crate) struct Linear {
-    pub(crate) weight: Tensor,
-    pub(crate) bias: Option<Tensor>,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    /// Whether the weight lies as `[in, out]`.
+    is_turned: bool,
 }
 
 impl Linear {
+    /// From `[out, in]`, and a bias `[out]`.
+    pub(crate) fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
+        Self {
+            weight,
+            bias,
+            is_turned: false,
+        }
+    }
+
+    /// Outputs.
+    pub(crate) fn outputs(&self) -> Result<usize> {
+        self.weight.dim(usize::from(self.is_turned))
+    }
+
+    /// The weight as it lies.
+    pub(crate) fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// What is added.
+    pub(crate) fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
+
+    /// With the weight as `[in, out]`, which the fast kernels read in order; not for training.
+    pub(crate) fn turned(self, kernels: Kernels) -> Result<Self> {
+        if self.is_turned || kernels != Kernels::Fast || !self.weight.device().is_cpu() {
+            return Ok(self);
+        }
+        let (outer, inner) = self.weight.dims2()?;
+        let turned = turned(&flat(&self.weight)?, outer, inner)?;
+        Ok(Self {
+            weight: Tensor::from_vec(turned, (inner, outer), &Device::Cpu)?,
+            bias: self.bias,
+            is_turned: true,
+        })
+    }
+
     /// `{name}.weight`, and `{name}.bias` where there is one.
     pub(crate) fn load(
         weights: &Weights,
@@ -18,10 +58,8 @@ impl Linear {
         has_bias: bool,
     ) -> std::result::Result<Self, ModelError> {
         let bias = has_bias.then(|| weights.get(&format!("{name}.bias")));
-        Ok(Self {
-            weight: weights.get(&format!("{name}.weight"))?,
-            bias: bias.transpose()?,
-        })
+        let weight = weights.get(&format!("{name}.weight"))?;
+        Ok(Self::new(weight, bias.transpose()?))
     }
 
     /// Rows `[n, in]` to `[n, out]`.
@@ -34,14 +72,37 @@ impl Linear {
             };
         }
         let (x, weight) = (x.contiguous()?, self.weight.contiguous()?);
+        let op = Affine {
+            kernels,
+            is_turned: self.is_turned,
+        };
         match &self.bias {
-            Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Affine(kernels)),
-            None => x.apply_op2(&weight, Affine(kernels)),
+            Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
+            None => x.apply_op2(&weight, op),
         }
     }
 }
 
-struct Affine(Kernels);
+/// Columns as rows, some of each at a time, so that both sides stay in the cache.
+fn turned(values: &[f32], rows: usize, columns: usize) -> Result<Vec<f32>> {
+    const SIDE: usize = 32;
+    let mut out = zeros(values.len())?;
+    for top in (0..rows).step_by(SIDE) {
+        for left in (0..columns).step_by(SIDE) {
+            for column in left..columns.min(left + SIDE) {
+                for row in top..rows.min(top + SIDE) {
+                    out[column * rows + row] = values[row * columns + column];
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+struct Affine {
+    kernels: Kernels,
+    is_turned: bool,
+}
 
 impl Affine {
     fn forward(
@@ -49,18 +110,29 @@ impl Affine {
         x: (&CpuStorage, &Layout),
         w: (&CpuStorage, &Layout),
     ) -> Result<(Vec<f32>, Shape)> {
-        let ((n, inner), (outer, _)) = (x.1.shape().dims2()?, w.1.shape().dims2()?);
+        let ((n, inner), (rows, columns)) = (x.1.shape().dims2()?, w.1.shape().dims2()?);
         let x = Matrix::new(values(x.0, x.1)?, n, inner, inner);
-        let w = Matrix::new(values(w.0, w.1)?, outer, inner, inner);
-        Ok((product(self.0, x, w.transposed())?, (n, outer).into()))
+        let w = Matrix::new(values(w.0, w.1)?, rows, columns, columns);
+        let (w, outer) = match self.is_turned {
+            true => (w, columns),
+            false => (w.transposed(), rows),
+        };
+        Ok((product(self.kernels, x, w)?, (n, outer).into()))
     }
 
     fn backward(&self, x: &Tensor, w: &Tensor, gradient: &Tensor) -> Result<(Tensor, Tensor)> {
+        if self.is_turned {
+            return Err(candle_core::Error::msg("a turned weight isn't trained"));
+        }
         let ((n, inner), (outer, _)) = (x.dims2()?, w.dims2()?);
         let (xs, ws, gs) = (flat(x)?, flat(w)?, flat(gradient)?);
         let g = Matrix::new(&gs, n, outer, outer);
-        let of_x = product(self.0, g, Matrix::new(&ws, outer, inner, inner))?;
-        let of_w = product(self.0, g.transposed(), Matrix::new(&xs, n, inner, inner))?;
+        let of_x = product(self.kernels, g, Matrix::new(&ws, outer, inner, inner))?;
+        let of_w = product(
+            self.kernels,
+            g.transposed(),
+            Matrix::new(&xs, n, inner, inner),
+        )?;
         Ok((
             Tensor::from_vec(of_x, (n, inner), &Device::Cpu)?,
             Tensor::from_vec(of_w, (outer, inner), &Device::Cpu)?,

@@ -10,18 +10,16 @@ pub(super) fn wide<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
-/// eˣ, within 2 units in the last place; 0 below −87.3, infinite above 88.7.
+/// eˣ = s·2ⁿ for |x| < 89: s and n.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+fn reduced(x: f32) -> (f32, i32) {
     // x = n·ln 2 + r with |r| ≤ ln 2 / 2. Adding 1.5·2²³ rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_375;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    let bounded = if x > 88.8 { 88.8 } else { x };
-    let bounded = if bounded < -87.4 { -87.4 } else { bounded };
-    let shifted = bounded * std::f32::consts::LOG2_E + ROUND;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
-    let r = bounded - n * LN2_HIGH - n * LN2_LOW;
+    let r = x - n * LN2_HIGH - n * LN2_LOW;
     // Minimax on |r| ≤ ln 2 / 2, after the Cephes library's expf.
     let mut p = 1.987_569_2e-4_f32;
     p = p * r + 1.398_2e-3;
@@ -30,15 +28,32 @@ pub(super) fn exp(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
     let series = p * (r * r) + r + 1.0;
-    // 2ⁿ in two factors, for n = 128 is no number of its own.
     let exponent = (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    (series, exponent)
+}
+
+/// eˣ, within 2 units in the last place; 0 below −87.3, infinite above 88.7.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    let bounded = if x > 88.8 { 88.8 } else { x };
+    let bounded = if bounded < -87.4 { -87.4 } else { bounded };
+    let (series, exponent) = reduced(bounded);
+    // 2ⁿ in two factors, for n = 128 is no number of its own.
     let half = exponent >> 1;
     let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
     let value = series * power(half) * power(exponent.wrapping_sub(half));
+    // A NaN fails every comparison, and goes through the polynomial.
     let value = if x < -87.3 { 0.0 } else { value };
-    let value = if x > 88.72 { f32::INFINITY } else { value };
-    // Both comparisons are false for a NaN, which the polynomial doesn't keep.
-    if x.is_nan() { x } else { value }
+    if x > 88.72 { f32::INFINITY } else { value }
+}
+
+/// eˣ of what is not above 0, with the same bits as [`exp`] has.
+#[inline(always)]
+fn exp_of_negative(x: f32) -> f32 {
+    let bounded = if x < -87.4 { -87.4 } else { x };
+    let (series, exponent) = reduced(bounded);
+    let value = series * f32::from_bits((exponent.wrapping_add(127) as u32) << 23);
+    if x < -87.3 { 0.0 } else { value }
 }
 
 /// 1 / (1 + e⁻ˣ).
@@ -117,11 +132,17 @@ pub(super) fn largest(row: &[f32]) -> f32 {
     if spoiled.is_nan() { f32::NAN } else { max }
 }
 
-/// Turns a row into `exp(x − max)`; returns the sum.
+/// `Σ exp(xᵢ − max)`.
 #[inline(always)]
-pub(super) fn exponentials(row: &mut [f32], max: f32) -> f64 {
+pub(super) fn sum_of_exponentials(row: &[f32], max: f32) -> f64 {
+    sum_by(row, row, |v, _| exp_of_negative(v - max))
+}
+
+/// Turns a row into `exp((x − max) · scale)`, for a scale above 0; returns the sum.
+#[inline(always)]
+pub(super) fn exponentials(row: &mut [f32], max: f32, scale: f32) -> f64 {
     for v in row.iter_mut() {
-        *v = exp(*v - max);
+        *v = exp_of_negative((*v - max) * scale);
     }
     sum(row)
 }

@@ -2,14 +2,14 @@
 
 use super::{
     Kernels, Linear, flat,
-    math::{exponentials, largest, tanh, wide},
+    math::{exponentials, largest, sum_of_exponentials, tanh, wide},
     room, values,
 };
 use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 /// Most logits in memory at once where a vocabulary is large.
-const CHUNK_LOGITS: usize = 1 << 22;
+const CHUNK_LOGITS: usize = 1 << 23;
 
 struct Nll {
     targets: Vec<u32>,
@@ -17,12 +17,12 @@ struct Nll {
 
 impl Nll {
     #[inline(always)]
-    fn loss(row: &mut [f32], target: u32) -> Result<f32> {
+    fn loss(row: &[f32], target: u32) -> Result<f32> {
         let chosen = *row
             .get(target as usize)
             .ok_or_else(|| Error::msg("no such class"))?;
         let max = largest(row);
-        let total = exponentials(row, max);
+        let total = sum_of_exponentials(row, max);
         Ok((libm::log(total) - (f64::from(chosen) - f64::from(max))) as f32)
     }
 }
@@ -41,11 +41,7 @@ impl CustomOp1 for Nll {
         let losses = logits
             .par_chunks_exact(classes)
             .zip(&self.targets)
-            .map_init(Vec::new, |row: &mut Vec<f32>, (logits, target)| {
-                row.clear();
-                row.extend_from_slice(logits);
-                wide(|| Self::loss(row, *target))
-            });
+            .map(|(row, target)| wide(|| Self::loss(row, *target)));
         let losses = losses.collect::<Result<Vec<f32>>>()?;
         Ok((CpuStorage::F32(losses), n.into()))
     }
@@ -59,7 +55,7 @@ impl CustomOp1 for Nll {
             .zip(gradient)
         {
             let max = largest(row);
-            let scale = (f64::from(gradient) / exponentials(row, max)) as f32;
+            let scale = (f64::from(gradient) / exponentials(row, max, 1.0)) as f32;
             row.iter_mut().for_each(|v| *v *= scale);
             row[*target as usize] -= gradient;
         }
@@ -112,7 +108,7 @@ pub(crate) fn nll_in_chunks(
     targets: &[u32],
 ) -> Result<Vec<f32>> {
     let rows = hidden.dim(0)?;
-    let step = (CHUNK_LOGITS / head.weight.dim(0)?.max(1)).max(1);
+    let step = (CHUNK_LOGITS / head.outputs()?.max(1)).max(1);
     let mut losses = room(rows)?;
     for start in (0..rows).step_by(step) {
         let length = step.min(rows - start);

@@ -58,7 +58,9 @@ impl<'a> Matrix<'a> {
 /// `a · b` as contiguous rows, by all threads where it pays.
 pub(crate) fn product(kernels: Kernels, a: Matrix<'_>, b: Matrix<'_>) -> Result<Vec<f32>> {
     let work = a.rows.saturating_mul(a.columns).saturating_mul(b.columns);
-    multiplied(kernels, a, b, work >= SMALL)
+    // A thread of the pool has a share of the work already.
+    let is_shared = rayon::current_thread_index().is_some();
+    multiplied(kernels, a, b, work >= SMALL && !is_shared)
 }
 
 /// [`product`] by this thread alone, for callers that have shared their work already.

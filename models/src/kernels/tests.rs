@@ -94,10 +94,8 @@ fn gradients_of_products_should_equal_differences() {
             tensor(&[5, 3], 0.2),
             tensor(&[5], 0.3),
         );
-        let linear = |weight: &Tensor, bias: Option<&Tensor>| Linear {
-            weight: weight.clone(),
-            bias: bias.cloned(),
-        };
+        let linear =
+            |weight: &Tensor, bias: Option<&Tensor>| Linear::new(weight.clone(), bias.cloned());
         check(&[4, 3], |x| linear(&weight, Some(&bias)).apply(kernels, x));
         check(&[5, 3], |w| linear(w, None).apply(kernels, &x));
         check(&[5], |b| linear(&weight, Some(b)).apply(kernels, &x));
@@ -111,6 +109,26 @@ fn gradients_of_products_should_equal_differences() {
             check(&[3, 2, 3, 3], |w| conv(&images, w));
         }
     }
+}
+
+#[test]
+fn turned_weights_should_give_the_same() {
+    let (x, weight) = (tensor(&[5, 70], 0.1), tensor(&[40, 70], 0.2));
+    let bias = tensor(&[40], 0.3);
+    let linear = || Linear::new(weight.clone(), Some(bias.clone()));
+    let plain = linear().apply(Kernels::Fast, &x).unwrap();
+    let turned = linear().turned(Kernels::Fast).unwrap();
+    assert_eq!(
+        (turned.weight().dims(), turned.outputs().unwrap()),
+        (&[70, 40][..], 40)
+    );
+    let found = turned.apply(Kernels::Fast, &x).unwrap();
+    for (a, b) in flat(&plain).unwrap().iter().zip(flat(&found).unwrap()) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+    // The exact kernels read rows.
+    let kept = linear().turned(Kernels::Exact).unwrap();
+    assert_eq!(kept.weight().dims(), [40, 70]);
 }
 
 #[test]
@@ -145,10 +163,7 @@ fn convolution_should_equal_that_of_candle() {
             .conv2d(&weight, padding, stride, 1, 1)
             .and_then(|y| y.broadcast_add(&bias.reshape((1, 4, 1, 1))?))
             .unwrap();
-        let linear = Linear {
-            weight: weight.clone(),
-            bias: Some(bias.clone()),
-        };
+        let linear = Linear::new(weight.clone(), Some(bias.clone()));
         let found = conv2d(Kernels::Exact, &x, &linear, stride, padding).unwrap();
         assert_eq!(found.dims(), expected.dims());
         let pairs = flat(&found)
@@ -323,10 +338,7 @@ fn a_nan_should_not_vanish() {
 #[test]
 fn losses_in_chunks_should_be_those_of_all_at_once() {
     let hidden = tensor(&[5, 8], 0.1);
-    let head = Linear {
-        weight: tensor(&[30, 8], 0.2),
-        bias: None,
-    };
+    let head = Linear::new(tensor(&[30, 8], 0.2), None);
     let targets = [1, 29, 0, 7, 7];
     let logits = head.apply(Kernels::Exact, &hidden).unwrap();
     let whole: Vec<f32> = nll(&logits, &targets).unwrap().to_vec1().unwrap();
