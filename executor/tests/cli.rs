@@ -4,7 +4,7 @@ mod common;
 
 use arena_primitives::job::*;
 use common::{model::*, *};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs::{self, File},
     os::unix::fs::symlink,
