@@ -15,7 +15,7 @@ use std::path::Path;
 const F32: f64 = 1e-4;
 /// Of all losses of a run in bf16, relative to the CPU's, which rounds the weights and nothing
 /// else.
-const BF16: f64 = 2e-2;
+const BF16: f64 = 1e-2;
 
 fn device() -> Device {
     let name = std::env::var("ARENA_DEVICE").unwrap_or("cuda:0".into());
