@@ -214,6 +214,7 @@ fn evaluate(
         context: limits.context,
         batch_tokens: BATCH_TOKENS,
         profile: profile(spec.profile),
+        device: arena_models::Device::Cpu,
         base,
         limits,
     };

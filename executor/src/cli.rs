@@ -10,6 +10,7 @@ use crate::{
     sketch, worker,
 };
 use anyhow::{Context, Result};
+use arena_models::Device;
 use clap::{Args, Parser, Subcommand};
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
@@ -71,7 +72,11 @@ struct Serve {
     /// Jobs computed at a time.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     workers: u8,
-    /// Address space of a worker in bytes.
+    /// What computes: cpu, cuda, or cuda:N for the N-th one. An NVIDIA device takes one worker,
+    /// and --insecure-no-isolation.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+    /// Address space of a worker in bytes; a worker on an NVIDIA device has no such limit.
     #[arg(long, default_value_t = DEFAULT_MEMORY_BYTES, value_name = "BYTES")]
     memory_bytes: u64,
     /// Size of the cache of models and data in bytes.
@@ -131,6 +136,7 @@ fn serve(args: Serve) -> Result<()> {
     let config = Config {
         listen: args.listen,
         workers: usize::from(args.workers),
+        device: args.device,
         memory_bytes: args.memory_bytes,
         cache_bytes: args.cache_bytes,
         allow_file: args.allow_file,

@@ -2,7 +2,7 @@
 
 use crate::{cache::Cache, sandbox, server::DEFAULT_CACHE_BYTES, size::gib};
 use anyhow::{Context, Result};
-use arena_models::{Architecture, Profile};
+use arena_models::{Architecture, Device, Gpu, Profile};
 use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
@@ -35,8 +35,13 @@ pub(crate) struct Doctor {
 #[derive(Debug, Serialize)]
 struct Report {
     version: &'static str,
-    device: &'static str,
-    /// Whether a driver is there that this build can't use.
+    device: String,
+    /// Whether this build can compute on NVIDIA devices.
+    cuda: bool,
+    gpus: Vec<Gpu>,
+    /// What the driver says where it doesn't list its devices.
+    gpu_error: Option<String>,
+    /// Whether an NVIDIA driver is loaded.
     nvidia_driver: bool,
     cores: usize,
     vectors: &'static str,
@@ -76,9 +81,16 @@ fn examine(base: &Path) -> Result<Report> {
     let stat = rustix::fs::statvfs(existing(base))
         .with_context(|| format!("cannot look at the disk of {}", base.display()))?;
     let memory = memory();
+    let (gpus, gpu_error) = match Device::gpus() {
+        Ok(gpus) => (gpus, None),
+        Err(error) => (Vec::new(), Some(error.detail)),
+    };
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
-        device: crate::scoring::DEVICE,
+        device: Device::Cpu.to_string(),
+        cuda: Device::HAS_CUDA,
+        gpus,
+        gpu_error,
         nvidia_driver: Path::new("/proc/driver/nvidia/version").exists(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         vectors: vectors(),
@@ -125,14 +137,7 @@ fn cache(dir: &Path) -> Result<Option<CacheReport>> {
 
 fn print(report: &Report) {
     println!("version    arena-executor {}", report.version);
-    let driver = match report.nvidia_driver {
-        true => "; an NVIDIA driver is loaded, and not used",
-        false => "",
-    };
-    println!(
-        "device     {} (this build has no CUDA{driver})",
-        report.device
-    );
+    print_devices(report);
     println!("cores      {}, {}", report.cores, report.vectors);
     if let Some(gflops) = report.gflops {
         println!("speed      {gflops:.0} GFLOP/s ({SIDE} x {SIDE} matrices in f32)");
@@ -174,6 +179,29 @@ fn print(report: &Report) {
     println!("models     {}", report.models.join(", "));
     println!("isolation  {}", report.isolation);
     println!("           {}", user(report.root));
+}
+
+fn print_devices(report: &Report) {
+    let nvidia = match (report.cuda, report.nvidia_driver, &report.gpu_error) {
+        (false, false, _) => "this build has no CUDA",
+        (false, true, _) => {
+            "this build has no CUDA; an NVIDIA driver is loaded, and arena-executor-cuda uses it"
+        }
+        (true, _, Some(error)) => error,
+        (true, _, None) if report.gpus.is_empty() => "no NVIDIA device",
+        (true, _, None) => "built with CUDA",
+    };
+    println!("device     {} ({nvidia})", report.device);
+    for gpu in &report.gpus {
+        println!(
+            "           {} {}, compute capability {}.{}, {} GiB; not isolated",
+            gpu.device,
+            gpu.name,
+            gpu.capability.0,
+            gpu.capability.1,
+            gib(gpu.memory_bytes)
+        );
+    }
 }
 
 /// Speed of f32 matrix products, by the kernels that the profiles `f32` and `bf16` run on.

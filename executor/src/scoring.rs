@@ -1,17 +1,29 @@
 //! The wire's words in those of `arena_models`, and back.
 
 use crate::fault::{infra, miner};
-use arena_models::{EvalOptions, Limits, Metric, ModelError, Profile, manifest};
+use arena_models::{Device, EvalOptions, Limits, Metric, ModelError, Profile, manifest};
 use arena_primitives::job::{self, Fault, InfraFault, MinerFault, NumericProfile};
 
 /// Longest `manifest.scale`, in bytes.
 pub(crate) const LONGEST_MANIFEST: u64 = 1 << 20;
-/// Padded tokens (classifiers: samples) of one forward pass.
-pub(crate) const BATCH_TOKENS: u32 = 1024;
-/// What computes.
-pub(crate) const DEVICE: &str = "cpu";
-/// What decides a loss beside the job; in the head of every file of losses.
-pub(crate) const MADE_BY: &str = concat!("arena-executor ", env!("CARGO_PKG_VERSION"), " cpu");
+/// Tokens (classifiers: samples) of one forward pass.
+const BATCH_TOKENS: u32 = 1024;
+/// The same on a CUDA device, which fewer leave idle.
+const CUDA_BATCH_TOKENS: u32 = 8192;
+
+/// What decides a loss beside the job, of a device as it describes itself; in the head of every
+/// file of losses.
+pub(crate) fn made_by(device: &str) -> String {
+    format!("arena-executor {} {device}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Tokens of one forward pass on a device.
+pub(crate) fn batch_tokens(device: Device) -> u32 {
+    match device {
+        Device::Cpu => BATCH_TOKENS,
+        Device::Cuda(_) => CUDA_BATCH_TOKENS,
+    }
+}
 
 /// Whose fault a model's error is.
 pub(crate) fn fault(error: &ModelError) -> Fault {
@@ -27,7 +39,7 @@ pub(crate) fn fault(error: &ModelError) -> Fault {
         F::NonFinite => miner(MinerFault::NonFinite, why),
         F::Weights => miner(MinerFault::Weights, why),
         F::Data => infra(InfraFault::Download, format_args!("evaluation data: {why}")),
-        F::Unstable => infra(InfraFault::Device, why),
+        F::Unstable | F::Device => infra(InfraFault::Device, why),
         F::Memory => infra(InfraFault::Memory, why),
         F::Io => infra(InfraFault::Disk, why),
     }
@@ -91,16 +103,36 @@ pub(crate) fn limits(wire: &job::Limits) -> Limits {
     }
 }
 
-/// How a job is evaluated; a base that was fetched is for the caller to add.
-pub(crate) fn options(evaluate: &job::Evaluate) -> EvalOptions {
+/// How a job is evaluated on a device; a base that was fetched is for the caller to add.
+pub(crate) fn options(evaluate: &job::Evaluate, device: Device) -> EvalOptions {
     EvalOptions {
         metric: metric(evaluate.metric),
         samples: size(evaluate.data.samples),
         seed: evaluate.data.seed,
         context: size(evaluate.limits.context),
-        batch_tokens: size(BATCH_TOKENS),
+        batch_tokens: size(batch_tokens(device)),
         profile: profile(evaluate.profile),
+        device,
         base: None,
         limits: limits(&evaluate.limits),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_of_another_device_should_be_of_another_maker() {
+        let cards = ["cpu", "cuda:0 NVIDIA A", "cuda:0 NVIDIA B"].map(made_by);
+        assert_ne!(cards[0], cards[1]);
+        assert_ne!(cards[1], cards[2]);
+    }
+
+    #[test]
+    fn device_that_failed_should_be_no_fault_of_the_model() {
+        let error = ModelError::new(arena_models::Fault::Device, "no such card");
+        let expected = infra(InfraFault::Device, "no such card");
+        assert_eq!(fault(&error), expected);
     }
 }

@@ -7,7 +7,8 @@ use crate::{
     supervisor::{self, Shared},
     token::Token,
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use arena_models::Device;
 use arena_primitives::job::{JobId, MAX_REQUEST_BYTES};
 use axum::{
     Router,
@@ -52,7 +53,9 @@ pub struct Config {
     pub token_file: PathBuf,
     /// Jobs at a time; 0 takes jobs and runs none.
     pub workers: usize,
-    /// Address space of a worker process.
+    /// What computes; one worker at a time on an NVIDIA device.
+    pub device: Device,
+    /// Address space of a worker process, but of one that computes on an NVIDIA device.
     pub memory_bytes: u64,
     /// Size of the cache.
     pub cache_bytes: u64,
@@ -76,6 +79,7 @@ impl Config {
             base: base.into(),
             token_file: token_file.into(),
             workers: 1,
+            device: Device::Cpu,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             cache_bytes: DEFAULT_CACHE_BYTES,
             allow_file: false,
@@ -105,6 +109,7 @@ impl Server {
             "{} is not a loopback address; the executor serves its own machine only",
             config.listen
         );
+        check_device(&config)?;
         check_isolation(config.insecure_no_isolation)?;
         let token = Token::load_or_create(&config.token_file)?;
         fs::create_dir_all(&config.base)
@@ -179,6 +184,29 @@ impl Server {
             self.tasks.shutdown().await;
         }
     }
+}
+
+/// Refuses what a device can't do, before a job would.
+fn check_device(config: &Config) -> Result<()> {
+    let device = config.device;
+    if device != Device::Cpu {
+        ensure!(
+            config.insecure_no_isolation,
+            "workers on {device} can't be isolated: CUDA opens the driver's device files, talks \
+             to them by ioctl and compiles kernels into memory that runs, and the rules that \
+             would allow it just that have never been tried on a card. Start with \
+             --insecure-no-isolation, as a user of its own on a machine that keeps nothing else; \
+             every outcome will say so"
+        );
+        ensure!(
+            config.workers <= 1,
+            "{device} takes one worker, not {}; start an executor for each device",
+            config.workers
+        );
+    }
+    let name = device.describe().map_err(|e| anyhow!("{}", e.detail))?;
+    tracing::info!(device = %name, "computing");
+    Ok(())
 }
 
 fn check_isolation(insecure: bool) -> Result<()> {

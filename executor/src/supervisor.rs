@@ -14,6 +14,7 @@ use crate::{
     store::{self, Ended, now_millis},
     worker::Phase,
 };
+use arena_models::Device;
 use arena_primitives::job::{Fault, InfraFault};
 use autopsy::autopsy;
 use std::{
@@ -46,6 +47,26 @@ const ENVIRONMENT: [&str; 11] = [
     "RUST_LOG",
     "RAYON_NUM_THREADS",
 ];
+
+/// What a worker on an NVIDIA device sees besides: where the libraries of CUDA are, which devices
+/// there are, and where the driver keeps the kernels that it compiled.
+const CUDA_ENVIRONMENT: [&str; 7] = [
+    "LD_LIBRARY_PATH",
+    "HOME",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "CUDA_CACHE_PATH",
+    "CUDA_CACHE_DISABLE",
+    "CUDA_CACHE_MAXSIZE",
+];
+
+fn environment(device: Device) -> impl Iterator<Item = &'static str> {
+    let more: &[&str] = match device {
+        Device::Cpu => &[],
+        Device::Cuda(_) => &CUDA_ENVIRONMENT,
+    };
+    ENVIRONMENT.into_iter().chain(more.iter().copied())
+}
 
 /// What the parts of a server share.
 pub(crate) struct Shared {
@@ -216,7 +237,9 @@ fn spawn(shared: &Shared, ticket: &Ticket, phase: Phase, left: Duration) -> io::
         .arg("--memory-bytes")
         .arg(config.memory_bytes.to_string())
         .arg("--seconds")
-        .arg(left.as_secs().to_string());
+        .arg(left.as_secs().to_string())
+        .arg("--device")
+        .arg(config.device.to_string());
     if config.allow_file {
         command.arg("--allow-file");
     }
@@ -224,7 +247,7 @@ fn spawn(shared: &Shared, ticket: &Ticket, phase: Phase, left: Duration) -> io::
         command.arg("--not-isolated");
     }
     command.env_clear();
-    for name in ENVIRONMENT {
+    for name in environment(config.device) {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }

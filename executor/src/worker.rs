@@ -12,6 +12,7 @@ use crate::{
     store::{self, Blank, Ended},
 };
 use anyhow::{Context, Result, bail};
+use arena_models::Device;
 use arena_primitives::job::{Evaluate, JobKind, JobRequest};
 use clap::{Args, ValueEnum};
 use codec::Encode;
@@ -80,6 +81,9 @@ pub(crate) struct Worker {
     /// Take limits only.
     #[arg(long)]
     not_isolated: bool,
+    /// What computes.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
 }
 
 /// Runs the phase; the exit code is 0 where an outcome is written, or all is fetched.

@@ -4,7 +4,7 @@ mod common;
 
 use arena_primitives::job::*;
 use common::{model::*, *};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs::{self, File},
     os::unix::fs::symlink,
@@ -215,7 +215,7 @@ fn doctor_should_say_what_this_machine_has() {
     let (code, out, err) = say(&["doctor", "--base", &base]);
     assert_eq!(code, 0, "{err}");
     for wanted in [
-        "device     cpu",
+        "device     cpu (this build has no CUDA",
         "cores ",
         "speed ",
         "memory ",
@@ -236,6 +236,10 @@ fn doctor_should_say_what_this_machine_has() {
     assert_eq!(code, 0, "{err}");
     let found: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(found["device"], "cpu");
+    assert_eq!(
+        (&found["cuda"], &found["gpus"]),
+        (&json!(false), &json!([]))
+    );
     assert!(found["cores"].as_u64().unwrap() > 0);
     assert!(found["gflops"].as_f64().unwrap() > 0.0);
     assert!(found["disk_free_bytes"].as_u64().unwrap() > 0);

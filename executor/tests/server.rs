@@ -303,3 +303,31 @@ fn wrong_usage_should_exit_with_2_and_doctor_with_0() {
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("workers are isolated"));
 }
+
+#[test]
+fn gpu_should_be_refused_where_it_would_not_compute_as_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let serve = |more: &[&str]| {
+        let output = Command::new(BINARY)
+            .args(["serve", "--listen", "127.0.0.1:0", "--device", "cuda:0"])
+            .arg("--base")
+            .arg(dir.path().join("base"))
+            .arg("--token-file")
+            .arg(dir.path().join("token"))
+            .args(more)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let insecure = "--insecure-no-isolation";
+    for (more, why) in [
+        (&[][..], "can't be isolated"),
+        (&[insecure, "--workers", "2"], "takes one worker, not 2"),
+        (&[insecure], "this build has no CUDA"),
+    ] {
+        let said = serve(more);
+        assert!(said.contains(why), "{said}");
+    }
+    assert!(!dir.path().join("base").exists());
+}

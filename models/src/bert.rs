@@ -6,7 +6,7 @@ use crate::{
     config::BertConfig,
     evaluate::Collector,
     inspect,
-    kernels::{Activation, Attention, Kernels, Linear, activate, attend, layer_norm},
+    kernels::{Activation, Attention, Kernels, Linear, activate, attend, layer_norm, widened},
     language::fitting,
     text::{self, Ends},
     weights::{Form, Weights},
@@ -98,10 +98,10 @@ impl Encoder {
         let eps = config.layer_norm_eps;
         let places: Vec<u32> = lengths.iter().flat_map(|n| 0..*n as u32).collect();
         let places = Tensor::from_vec(places, tokens.elem_count(), tokens.device())?;
-        let x = self.tokens.index_select(tokens, 0)?;
+        let x = widened(&self.tokens.index_select(tokens, 0)?)?;
         // In the reference's order: types, then positions.
-        let x = x.broadcast_add(&self.kind)?;
-        let x = (x + self.positions.index_select(&places, 0)?)?;
+        let x = x.broadcast_add(&widened(&self.kind)?)?;
+        let x = (x + widened(&self.positions.index_select(&places, 0)?)?)?;
         let mut x = layer_norm(&x, &self.norm.0, &self.norm.1, eps)?;
         let width = config.hidden_size / config.num_attention_heads;
         let shape = Attention {
@@ -123,11 +123,11 @@ impl Encoder {
                 &shape,
             )?;
             let (weight, bias) = &block.attention_norm;
-            let sum = (block.output.apply(self.kernels, &mixed)? + x)?;
+            let sum = (widened(&block.output.apply(self.kernels, &mixed)?)? + x)?;
             x = layer_norm(&sum, weight, bias, eps)?;
             let inner = activate(&block.up.apply(self.kernels, &x)?, config.activation)?;
             let (weight, bias) = &block.feed_norm;
-            let sum = (block.down.apply(self.kernels, &inner)? + x)?;
+            let sum = (widened(&block.down.apply(self.kernels, &inner)?)? + x)?;
             x = layer_norm(&sum, weight, bias, eps)?;
         }
         Ok(x)
@@ -138,8 +138,8 @@ impl TextClassifier {
     pub(crate) fn new(config: &BertConfig, weights: &Weights, kernels: Kernels) -> Loaded<Self> {
         Ok(Self {
             encoder: Encoder::new(config, weights, "bert.", kernels)?,
-            pooler: Linear::load(weights, "bert.pooler.dense", true)?,
-            classifier: Linear::load(weights, "classifier", true)?,
+            pooler: Linear::load(weights, "bert.pooler.dense", true)?.widened()?,
+            classifier: Linear::load(weights, "classifier", true)?.widened()?,
         })
     }
 
@@ -186,7 +186,8 @@ pub(crate) fn losses(
         }
         let lengths: Vec<usize> = batch.iter().map(|(_, ids)| ids.len()).collect();
         let tokens: Vec<u32> = batch.iter().flat_map(|(_, ids)| ids.clone()).collect();
-        let tokens = Tensor::from_vec(tokens, lengths.iter().sum::<usize>(), &Device::Cpu)?;
+        let device = model.encoder.tokens.device();
+        let tokens = Tensor::from_vec(tokens, lengths.iter().sum::<usize>(), device)?;
         let labels: Vec<u32> = positions
             .iter()
             .map(|p| label(collector.index(*p)))

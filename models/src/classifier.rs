@@ -8,7 +8,7 @@ use crate::{
     kernels::{Activation, Kernels, Linear, activate, conv2d, mean, nll},
     weights::Weights,
 };
-use candle_core::{D, Tensor};
+use candle_core::{D, Device, Tensor};
 
 /// A classifier with its weights.
 pub(crate) struct Network {
@@ -30,7 +30,8 @@ impl Network {
             .enumerate()
             .map(|(i, layer)| match layer {
                 Layer::Linear { .. } | Layer::Conv2d { .. } => {
-                    Linear::load(weights, &format!("layers.{i}"), true).map(Some)
+                    let linear = Linear::load(weights, &format!("layers.{i}"), true)?;
+                    Ok(Some(linear.widened()?))
                 }
                 _ => Ok(None),
             })
@@ -40,6 +41,12 @@ impl Network {
             kernels,
             parameters,
         })
+    }
+
+    /// Where the weights are.
+    fn device(&self) -> &Device {
+        let first = self.parameters.iter().flatten().next();
+        first.map_or(&Device::Cpu, |linear| linear.weight().device())
     }
 
     /// Logits `[n, labels]` of `[n, features]`.
@@ -105,7 +112,8 @@ pub(crate) fn losses(
         }
         let indices: Vec<usize> = positions.iter().map(|p| collector.index(*p)).collect();
         let (features, targets) = rows.batch(&indices)?;
-        settle(&network.forward(&features)?, &targets, positions, collector)?;
+        let logits = network.forward(&features.to_device(network.device())?)?;
+        settle(&logits, &targets, positions, collector)?;
     }
     Ok(())
 }
@@ -117,12 +125,14 @@ pub(crate) fn settle(
     positions: &[usize],
     collector: &mut Collector<'_>,
 ) -> Result<(), ModelError> {
+    // Here, where of two that are the largest the first one wins on every machine.
+    let logits = logits.to_device(&Device::Cpu)?;
     let labels = logits.dim(1)?;
     let inside: Vec<u32> = targets
         .iter()
         .map(|t| (*t).min(labels as u32 - 1))
         .collect();
-    let nll: Vec<f32> = nll(logits, &inside)?.to_vec1()?;
+    let nll: Vec<f32> = nll(&logits, &inside)?.to_vec1()?;
     let best: Vec<u32> = logits.argmax(D::Minus1)?.to_vec1()?;
     for (i, position) in positions.iter().enumerate() {
         // A label that the model has no output for can't be right, whatever it says.

@@ -6,7 +6,9 @@
 use crate::{
     ModelError,
     config::{DecoderConfig, RopeConfig},
-    kernels::{Attention, Kernels, Linear, Rotary, attend, gate, rms_norm, rotary_table, rotate},
+    kernels::{
+        Attention, Kernels, Linear, Rotary, attend, gate, rms_norm, rotary_table, rotate, widened,
+    },
     weights::Weights,
 };
 use candle_core::{Device, Result, Tensor};
@@ -88,7 +90,8 @@ type Loaded<T> = std::result::Result<T, ModelError>;
 
 impl Loader<'_> {
     fn norm(&self, name: &str) -> Loaded<Tensor> {
-        let weight = self.weights.get(&format!("{name}.weight"))?;
+        // In f32, or 1 + weight would be rounded away.
+        let weight = widened(&self.weights.get(&format!("{name}.weight"))?)?;
         if self.config.norm_plus_one {
             return Ok((weight + 1.0)?);
         }
@@ -202,7 +205,7 @@ impl Decoder {
                 .map(|layer| loader.block(layer))
                 .collect::<Loaded<_>>()?,
             norm: loader.norm("model.norm")?,
-            head,
+            head: head.widened()?,
             embedding,
             angles: Angles::new(&config.rope, positions),
             local_angles: Angles::new(&config.local_rope, positions),
@@ -236,7 +239,7 @@ impl Decoder {
         let local = self.local_angles.of(lengths, head, device)?;
         let lengths = Arc::new(lengths.to_vec());
         let eps = config.rms_norm_eps;
-        let mut x = self.embedding.index_select(tokens, 0)?;
+        let mut x = widened(&self.embedding.index_select(tokens, 0)?)?;
         if config.embedding_factor != 1.0 {
             x = (x * f64::from(config.embedding_factor as f32))?;
         }
@@ -245,7 +248,8 @@ impl Decoder {
             let angles = if window.is_some() { &local } else { &global };
             let normed = rms_norm(&x, &block.attention_norm, eps)?;
             let mixed = self.mix(block, &normed, angles, &shape)?;
-            x = (x + self.after(mixed, block.after.as_ref().map(|norms| &norms.0))?)?;
+            let mixed = self.after(mixed, block.after.as_ref().map(|norms| &norms.0))?;
+            x = (x + widened(&mixed)?)?;
             let normed = rms_norm(&x, &block.feed_norm, eps)?;
             let inner = gate(
                 &block.gate.apply(self.kernels, &normed)?,
@@ -253,7 +257,8 @@ impl Decoder {
                 config.activation,
             )?;
             let fed = block.down.apply(self.kernels, &inner)?;
-            x = (x + self.after(fed, block.after.as_ref().map(|norms| &norms.1))?)?;
+            let fed = self.after(fed, block.after.as_ref().map(|norms| &norms.1))?;
+            x = (x + widened(&fed)?)?;
         }
         if let Some(wanted) = wanted {
             x = x.index_select(wanted, 0)?;

@@ -1,7 +1,7 @@
 //! The score of a model on data.
 
 use crate::{
-    Fault, Limits, ModelConfig, ModelError,
+    Device, Fault, Limits, ModelConfig, ModelError,
     bert::{self, TextClassifier},
     classifier::{self, Network},
     data::{Rows, read_labelled, read_samples},
@@ -13,7 +13,6 @@ use crate::{
     text::{Encoder, Ends},
     weights::{Form, Weights},
 };
-use candle_core::Device;
 use codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -84,6 +83,8 @@ pub struct EvalOptions {
     pub batch_tokens: usize,
     /// How numbers are computed.
     pub profile: Profile,
+    /// What computes.
+    pub device: Device,
     /// Directory of the model that an adapter belongs to; `None` takes whole models only.
     pub base: Option<PathBuf>,
     /// What the task allows.
@@ -185,10 +186,25 @@ pub fn evaluate(
     sink: &mut dyn Sink,
 ) -> Result<Evaluation, ModelError> {
     let checked = inspect::check(dir, options.base.as_deref(), &options.limits)?;
+    let device = options.device.open(options.profile)?;
+    let scored = score(&checked, data, options, &device, sink);
+    scored.map_err(|error| match options.device {
+        Device::Cpu => error,
+        Device::Cuda(_) => error.off_the_cpu(),
+    })
+}
+
+fn score(
+    checked: &Checked,
+    data: &Path,
+    options: &EvalOptions,
+    device: &candle_core::Device,
+    sink: &mut dyn Sink,
+) -> Result<Evaluation, ModelError> {
     let kernels = options.profile.kernels();
     let load = || {
         let form = Form {
-            device: Device::Cpu,
+            device: device.clone(),
             profile: options.profile,
         };
         let adapter = checked.adapter.as_ref();
@@ -207,10 +223,9 @@ pub fn evaluate(
             check_positions(&checked.config, context)?;
             let samples = read_samples(data)?;
             let encoder =
-                encoder(&checked, &options.limits)?.with_template(&checked.text, &samples)?;
+                encoder(checked, &options.limits)?.with_template(&checked.text, &samples)?;
             let mut collector = Collector::new(samples.len(), options, sink);
-            let model =
-                LanguageModel::new(&checked.config, &load()?, kernels, context, &Device::Cpu)?;
+            let model = LanguageModel::new(&checked.config, &load()?, kernels, context, device)?;
             let encode = |index: usize| encoder.encode(&samples[index], context);
             language::losses(&model, options.batch_tokens, &mut collector, encode)?;
             collector.finish()
@@ -218,7 +233,7 @@ pub fn evaluate(
         (ModelConfig::Bert(config), Metric::Accuracy) => {
             let context = context(options)?.min(config.max_position_embeddings);
             let samples = read_labelled(data)?;
-            let encoder = encoder(&checked, &options.limits)?;
+            let encoder = encoder(checked, &options.limits)?;
             let mut collector = Collector::new(samples.len(), options, sink);
             let model = TextClassifier::new(config, &load()?, kernels)?;
             let encode =

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// Class of a [`ModelError`].
 ///
-/// All but [`Fault::Unstable`], [`Fault::Data`], [`Fault::Memory`] and [`Fault::Io`] are the model's own and the
-/// same on every honest machine.
+/// All but [`Fault::Unstable`], [`Fault::Data`], [`Fault::Device`], [`Fault::Memory`] and
+/// [`Fault::Io`] are the model's own and the same on every honest machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// A file is not what the manifest says.
@@ -29,6 +29,9 @@ pub enum Fault {
     Weights,
     /// The data are malformed; not the model's fault.
     Data,
+    /// The device that is to compute isn't there, can't compute the profile, or failed; not the
+    /// model's fault.
+    Device,
     /// This machine ran out of memory; not the model's fault.
     Memory,
     /// This machine couldn't read or write; not the model's fault.
@@ -38,7 +41,10 @@ pub enum Fault {
 impl Fault {
     /// Whether the model is to blame, so that every honest machine finds the same.
     pub fn is_models(self) -> bool {
-        !matches!(self, Self::Unstable | Self::Data | Self::Memory | Self::Io)
+        !matches!(
+            self,
+            Self::Unstable | Self::Data | Self::Device | Self::Memory | Self::Io
+        )
     }
 }
 
@@ -55,6 +61,7 @@ impl fmt::Display for Fault {
             Self::Unstable => "loss not finite on this machine",
             Self::Weights => "weights refused",
             Self::Data => "data malformed",
+            Self::Device => "device failed",
             Self::Memory => "out of memory",
             Self::Io => "file not readable or writable",
         })
@@ -80,6 +87,18 @@ impl ModelError {
         }
     }
 
+    /// The error of an evaluation that was not computed on CPUs: there an operation fails for
+    /// the device's sake, not for that of a model whose config was checked.
+    pub(crate) fn off_the_cpu(self) -> Self {
+        if self.fault == Fault::Config && self.detail.starts_with(UNCOMPUTED) {
+            return Self {
+                fault: Fault::Device,
+                ..self
+            };
+        }
+        self
+    }
+
     /// An I/O error at `path`.
     pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
         let fault = match error.kind() {
@@ -90,15 +109,15 @@ impl ModelError {
     }
 }
 
+/// How an operation that failed is told; [`ModelError::off_the_cpu`] finds it.
+const UNCOMPUTED: &str = "the model can't be computed";
+
 /// A kernel that refuses shapes checked before: the config describes no computable model.
 impl From<candle_core::Error> for ModelError {
     fn from(error: candle_core::Error) -> Self {
         if crate::kernels::is_starved(&error) {
             return Self::new(Fault::Memory, error.to_string());
         }
-        Self::new(
-            Fault::Config,
-            format!("the model can't be computed: {error}"),
-        )
+        Self::new(Fault::Config, format!("{UNCOMPUTED}: {error}"))
     }
 }

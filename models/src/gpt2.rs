@@ -3,7 +3,7 @@
 use crate::{
     ModelError,
     config::Gpt2Config,
-    kernels::{Attention, Kernels, Linear, activate, attend, layer_norm},
+    kernels::{Attention, Kernels, Linear, activate, attend, layer_norm, widened},
     weights::Weights,
 };
 use candle_core::{Result, Tensor};
@@ -84,7 +84,8 @@ impl Gpt2 {
                     false => weights.get("lm_head.weight")?,
                 },
                 None,
-            ),
+            )
+            .widened()?,
             tokens,
             config: config.clone(),
         })
@@ -109,19 +110,20 @@ impl Gpt2 {
         let places = lengths.iter().flat_map(|length| 0..*length as u32);
         let places: Vec<u32> = places.collect();
         let places = Tensor::from_vec(places, tokens.elem_count(), tokens.device())?;
-        let mut x =
-            (self.tokens.index_select(tokens, 0)? + self.positions.index_select(&places, 0)?)?;
+        let mut x = (widened(&self.tokens.index_select(tokens, 0)?)?
+            + widened(&self.positions.index_select(&places, 0)?)?)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             let (weight, bias) = &block.attention_norm;
             let normed = layer_norm(&x, weight, bias, eps)?;
-            x = (x + self.mix(block, &normed, &self.attention(layer, &lengths))?)?;
+            let mixed = self.mix(block, &normed, &self.attention(layer, &lengths))?;
+            x = (x + widened(&mixed)?)?;
             let (weight, bias) = &block.feed_norm;
             let normed = layer_norm(&x, weight, bias, eps)?;
             let inner = activate(
                 &block.up.apply(self.kernels, &normed)?,
                 self.config.activation,
             )?;
-            x = (x + block.down.apply(self.kernels, &inner)?)?;
+            x = (x + widened(&block.down.apply(self.kernels, &inner)?)?)?;
         }
         if let Some(wanted) = wanted {
             x = x.index_select(wanted, 0)?;

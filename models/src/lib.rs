@@ -8,6 +8,7 @@ mod classifier;
 mod config;
 mod data;
 mod decoder;
+mod device;
 mod draw;
 mod evaluate;
 mod fault;
@@ -25,12 +26,19 @@ mod text;
 pub mod train;
 mod weights;
 
+#[cfg(test)]
+mod composed_tests;
+// What tests beside the sources share with those in `tests/` names the crate from outside.
+#[cfg(test)]
+extern crate self as arena_models;
+
 pub use bert::hidden_states;
 pub use canonical::canonical_hash;
 pub use config::{
     BertConfig, Classifier, ClassifierKind, DecoderConfig, Gpt2Config, Layer, ModelConfig, Rope,
     RopeScaling, TensorSpec,
 };
+pub use device::{Device, Gpu};
 pub use draw::draw;
 pub use evaluate::{
     EvalOptions, Evaluation, Metric, Profile, SampleLoss, Sink, WORST_BITS_PER_BYTE, evaluate,

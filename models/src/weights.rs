@@ -1,6 +1,8 @@
 //! Weights by name: loaded from files, or variables in training.
 
-use crate::{Fault, ModelConfig, ModelError, Profile, header::Header, lora::Adapter};
+use crate::{
+    Fault, ModelConfig, ModelError, Profile, header::Header, kernels::are_ours, lora::Adapter,
+};
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, tensor::TensorInfo};
 use std::{
@@ -10,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Tensors in f32 by name.
+/// Tensors by name: in f32 on CPUs, elsewhere as their [`Form`] says.
 pub(crate) struct Weights {
     tensors: BTreeMap<String, Tensor>,
     are_trained: bool,
@@ -95,9 +97,9 @@ impl Default for Form {
 
 impl Form {
     fn shape(&self, tensor: Tensor) -> Result<Tensor, ModelError> {
-        Ok(match (self.profile, self.device.is_cpu()) {
+        Ok(match (self.profile, are_ours(&self.device)) {
             (Profile::ExactCpuF32 | Profile::F32, true) => tensor,
-            // CPUs have no products in bf16: the weights are rounded, and the rest is f32.
+            // Our kernels know f32 only: the weights are rounded, and the rest is f32.
             (Profile::Bf16, true) => tensor.to_dtype(DType::BF16)?.to_dtype(DType::F32)?,
             (Profile::Bf16, false) => tensor.to_dtype(DType::BF16)?.to_device(&self.device)?,
             (_, false) => tensor.to_device(&self.device)?,

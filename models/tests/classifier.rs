@@ -3,8 +3,7 @@
 mod common;
 
 use arena_models::{Fault, Metric, SampleLoss, Sink, evaluate};
-use common::{Model, Noise, mlp, options};
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use common::{Model, Noise, cnn, mlp, options, rows};
 
 #[derive(Default)]
 struct Keep(Vec<SampleLoss>);
@@ -16,18 +15,6 @@ impl Sink for Keep {
     fn sample(&mut self, loss: &SampleLoss) {
         self.0.push(*loss);
     }
-}
-
-fn rows(dir: &std::path::Path, rows: &[(Vec<f32>, u32)]) -> PathBuf {
-    let path = dir.join("rows.jsonl");
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|(features, label)| {
-            serde_json::json!({"features": features, "label": label}).to_string()
-        })
-        .collect();
-    fs::write(&path, lines.join("\n")).unwrap();
-    path
 }
 
 fn expect(model: &Model, data: &[(Vec<f32>, u32)], logits: &[Vec<f64>]) {
@@ -88,25 +75,7 @@ fn mlp_should_equal_plain_loops() {
 #[test]
 fn cnn_should_equal_plain_loops() {
     let mut noise = Noise(9);
-    let mut tensors = BTreeMap::new();
-    tensors.insert(
-        "layers.0.weight".into(),
-        (vec![2, 1, 3, 3], noise.values(18, 1.0)),
-    );
-    tensors.insert("layers.0.bias".into(), (vec![2], noise.values(2, 1.0)));
-    tensors.insert("layers.4.weight".into(), (vec![3, 2], noise.values(6, 1.0)));
-    tensors.insert("layers.4.bias".into(), (vec![3], noise.values(3, 1.0)));
-    let config = serde_json::json!({
-        "model_type": "arena_cnn", "version": 1, "input_shape": [1, 4, 4], "labels": 3,
-        "layers": [{"type": "conv2d", "out": 2, "kernel": 3, "stride": 2, "padding": 1},
-            {"type": "relu"}, {"type": "max_pool2d", "kernel": 2, "stride": 2},
-            {"type": "flatten"}, {"type": "linear", "out": 3}],
-    });
-    let model = Model {
-        config,
-        tensors,
-        tokenizer: None,
-    };
+    let model = cnn(&mut noise);
     let data: Vec<_> = (0..12).map(|i| (noise.values(16, 2.0), i % 3)).collect();
     let value = |name: &str, i: usize| f64::from(model.tensors[name].1[i]);
     let pooled = |x: &[f32], channel: usize| {

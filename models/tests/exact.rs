@@ -53,6 +53,7 @@ fn evaluated() -> Found {
                 batch_tokens: 200,
                 profile: Profile::ExactCpuF32,
                 base: path("base"),
+                device: arena_models::Device::Cpu,
                 limits: Limits::unlimited(),
             };
             let model = path("model").unwrap();
@@ -73,16 +74,21 @@ fn trained() -> Found {
     let texts = common::texts(dir.path(), &texts);
     let rows = dir.path().join("rows.jsonl");
     let row = |i: u32| {
-        let features: Vec<f64> = (0..48).map(|j| f64::from((i * 7 + j * 5) % 11) / 11.0).collect();
+        let features: Vec<f64> = (0..48)
+            .map(|j| f64::from((i * 7 + j * 5) % 11) / 11.0)
+            .collect();
         json!({"features": features, "label": i % 3}).to_string()
     };
     fs::write(&rows, (0..12).map(row).collect::<Vec<_>>().join("\n")).unwrap();
-    let classifier = |layers: Value| json!({"input_shape": [3, 4, 4], "labels": 3, "layers": layers});
+    let classifier =
+        |layers: Value| json!({"input_shape": [3, 4, 4], "labels": 3, "layers": layers});
     let mlp = classifier(json!([{"type": "linear", "out": 8}, {"type": "gelu"},
         {"type": "linear", "out": 3}]));
-    let cnn = classifier(json!([{"type": "conv2d", "out": 4, "kernel": 3, "stride": 1,
+    let cnn = classifier(
+        json!([{"type": "conv2d", "out": 4, "kernel": 3, "stride": 1,
         "padding": 1}, {"type": "tanh"}, {"type": "max_pool2d", "kernel": 2, "stride": 2},
-        {"type": "flatten"}, {"type": "linear", "out": 3}]));
+        {"type": "flatten"}, {"type": "linear", "out": 3}]),
+    );
     let llama = json!({"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "context": 12});
     let mut found = Found::new();

@@ -3,8 +3,10 @@
 //! `scripts/parity/generate.py` makes the fixtures; those of seed 1 are in `tests/fixtures`.
 //! `ARENA_PARITY_DIR` names a directory of others, and gets the report.
 
-use arena_models::{EvalOptions, Limits, Metric, Profile, SampleLoss, Sink, evaluate};
-use serde::Deserialize;
+mod reference;
+
+use arena_models::{Device, Profile, SampleLoss};
+use reference::{Expected, Run, fixtures, losses, relative};
 use std::{
     collections::BTreeMap,
     fs,
@@ -16,48 +18,6 @@ const TOLERANCE: f64 = 1e-5;
 /// Of the sum of losses from one batch size to another, relative.
 const BATCH_TOLERANCE: f64 = 1e-6;
 const PROFILES: [Profile; 2] = [Profile::F32, Profile::ExactCpuF32];
-
-/// `expected.json` of a fixture.
-#[derive(Deserialize)]
-struct Expected {
-    family: String,
-    /// Directory of the model or adapter, from that of the fixture.
-    model: PathBuf,
-    /// Directory of an adapter's base, from that of the fixture.
-    base: Option<PathBuf>,
-    metric: String,
-    runs: Vec<Run>,
-}
-
-/// A data file, and what the reference makes of its samples.
-#[derive(Deserialize)]
-struct Run {
-    data: String,
-    context: usize,
-    nll: f64,
-    samples: Vec<Sample>,
-}
-
-#[derive(Deserialize)]
-struct Sample {
-    nll: f64,
-    tokens: u32,
-    bytes: u32,
-    correct: Option<bool>,
-}
-
-/// Keeps all losses.
-#[derive(Default)]
-struct Losses(Vec<SampleLoss>);
-
-impl Sink for Losses {
-    fn start(&mut self, _total: usize) -> Vec<SampleLoss> {
-        Vec::new()
-    }
-    fn sample(&mut self, loss: &SampleLoss) {
-        self.0.push(*loss);
-    }
-}
 
 /// The largest errors of a family in a profile, both relative.
 #[derive(Default)]
@@ -81,60 +41,6 @@ fn root() -> (PathBuf, PathBuf) {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("parity.json"),
         ),
     }
-}
-
-fn fixtures(root: &Path) -> Vec<(String, Expected)> {
-    let mut found: Vec<(String, Expected)> = fs::read_dir(root)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.join("expected.json").is_file())
-        .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let bytes = fs::read(path.join("expected.json")).unwrap();
-            (name, serde_json::from_slice(&bytes).unwrap())
-        })
-        .collect();
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    found
-}
-
-fn losses(
-    folder: &Path,
-    expected: &Expected,
-    run: &Run,
-    profile: Profile,
-    batch: usize,
-) -> Result<Vec<SampleLoss>, String> {
-    let options = EvalOptions {
-        metric: match expected.metric.as_str() {
-            "accuracy" => Metric::Accuracy,
-            _ => Metric::BitsPerByte,
-        },
-        samples: 0,
-        seed: [0; 32],
-        context: run.context,
-        batch_tokens: match batch {
-            1 => 1,
-            _ => batch * run.context,
-        },
-        profile,
-        base: expected.base.as_ref().map(|base| folder.join(base)),
-        limits: Limits::unlimited(),
-    };
-    let data = folder.join("../data").join(&run.data);
-    let mut sink = Losses::default();
-    evaluate(&folder.join(&expected.model), &data, &options, &mut sink)
-        .map_err(|error| error.to_string())?;
-    sink.0.sort_by_key(|loss| loss.index);
-    Ok(sink.0)
-}
-
-/// Relative difference; a sample with nothing to predict has a loss of 0 on both sides.
-fn relative(found: f64, expected: f64) -> f64 {
-    if expected == 0.0 {
-        return found.abs();
-    }
-    (found - expected).abs() / expected.abs()
 }
 
 /// What differs beyond rounding, and the largest relative error of a sample's loss.
@@ -186,7 +92,7 @@ fn check(
     let folder = root.join(name);
     let mut sums = Vec::new();
     for batch in [1, 64] {
-        let found = losses(&folder, expected, run, profile, batch)?;
+        let found = losses(&folder, expected, run, (profile, Device::Cpu), batch)?;
         let error = compare(&found, run).map_err(|e| format!("batches of {batch}: {e}"))?;
         if error >= errors.sample {
             errors.sample = error;

@@ -13,7 +13,7 @@ use crate::{
     store::{self, Ended},
 };
 use anyhow::Result;
-use arena_models::{EvalOptions, SampleLoss, Sink};
+use arena_models::{Device, EvalOptions, SampleLoss, Sink};
 use arena_primitives::job::{self, Evaluate, Evaluated, Fault, InfraFault, JobStatus};
 use std::{
     fs::File,
@@ -49,30 +49,31 @@ pub(super) fn run(args: &Worker, task: Task) -> Result<()> {
 fn limits(args: &Worker, evaluate: &Evaluate) -> Limits {
     let losses = evaluate.data.bytes.saturating_mul(LOSSES_OF_A_BYTE);
     Limits {
-        memory: args.memory_bytes,
+        memory: memory(args),
         file: losses.saturating_add(BYTES_BESIDES),
         seconds: processor_time(args, u64::from(evaluate.limits.max_seconds)),
     }
 }
 
-/// What computes, and whether it was isolated.
-fn device(args: &Worker) -> String {
-    if args.not_isolated {
-        format!("{} (not isolated)", scoring::DEVICE)
-    } else {
-        scoring::DEVICE.to_owned()
+/// Address space of this process. The driver reserves more of it than any machine has memory,
+/// for all devices and all memory together, so that there is no limit for CUDA.
+fn memory(args: &Worker) -> u64 {
+    match args.device {
+        Device::Cpu => args.memory_bytes,
+        Device::Cuda(_) => u64::MAX,
     }
 }
 
 fn score(args: &Worker, task: &Task, losses: File) -> Result<Evaluated, Fault> {
     let evaluate = &task.evaluate;
+    let mut device = args.device.describe().map_err(|e| scoring::fault(&e))?;
     let fetched = Fetched {
         model: args.job.join(store::MODEL),
         base: (evaluate.base.as_ref()).map(|_| args.job.join(store::BASE)),
         data: args.job.join(store::DATA),
     };
     let (losses, found) =
-        Losses::read(losses, scoring::MADE_BY).map_err(|error| from_io(&error, "the losses"))?;
+        Losses::read(losses, &scoring::made_by(&device)).map_err(|e| from_io(&e, "the losses"))?;
     let before = Duration::from_millis(found.last().map_or(0, |record| record.millis));
     end_in_time(task.outcome.clone(), evaluate.limits.max_seconds, before);
     let mut progress = Progress {
@@ -89,7 +90,7 @@ fn score(args: &Worker, task: &Task, losses: File) -> Result<Evaluated, Fault> {
     };
     let options = EvalOptions {
         base: fetched.base,
-        ..scoring::options(evaluate)
+        ..scoring::options(evaluate, args.device)
     };
     let scored = arena_models::evaluate(&fetched.model, &fetched.data, &options, &mut progress)
         .map_err(|error| scoring::fault(&error))?;
@@ -97,13 +98,16 @@ fn score(args: &Worker, task: &Task, losses: File) -> Result<Evaluated, Fault> {
         .losses
         .sync()
         .map_err(|error| from_io(&error, "the losses"))?;
+    if args.not_isolated {
+        device.push_str(" (not isolated)");
+    }
     Ok(Evaluated {
         raw: scored.raw,
         samples: scored.samples,
         tokens: scored.tokens,
         bytes: scored.bytes,
         samples_root: scored.samples_root.into(),
-        device: device(args),
+        device,
         millis: progress.clock.millis(),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::attacks::Target;
 use crate::common::model::{write_jsonl, write_mlp};
-use arena_models::{Architecture, EvalOptions, Limits, Metric, Profile};
+use arena_models::{Architecture, Device, EvalOptions, Limits, Metric, Profile};
 use std::{
     fs,
     io::{Read, Write},
@@ -37,6 +37,7 @@ pub(crate) fn options() -> EvalOptions {
         context: 16,
         batch_tokens: 16,
         profile: Profile::F32,
+        device: Device::Cpu,
         base: None,
         limits: Limits {
             architectures: vec![Architecture::Mlp],

@@ -1,8 +1,9 @@
 //! Activations.
 
 use super::{
+    are_ours,
     math::{exp, sigmoid, tanh, wide},
-    room, values,
+    room, values, widened,
 };
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -181,22 +182,34 @@ fn close(chunk: &mut [f32], up: &[f32], f: impl Fn(f32) -> f32) {
 
 /// The activation of each value.
 pub(crate) fn activate(x: &Tensor, kind: Activation) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if are_ours(x.device()) {
         return x.contiguous()?.apply_op1(kind);
     }
+    composed(x, kind)
+}
+
+/// The same with candle's operations, in f32: their GELU in bf16 rounds each of its steps.
+pub(super) fn composed(x: &Tensor, kind: Activation) -> Result<Tensor> {
+    let x = widened(x)?;
     match kind {
         Activation::Silu => x.silu(),
         Activation::GeluTanh => x.gelu(),
         Activation::Gelu => x.gelu_erf(),
-        Activation::Relu => x.relu(),
+        // A NaN stays one, which candle's own on a device would make a 0.
+        Activation::Relu => x.lt(0f32)?.where_cond(&x.zeros_like()?, &x),
         Activation::Tanh => x.tanh(),
     }
 }
 
 /// `activation(gate) · up`.
 pub(crate) fn gate(gate: &Tensor, up: &Tensor, kind: Activation) -> Result<Tensor> {
-    if gate.device().is_cpu() {
+    if are_ours(gate.device()) {
         return gate.contiguous()?.apply_op2(&up.contiguous()?, Gate(kind));
     }
-    activate(gate, kind)? * up
+    composed_gate(gate, up, kind)
+}
+
+/// The same with candle's operations, in f32.
+pub(super) fn composed_gate(gate: &Tensor, up: &Tensor, kind: Activation) -> Result<Tensor> {
+    composed(gate, kind)? * widened(up)?
 }

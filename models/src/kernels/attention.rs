@@ -4,10 +4,10 @@
 //! in memory.
 
 use super::{
-    Kernels, Matrix, flat,
+    Kernels, Matrix, are_ours, flat,
     math::{dot, exponentials, largest, tanh, wide},
     product::product_alone,
-    room, values, zeros,
+    room, values, widened, zeros,
 };
 use candle_core::{CpuStorage, CustomOp3, D, DType, Device, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -15,8 +15,9 @@ use std::{ops::Range, sync::Arc};
 
 /// Queries that are scored at a time.
 const BLOCK: usize = 64;
-/// The same on a device with kernels of its own.
-const DEVICE_BLOCK: usize = 512;
+/// Most scores in memory at once on a device with kernels of its own; each of the steps from
+/// scores to shares has as many numbers.
+const DEVICE_SCORES: usize = 1 << 25;
 
 /// Who sees whom, and how that is weighed.
 #[derive(Clone, Debug)]
@@ -368,8 +369,8 @@ pub(crate) fn attend(
     v: &Tensor,
     shape: &Attention,
 ) -> Result<Tensor> {
-    if !q.device().is_cpu() {
-        return composed(q, k, v, shape);
+    if !are_ours(q.device()) {
+        return composed(q, k, v, shape, DEVICE_SCORES);
     }
     let attend = Attend {
         shape: shape.clone(),
@@ -379,13 +380,22 @@ pub(crate) fn attend(
         .apply_op3(&k.contiguous()?, &v.contiguous()?, attend)
 }
 
-/// The same with candle's operations, for devices that have no kernel of ours.
-pub(super) fn composed(q: &Tensor, k: &Tensor, v: &Tensor, shape: &Attention) -> Result<Tensor> {
+/// The same with candle's operations, of at most `most` scores at a time: the products in the
+/// type of the values, the shares in f32.
+pub(super) fn composed(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    shape: &Attention,
+    most: usize,
+) -> Result<Tensor> {
     shape.check(q.dim(0)?, q.dim(1)?, k.dim(1)?)?;
+    let dtype = v.dtype();
     let mut out = Vec::new();
     for (start, length) in shape.sequences() {
         let heads = |x: &Tensor, n: usize| {
             x.narrow(0, start, length)?
+                .to_dtype(dtype)?
                 .reshape((length, n, shape.width))?
                 .transpose(0, 1)?
                 .contiguous()
@@ -398,8 +408,9 @@ pub(super) fn composed(q: &Tensor, k: &Tensor, v: &Tensor, shape: &Attention) ->
                 .reshape((shape.heads, length, shape.width))
         };
         let (q, k, v) = (heads(q, shape.heads)?, shared(k)?, shared(v)?);
-        for block in shape.blocks(length, DEVICE_BLOCK) {
-            out.push(composed_block(&q, &k, &v, shape, &block, length)?);
+        let queries = most / (shape.heads * length).max(1);
+        for block in shape.blocks(length, queries.clamp(1, length.max(1))) {
+            out.push(composed_block(&q, &k, &v, shape, &block)?);
         }
     }
     Tensor::cat(&out, 0)
@@ -411,25 +422,19 @@ fn composed_block(
     v: &Tensor,
     shape: &Attention,
     block: &Block,
-    length: usize,
 ) -> Result<Tensor> {
     let (n, m) = (block.queries.len(), block.keys.len());
     let q = q.narrow(1, block.queries.start, n)?.contiguous()?;
     let k = k.narrow(1, block.keys.start, m)?.contiguous()?;
     let v = v.narrow(1, block.keys.start, m)?.contiguous()?;
-    let scores = q.matmul(&k.transpose(1, 2)?)?.to_dtype(DType::F32)?;
-    let scores = (scores * f64::from(shape.scale))?;
-    let scores = match shape.cap {
-        None => scores,
-        Some(cap) => ((scores / f64::from(cap))?.tanh()? * f64::from(cap))?,
+    let scores = widened(&q.matmul(&k.transpose(1, 2)?)?)?;
+    let mut scores = match shape.cap.map(f64::from) {
+        None => (scores * f64::from(shape.scale))?,
+        Some(cap) => ((scores * (f64::from(shape.scale) / cap))?.tanh()? * cap)?,
     };
-    let mut mask = zeros(n * m)?;
-    for (i, row) in mask.chunks_exact_mut(m).enumerate() {
-        let seen = shape.seen(block.queries.start + i, length);
-        row[..seen.start - block.keys.start].fill(f32::NEG_INFINITY);
-        row[seen.end - block.keys.start..].fill(f32::NEG_INFINITY);
+    if let Some(mask) = mask(shape, block, q.device())? {
+        scores = scores.broadcast_add(&mask)?;
     }
-    let scores = scores.broadcast_add(&Tensor::from_vec(mask, (n, m), q.device())?)?;
     let shifted = scores
         .broadcast_sub(&scores.max_keepdim(D::Minus1)?)?
         .exp()?;
@@ -439,4 +444,26 @@ fn composed_block(
         .matmul(&v)?
         .transpose(0, 1)?
         .reshape((n, shape.heads * shape.width))
+}
+
+/// `[queries, keys]` of 0 where a query sees a key and −∞ elsewhere, made on the device; none
+/// where all see all.
+fn mask(shape: &Attention, block: &Block, device: &Device) -> Result<Option<Tensor>> {
+    if !shape.causal {
+        return Ok(None);
+    }
+    let (n, m) = (block.queries.len(), block.keys.len());
+    let places = |range: &Range<usize>, after: usize| -> Vec<u32> {
+        range.clone().map(|place| (place + after) as u32).collect()
+    };
+    let queries = Tensor::from_vec(places(&block.queries, 0), (n, 1), device)?;
+    let keys = Tensor::from_vec(places(&block.keys, 0), (1, m), device)?;
+    let hidden = Tensor::full(f32::NEG_INFINITY, (n, m), device)?;
+    let seen = Tensor::zeros((n, m), DType::F32, device)?;
+    let mut mask = keys.broadcast_gt(&queries)?.where_cond(&hidden, &seen)?;
+    if let Some(window) = shape.window {
+        let left = Tensor::from_vec(places(&block.keys, window), (1, m), device)?;
+        mask = left.broadcast_le(&queries)?.where_cond(&hidden, &mask)?;
+    }
+    Ok(Some(mask))
 }

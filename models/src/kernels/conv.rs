@@ -1,6 +1,6 @@
 //! Convolution as a product of matrices.
 
-use super::{Kernels, Linear, flat, values, zeros};
+use super::{Kernels, Linear, are_ours, flat, values, zeros};
 use candle_core::{CpuStorage, CustomOp1, Device, Error, Layout, Result, Shape, Tensor};
 
 /// Square patches of images as rows.
@@ -87,6 +87,9 @@ pub(crate) fn conv2d(
     stride: usize,
     padding: usize,
 ) -> Result<Tensor> {
+    if !are_ours(x.device()) {
+        return composed(x, layer, stride, padding);
+    }
     let (images, channels, height, width) = x.dims4()?;
     let (outer, _, kernel, _) = layer.weight().dims4()?;
     let patches = Patches {
@@ -105,4 +108,19 @@ pub(crate) fn conv2d(
         .reshape((images, patches.out(height), patches.out(width), outer))?
         .permute((0, 3, 1, 2))?
         .contiguous()
+}
+
+/// The same with candle's operations.
+pub(super) fn composed(
+    x: &Tensor,
+    layer: &Linear,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
+    let x = x.to_dtype(layer.weight().dtype())?;
+    let images = x.conv2d(layer.weight(), padding, stride.max(1), 1, 1)?;
+    match layer.bias() {
+        Some(bias) => images.broadcast_add(&bias.reshape((1, bias.elem_count(), 1, 1))?),
+        None => Ok(images),
+    }
 }

@@ -1,6 +1,6 @@
 //! `x · wᵀ + b`.
 
-use super::{Kernels, Matrix, flat, product, values, zeros};
+use super::{Kernels, Matrix, are_ours, flat, product, values, widened, zeros};
 use crate::{ModelError, weights::Weights};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
@@ -62,14 +62,19 @@ impl Linear {
         Ok(Self::new(weight, bias.transpose()?))
     }
 
+    /// The same in f32, for products that bf16 would round too much.
+    pub(crate) fn widened(self) -> Result<Self> {
+        Ok(Self {
+            weight: widened(&self.weight)?,
+            bias: self.bias.as_ref().map(widened).transpose()?,
+            is_turned: self.is_turned,
+        })
+    }
+
     /// Rows `[n, in]` to `[n, out]`.
     pub(crate) fn apply(&self, kernels: Kernels, x: &Tensor) -> Result<Tensor> {
-        if !x.device().is_cpu() {
-            let product = x.matmul(&self.weight.t()?)?;
-            return match &self.bias {
-                Some(bias) => product.broadcast_add(bias),
-                None => Ok(product),
-            };
+        if !are_ours(x.device()) {
+            return self.composed(x);
         }
         let (x, weight) = (x.contiguous()?, self.weight.contiguous()?);
         let op = Affine {
@@ -79,6 +84,18 @@ impl Linear {
         match &self.bias {
             Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
             None => x.apply_op2(&weight, op),
+        }
+    }
+
+    /// The same with candle's operations, in the type of the weight.
+    pub(super) fn composed(&self, x: &Tensor) -> Result<Tensor> {
+        let dtype = self.weight.dtype();
+        let product = x.to_dtype(dtype)?.matmul(&self.weight.t()?)?;
+        match &self.bias {
+            Some(bias) => widened(&product)?
+                .broadcast_add(&widened(bias)?)?
+                .to_dtype(dtype),
+            None => Ok(product),
         }
     }
 }

@@ -9,6 +9,9 @@
 //! sums have a fixed order, of lanes whose number is fixed; multiplications and additions are
 //! never fused; `exp` and its relatives are polynomials. Wider vectors, where a machine has
 //! them, compute the same IEEE operations on more lanes at a time, and threads share rows.
+//!
+//! On a device that has no kernel of ours each operation is composed of candle's. Matrices are
+//! multiplied there in the type of the weights, f32 or bf16; everything else is f32.
 
 mod activation;
 mod attention;
@@ -31,7 +34,7 @@ pub(crate) use norm::{layer_norm, rms_norm};
 pub(crate) use product::{Matrix, product};
 pub(crate) use rotary::{Rotary, rotate, table as rotary_table};
 
-use candle_core::{CpuStorage, Error, Layout, Result, Tensor};
+use candle_core::{CpuStorage, DType, Device, Error, Layout, Result, Tensor};
 
 /// How matrices are multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +45,30 @@ pub(crate) enum Kernels {
     Fast,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Has this thread compose all operations, as a device would.
+    pub(crate) static COMPOSED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether operations on a device run by kernels of ours, and not composed of candle's.
+pub(crate) fn are_ours(device: &Device) -> bool {
+    #[cfg(test)]
+    if COMPOSED.get() {
+        return false;
+    }
+    device.is_cpu()
+}
+
+/// The same values in f32.
+pub(crate) fn widened(x: &Tensor) -> Result<Tensor> {
+    x.to_dtype(DType::F32)
+}
+
 /// What an allocation that failed says; [`is_starved`] finds it.
 const STARVED: &str = "no memory for";
+/// What the driver and cuBLAS say of one on their device.
+const DEVICE_STARVED: [&str; 2] = ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"];
 
 /// Room for `count` numbers, or an error instead of an abort.
 fn room(count: usize) -> Result<Vec<f32>> {
@@ -62,7 +87,8 @@ fn zeros(count: usize) -> Result<Vec<f32>> {
 
 /// Whether an operation failed for want of memory.
 pub(crate) fn is_starved(error: &Error) -> bool {
-    error.to_string().contains(STARVED)
+    let text = error.to_string();
+    text.contains(STARVED) || DEVICE_STARVED.iter().any(|name| text.contains(name))
 }
 
 /// Contiguous f32 values of an operation's argument.
@@ -85,5 +111,7 @@ fn rows_at_a_time(width: usize) -> usize {
     (16_384 / width.max(1)).max(1)
 }
 
+#[cfg(test)]
+mod composed_tests;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,17 @@
 //! Losses of classes.
 
 use super::{
-    Kernels, Linear, flat,
+    Kernels, Linear, are_ours, flat,
     math::{exponentials, largest, sum_of_exponentials, tanh, wide},
-    room, values,
+    room, values, widened,
 };
-use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Error, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, Device, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 /// Most logits in memory at once where a vocabulary is large.
 const CHUNK_LOGITS: usize = 1 << 23;
+/// The same on a device with kernels of its own, which a small product leaves idle.
+const DEVICE_CHUNK_LOGITS: usize = 1 << 25;
 
 struct Nll {
     targets: Vec<u32>,
@@ -65,12 +67,25 @@ impl CustomOp1 for Nll {
 
 /// Negative log-likelihood of each row's target: logits `[n, classes]`, targets `[n]`.
 pub(crate) fn nll(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
-    if logits.device().is_cpu() {
+    if are_ours(logits.device()) {
         return logits.contiguous()?.apply_op1(Nll {
             targets: targets.to_vec(),
         });
     }
-    let logits = logits.to_dtype(DType::F32)?;
+    composed(logits, targets)
+}
+
+/// The same with candle's operations, in f32.
+pub(super) fn composed(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+    let (n, classes) = logits.dims2()?;
+    if n != targets.len() {
+        return Err(Error::msg("as many targets as rows are wanted"));
+    }
+    // A device would read outside of the row, or end everything.
+    if targets.iter().any(|target| *target as usize >= classes) {
+        return Err(Error::msg("no such class"));
+    }
+    let logits = widened(logits)?;
     let max = logits.max_keepdim(D::Minus1)?;
     let shifted = logits.broadcast_sub(&max)?;
     let total = shifted.exp()?.sum(D::Minus1)?.log()?;
@@ -98,6 +113,20 @@ impl CustomOp1 for SoftCap {
     }
 }
 
+/// `cap · tanh(x / cap)` of each value.
+fn capped(x: &Tensor, cap: f32) -> Result<Tensor> {
+    if are_ours(x.device()) {
+        return x.apply_op1(SoftCap(cap));
+    }
+    composed_cap(x, cap)
+}
+
+/// The same with candle's operations, in f32.
+pub(super) fn composed_cap(x: &Tensor, cap: f32) -> Result<Tensor> {
+    let cap = f64::from(cap);
+    (widened(x)? / cap)?.tanh()? * cap
+}
+
 /// [`nll`] of the rows' products with `head`, capped where there is a cap, without ever holding
 /// all logits.
 pub(crate) fn nll_in_chunks(
@@ -108,17 +137,18 @@ pub(crate) fn nll_in_chunks(
     targets: &[u32],
 ) -> Result<Vec<f32>> {
     let rows = hidden.dim(0)?;
-    let step = (CHUNK_LOGITS / head.outputs()?.max(1)).max(1);
+    let most = match are_ours(hidden.device()) {
+        true => CHUNK_LOGITS,
+        false => DEVICE_CHUNK_LOGITS,
+    };
+    let step = (most / head.outputs()?.max(1)).max(1);
     let mut losses = room(rows)?;
     for start in (0..rows).step_by(step) {
         let length = step.min(rows - start);
         let logits = head.apply(kernels, &hidden.narrow(0, start, length)?)?;
         let logits = match cap {
             None => logits,
-            Some(cap) if logits.device().is_cpu() => logits.apply_op1(SoftCap(cap))?,
-            Some(cap) => {
-                ((logits.to_dtype(DType::F32)? / f64::from(cap))?.tanh()? * f64::from(cap))?
-            }
+            Some(cap) => capped(&logits, cap)?,
         };
         losses.extend(nll(&logits, &targets[start..start + length])?.to_vec1::<f32>()?);
     }

@@ -1,11 +1,11 @@
 //! Norms of rows.
 
 use super::{
-    flat,
+    are_ours, flat,
     math::{dot, sum, wide},
-    room, rows_at_a_time, values, zeros,
+    room, rows_at_a_time, values, widened, zeros,
 };
-use candle_core::{CpuStorage, CustomOp2, D, DType, Device, Error, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, D, Device, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 struct RmsNorm {
@@ -84,17 +84,20 @@ impl CustomOp2 for RmsNorm {
 
 /// `x / √(mean(x²) + eps) · weight` over rows as wide as the weight.
 pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if are_ours(x.device()) {
         let weight = weight.contiguous()?;
         return x.contiguous()?.apply_op2(&weight, RmsNorm { eps });
     }
-    let kept = x.dtype();
+    composed_rms_norm(x, weight, eps)
+}
+
+/// The same with candle's operations, in f32.
+pub(super) fn composed_rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let shape = x.shape().clone();
-    let x = x.to_dtype(DType::F32)?.reshape(((), weight.elem_count()))?;
+    let x = widened(x)?.reshape(((), weight.elem_count()))?;
     let scale = ((x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?).recip()?;
     x.broadcast_mul(&scale)?
-        .broadcast_mul(&weight.to_dtype(DType::F32)?)?
-        .to_dtype(kept)?
+        .broadcast_mul(&widened(weight)?)?
         .reshape(shape)
 }
 
@@ -144,15 +147,23 @@ impl candle_core::CustomOp3 for LayerNorm {
 
 /// `(x − mean(x)) / √(var(x) + eps) · weight + bias` over the last dimension; not trained here.
 pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if are_ours(x.device()) {
         return x.contiguous()?.apply_op3(weight, bias, LayerNorm { eps });
     }
-    let kept = x.dtype();
-    let x = x.to_dtype(DType::F32)?;
+    composed_layer_norm(x, weight, bias, eps)
+}
+
+/// The same with candle's operations, in f32.
+pub(super) fn composed_layer_norm(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f64,
+) -> Result<Tensor> {
+    let x = widened(x)?;
     let x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let scale = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?.recip()?;
     x.broadcast_mul(&scale)?
-        .broadcast_mul(&weight.to_dtype(DType::F32)?)?
-        .broadcast_add(&bias.to_dtype(DType::F32)?)?
-        .to_dtype(kept)
+        .broadcast_mul(&widened(weight)?)?
+        .broadcast_add(&widened(bias)?)
 }

@@ -1,6 +1,6 @@
 //! Rotary positions.
 
-use super::{math::wide, room, rows_at_a_time, values};
+use super::{are_ours, math::wide, room, rows_at_a_time, values, widened};
 use candle_core::{CpuStorage, CustomOp1, D, Device, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Rotary {
             head,
             tensors: None,
         };
-        if !device.is_cpu() {
+        if !are_ours(device) {
             rotary.tensors = Some(rotary.on(device)?);
         }
         Ok(rotary)
@@ -66,19 +66,17 @@ impl Rotary {
         ))
     }
 
-    /// The same with candle's operations, for devices that have no kernel of ours.
-    fn composed(&self, x: &Tensor) -> Result<Tensor> {
+    /// [`rotate`] with candle's operations, in f32.
+    pub(super) fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let (n, width) = x.dims2()?;
         let (cos, sin) = match &self.tensors {
             Some(tensors) => tensors.clone(),
             None => self.on(x.device())?,
         };
-        let x32 =
-            x.to_dtype(candle_core::DType::F32)?
-                .reshape((n, width / self.head, self.head))?;
+        let x = widened(x)?.reshape((n, width / self.head, self.head))?;
         let (a, b) = (
-            x32.narrow(D::Minus1, 0, self.half)?,
-            x32.narrow(D::Minus1, self.half, self.half)?,
+            x.narrow(D::Minus1, 0, self.half)?,
+            x.narrow(D::Minus1, self.half, self.half)?,
         );
         let left = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
         let right = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
@@ -86,10 +84,10 @@ impl Rotary {
         let turned = if rest == 0 {
             Tensor::cat(&[left, right], D::Minus1)?
         } else {
-            let rest = x32.narrow(D::Minus1, 2 * self.half, rest)?;
+            let rest = x.narrow(D::Minus1, 2 * self.half, rest)?;
             Tensor::cat(&[left, right, rest], D::Minus1)?
         };
-        turned.reshape((n, width))?.to_dtype(x.dtype())
+        turned.reshape((n, width))
     }
 }
 
@@ -147,7 +145,7 @@ impl CustomOp1 for Rotate {
 /// Turns the first against the second half of what turns of each head of rows
 /// `[n, heads · width]`.
 pub(crate) fn rotate(x: &Tensor, by: &Rotary) -> Result<Tensor> {
-    if !x.device().is_cpu() {
+    if !are_ours(x.device()) {
         return by.composed(x);
     }
     x.contiguous()?.apply_op1(Rotate {

@@ -1,7 +1,7 @@
 //! Models and data made by hand.
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
-use arena_models::{EvalOptions, Limits, Metric, Profile};
+use arena_models::{Device, EvalOptions, Limits, Metric, Profile};
 use safetensors::{Dtype, tensor::TensorView};
 use std::{collections::BTreeMap, fs, path::Path};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -78,6 +78,29 @@ pub(crate) fn mlp() -> Model {
     let config = serde_json::json!({
         "model_type": "arena_mlp", "version": 1, "input_shape": [3], "labels": 2,
         "layers": [{"type": "linear", "out": 5}, {"type": "tanh"}, {"type": "linear", "out": 2}],
+    });
+    Model {
+        config,
+        tensors,
+        tokenizer: None,
+    }
+}
+
+/// A convolution, its largest values, and a linear layer.
+pub(crate) fn cnn(noise: &mut Noise) -> Model {
+    let mut tensors = BTreeMap::new();
+    tensors.insert(
+        "layers.0.weight".into(),
+        (vec![2, 1, 3, 3], noise.values(18, 1.0)),
+    );
+    tensors.insert("layers.0.bias".into(), (vec![2], noise.values(2, 1.0)));
+    tensors.insert("layers.4.weight".into(), (vec![3, 2], noise.values(6, 1.0)));
+    tensors.insert("layers.4.bias".into(), (vec![3], noise.values(3, 1.0)));
+    let config = serde_json::json!({
+        "model_type": "arena_cnn", "version": 1, "input_shape": [1, 4, 4], "labels": 3,
+        "layers": [{"type": "conv2d", "out": 2, "kernel": 3, "stride": 2, "padding": 1},
+            {"type": "relu"}, {"type": "max_pool2d", "kernel": 2, "stride": 2},
+            {"type": "flatten"}, {"type": "linear", "out": 3}],
     });
     Model {
         config,
@@ -171,6 +194,7 @@ pub(crate) fn options(metric: Metric) -> EvalOptions {
         context: 64,
         batch_tokens: 256,
         profile: Profile::F32,
+        device: Device::Cpu,
         base: None,
         limits: Limits::unlimited(),
     }
@@ -182,6 +206,19 @@ pub(crate) fn texts(dir: &Path, texts: &[&str]) -> std::path::PathBuf {
     let lines: Vec<String> = texts
         .iter()
         .map(|text| serde_json::json!({"text": text}).to_string())
+        .collect();
+    fs::write(&path, lines.join("\n")).unwrap();
+    path
+}
+
+/// A JSONL file of features and labels.
+pub(crate) fn rows(dir: &Path, rows: &[(Vec<f32>, u32)]) -> std::path::PathBuf {
+    let path = dir.join("rows.jsonl");
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|(features, label)| {
+            serde_json::json!({"features": features, "label": label}).to_string()
+        })
         .collect();
     fs::write(&path, lines.join("\n")).unwrap();
     path
