@@ -5,7 +5,7 @@ use crate::{
     config::ClassifierKind,
     data::Rows,
     evaluate::{Collector, WORST_BITS_PER_BYTE},
-    kernels::{Activation, Kernels, Linear, activate, conv2d, mean, nll},
+    kernels::{Activation, Kernels, Linear, activate, conv2d, is_starved, mean, nll},
     weights::Weights,
 };
 use candle_core::{D, Tensor};
@@ -100,14 +100,30 @@ pub(crate) fn losses(
         ));
     }
     for positions in collector.positions().chunks(batch.max(1)) {
-        if collector.knows_all(positions) {
-            continue;
+        if !collector.knows_all(positions) {
+            compute(network, rows, positions, collector)?;
         }
-        let indices: Vec<usize> = positions.iter().map(|p| collector.index(*p)).collect();
-        let (features, targets) = rows.batch(&indices)?;
-        settle(&network.forward(&features)?, &targets, positions, collector)?;
     }
     Ok(())
+}
+
+/// Computes a batch, and where memory lacks, each half of it for itself.
+fn compute(
+    network: &Network,
+    rows: &Rows,
+    positions: &[usize],
+    collector: &mut Collector<'_>,
+) -> Result<(), ModelError> {
+    let indices: Vec<usize> = positions.iter().map(|p| collector.index(*p)).collect();
+    let (features, targets) = rows.batch(&indices)?;
+    match network.forward(&features) {
+        Err(error) if is_starved(&error) && positions.len() > 1 => {
+            let (one, other) = positions.split_at(positions.len() / 2);
+            compute(network, rows, one, collector)?;
+            compute(network, rows, other, collector)
+        }
+        logits => settle(&logits?, &targets, positions, collector),
+    }
 }
 
 /// Takes the losses of samples, from their logits `[n, labels]` and labels.
