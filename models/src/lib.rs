@@ -11,6 +11,8 @@ mod decoder;
 mod draw;
 mod evaluate;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gpt2;
 mod header;
 mod inspect;
