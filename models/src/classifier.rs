@@ -5,7 +5,7 @@ use crate::{
     config::ClassifierKind,
     data::Rows,
     evaluate::{Collector, WORST_BITS_PER_BYTE},
-    kernels::{Activation, Kernels, Linear, activate, conv2d, mean, nll},
+    kernels::{Activation, Kernels, Linear, activate, conv2d, is_starved, mean, nll},
     weights::Weights,
 };
 use candle_core::{D, Device, Tensor};
@@ -107,15 +107,30 @@ pub(crate) fn losses(
         ));
     }
     for positions in collector.positions().chunks(batch.max(1)) {
-        if collector.knows_all(positions) {
-            continue;
+        if !collector.knows_all(positions) {
+            compute(network, rows, positions, collector)?;
         }
-        let indices: Vec<usize> = positions.iter().map(|p| collector.index(*p)).collect();
-        let (features, targets) = rows.batch(&indices)?;
-        let logits = network.forward(&features.to_device(network.device())?)?;
-        settle(&logits, &targets, positions, collector)?;
     }
     Ok(())
+}
+
+/// Computes a batch, and where memory lacks, each half of it for itself.
+fn compute(
+    network: &Network,
+    rows: &Rows,
+    positions: &[usize],
+    collector: &mut Collector<'_>,
+) -> Result<(), ModelError> {
+    let indices: Vec<usize> = positions.iter().map(|p| collector.index(*p)).collect();
+    let (features, targets) = rows.batch(&indices)?;
+    match network.forward(&features.to_device(network.device())?) {
+        Err(error) if is_starved(&error) && positions.len() > 1 => {
+            let (one, other) = positions.split_at(positions.len() / 2);
+            compute(network, rows, one, collector)?;
+            compute(network, rows, other, collector)
+        }
+        logits => settle(&logits?, &targets, positions, collector),
+    }
 }
 
 /// Takes the losses of samples, from their logits `[n, labels]` and labels.

@@ -13,7 +13,13 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
-use std::{collections::BTreeMap, fmt, fs::File, io::Read, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 /// Longest header in bytes.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -63,45 +69,63 @@ impl<'de> Deserialize<'de> for Entries {
     }
 }
 
+/// Why bytes are no weights.
+pub(crate) enum Refusal {
+    Malformed(String),
+    Io(io::Error),
+}
+
+impl From<String> for Refusal {
+    fn from(detail: String) -> Self {
+        Self::Malformed(detail)
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// Reads the header of `path`.
 pub(crate) fn read(path: &Path) -> Result<Header, ModelError> {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let refuse = |detail: String| ModelError::new(Fault::Weights, format!("{name}: {detail}"));
-    let io = |e: std::io::Error| ModelError::io(path, &e);
-    let mut file = File::open(path).map_err(io)?;
-    let size = file.metadata().map_err(io)?.len();
+    let found = File::open(path).and_then(|file| {
+        let size = file.metadata()?.len();
+        Ok((file, size))
+    });
+    let (file, size) = found.map_err(|e| ModelError::io(path, &e))?;
+    read_from(file, size).map_err(|refusal| match refusal {
+        Refusal::Io(error) => ModelError::io(path, &error),
+        Refusal::Malformed(detail) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            ModelError::new(Fault::Weights, format!("{name}: {detail}"))
+        }
+    })
+}
+
+/// Reads the header of a file of `size` bytes from its beginning.
+pub(crate) fn read_from(mut file: impl Read, size: u64) -> Result<Header, Refusal> {
     let mut start = Vec::new();
-    (&mut file).take(9).read_to_end(&mut start).map_err(io)?;
+    (&mut file).take(9).read_to_end(&mut start)?;
     if start.get(8) != Some(&b'{') && looks_pickled(&start) {
-        return Err(refuse(PICKLE.into()));
+        return Err(Refusal::Malformed(PICKLE.into()));
     }
     let Some((length, _)) = start.split_first_chunk::<8>() else {
-        return Err(refuse(format!(
-            "{size} bytes are no safetensors file; fetch it again"
-        )));
+        return Err(format!("{size} bytes are no safetensors file; fetch it again").into());
     };
     let length = u64::from_le_bytes(*length);
     if length > MAX_HEADER_BYTES {
-        return Err(refuse(format!(
-            "header of {length} bytes, at most {MAX_HEADER_BYTES}"
-        )));
+        return Err(format!("header of {length} bytes, at most {MAX_HEADER_BYTES}").into());
     }
     if length > size.saturating_sub(8) {
-        return Err(refuse(format!(
-            "header of {length} bytes in a file of {size}: truncated"
-        )));
+        return Err(format!("header of {length} bytes in a file of {size}: truncated").into());
     }
     let mut json = start.split_off(8);
     (&mut file)
         .take(length.saturating_sub(1))
-        .read_to_end(&mut json)
-        .map_err(io)?;
+        .read_to_end(&mut json)?;
     json.truncate(length as usize);
-    let header = parse(&json, 8 + length).map_err(refuse)?;
+    let header = parse(&json, 8 + length)?;
     let end = header
         .tensors
         .values()
@@ -110,12 +134,10 @@ pub(crate) fn read(path: &Path) -> Result<Header, ModelError> {
         .unwrap_or(0);
     match end.checked_add(header.data_start) {
         Some(end) if end == size => Ok(header),
-        Some(end) if end > size => Err(refuse(format!(
-            "{size} bytes, the header needs {end}: truncated"
-        ))),
-        _ => Err(refuse(format!(
-            "{size} bytes, more than the header tells of"
-        ))),
+        Some(end) if end > size => {
+            Err(format!("{size} bytes, the header needs {end}: truncated").into())
+        }
+        _ => Err(format!("{size} bytes, more than the header tells of").into()),
     }
 }
 

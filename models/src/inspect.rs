@@ -167,6 +167,13 @@ fn scan(dir: &Path, depth: usize) -> Result<u64, ModelError> {
             .into_owned();
         let meta = fs::metadata(&path).map_err(|e| ModelError::io(&path, &e))?;
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if meta.is_dir() && path.is_symlink() {
+            // It may lead back up, and be walked again and again.
+            return Err(ModelError::new(
+                Fault::Manifest,
+                format!("{name} is a link to a directory; put its files there instead"),
+            ));
+        }
         if meta.is_dir() {
             bytes = bytes.saturating_add(scan(&path, depth + 1)?);
         } else if PICKLE_ENDINGS.iter().any(|e| ending == *e) {
@@ -190,6 +197,9 @@ struct Index {
 pub(crate) fn headers(dir: &Path) -> Result<Vec<(PathBuf, Header)>, ModelError> {
     let refuse = |detail: String| ModelError::new(Fault::Weights, detail);
     let single = dir.join(WEIGHTS);
+    if single.is_dir() {
+        return Err(refuse(format!("{WEIGHTS} is no file")));
+    }
     match (single.exists(), dir.join(INDEX).exists()) {
         (true, true) => return Err(refuse(format!("both {WEIGHTS} and {INDEX}; remove one"))),
         (true, false) => {
@@ -208,6 +218,12 @@ pub(crate) fn headers(dir: &Path) -> Result<Vec<(PathBuf, Header)>, ModelError> 
         let path = dir.join(file);
         if manifest::check_path(file).is_err() || file.contains('/') || !path.is_file() {
             return Err(refuse(format!("{INDEX}: {file:?} is no file beside it")));
+        }
+        // Validators fetch no other weights.
+        if !file.ends_with(".safetensors") {
+            return Err(refuse(format!(
+                "{INDEX}: {file:?} does not end in .safetensors"
+            )));
         }
         let header = header::read(&path)?;
         let mapped = |name: &String| index.weight_map.get(name) == Some(file);

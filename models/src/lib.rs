@@ -12,6 +12,8 @@ mod device;
 mod draw;
 mod evaluate;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gpt2;
 mod header;
 mod inspect;

@@ -93,7 +93,7 @@ impl AdapterConfig {
         )?)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
         let raw: Self =
             serde_json::from_slice(bytes).map_err(|e| refuse(format!("{CONFIG}: {e}")))?;
         let holds = |value: &Option<Value>| match value {
@@ -208,7 +208,12 @@ impl Adapter {
                 )));
             };
             let delta = delta(&raw, &header, module, (*rows, *columns))?;
-            deltas.insert(target, delta);
+            // Two names may mean one tensor, as with and without `transformer.` in GPT-2.
+            if deltas.insert(target, delta).is_some() {
+                return Err(refuse(format!(
+                    "{WEIGHTS}: {name:?} updates a matrix that another pair updates too"
+                )));
+            }
             used += 2;
         }
         if used != header.tensors.len() || deltas.is_empty() {

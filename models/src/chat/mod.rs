@@ -152,7 +152,15 @@ impl ChatTemplate {
                 template.len()
             )));
         }
-        let renderer = Renderer::new(&template, config.special_tokens())?;
+        Self::new(&template, config.special_tokens())
+    }
+
+    /// From the template's own text and the special tokens by their names.
+    pub(crate) fn new(
+        template: &str,
+        special_tokens: BTreeMap<String, String>,
+    ) -> Result<Self, ModelError> {
+        let renderer = Renderer::new(template, special_tokens)?;
         Ok(Self { renderer })
     }
 

@@ -3,8 +3,8 @@
 use super::{json::to_json, refuse};
 use crate::{ModelError, data::Turn};
 use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, State, Value, context, syntax::SyntaxConfig,
-    value::Kwargs,
+    AutoEscape, Environment, Error, ErrorKind, State, Value, context, filters,
+    syntax::SyntaxConfig, value::Kwargs,
 };
 use minijinja_contrib::pycompat::unknown_method_callback;
 use std::{
@@ -23,6 +23,8 @@ const OUTPUT: usize = 1 << 20;
 const OUTPUT_PER_BYTE: usize = 16;
 /// Most templates and macros within each other.
 const DEPTH: usize = 64;
+/// Most parts that a filter cuts a list into.
+const PARTS: usize = 10_000;
 
 /// A template that is ready to run.
 pub(super) struct Renderer {
@@ -70,6 +72,8 @@ impl Renderer {
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime);
         environment.add_filter("tojson", tojson);
+        environment.add_filter("slice", slice);
+        environment.add_filter("batch", batch);
         // They write as many spaces as they are asked for.
         for filter in ["indent", "format", "pprint"] {
             environment.remove_filter(filter);
@@ -157,6 +161,36 @@ fn raise_exception(message: String) -> Result<Value, Error> {
 
 fn tojson(value: Value, options: Kwargs) -> Result<Value, Error> {
     to_json(&value, &options)
+}
+
+/// The engine's filter makes as many lists as it is asked for, which costs no fuel.
+fn slice(
+    state: &State,
+    value: Value,
+    count: usize,
+    fill_with: Option<Value>,
+) -> Result<Value, Error> {
+    check_parts(count)?;
+    filters::slice(state, value, count, fill_with)
+}
+
+/// The engine's filter fills the last list up with as many values as it is asked for.
+fn batch(
+    state: &State,
+    value: Value,
+    count: usize,
+    fill_with: Option<Value>,
+) -> Result<Value, Error> {
+    check_parts(count)?;
+    filters::batch(state, value, count, fill_with)
+}
+
+fn check_parts(count: usize) -> Result<(), Error> {
+    if count <= PARTS {
+        return Ok(());
+    }
+    let detail = format!("lists are cut into {PARTS} parts at most");
+    Err(Error::new(ErrorKind::InvalidOperation, detail))
 }
 
 /// The day that every evaluation takes place on, so that it comes out the same: the one that the

@@ -182,6 +182,25 @@ fn templates_without_end_should_be_the_models_fault() {
 }
 
 #[test]
+fn filters_that_are_asked_for_too_much_should_refuse_it() {
+    let talk = [("user", "q"), ("assistant", "a")];
+    let said = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    for filter in [
+        "slice(1000000000000)",
+        "slice(1000000000000, 'x')",
+        "batch(1000000000000, 'x')",
+        "indent(1000000000000)",
+    ] {
+        let source = format!("{{% set x = [1] | {filter} %}}{said}");
+        assert_eq!(segments(&source, &talk), None, "{source}");
+    }
+    for filter in ["slice(3, 'x')", "batch(2)"] {
+        let source = format!("{{% set x = [1] | {filter} %}}{said}");
+        assert!(segments(&source, &talk).is_some(), "{source}");
+    }
+}
+
+#[test]
 fn values_nested_deep_should_do_no_harm() {
     let talk = turns(&[("user", "q"), ("assistant", "a")]);
     for show in ["", "{{ n.x }}", "{{ n.x | tojson }}", "{{ n.x == n.x }}"] {

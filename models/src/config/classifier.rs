@@ -201,6 +201,7 @@ impl Layer {
                 &[channels, height, width],
             ) => {
                 check_size("out", out, MAX_DIMENSION)?;
+                check_size("kernel", kernel, MAX_KERNEL)?;
                 if padding >= kernel {
                     return Err(refuse(format!(
                         "padding {padding} is not below kernel {kernel}"
@@ -313,5 +314,27 @@ mod tests {
         assert!(mlp("[4]", "", ""));
         assert!(parse(r#"{"model_type":"gpt9"}"#).is_err());
         assert!(parse("{").is_err());
+    }
+
+    #[test]
+    fn windows_of_absurd_sizes_should_be_refused() {
+        let most = usize::MAX;
+        for (kernel, stride, padding) in [
+            (most, 1, most - 1),
+            (most, 1, 0),
+            (3, most, 0),
+            (3, 0, 0),
+            (0, 1, 0),
+            (3, 1, most),
+            (1 << 11, 1, 1 << 10),
+        ] {
+            let json = format!(
+                r#"{{"model_type":"arena_cnn","version":1,"input_shape":[1,8,8],"labels":2,
+                "layers":[{{"type":"conv2d","out":2,"kernel":{kernel},"stride":{stride},
+                "padding":{padding}}},{{"type":"flatten"}},{{"type":"linear","out":2}}]}}"#
+            );
+            let error = parse(&json).unwrap_err();
+            assert_eq!(error.fault, crate::Fault::Config, "{json}");
+        }
     }
 }
