@@ -57,7 +57,8 @@ fn evaluated() -> Found {
                 limits: Limits::unlimited(),
             };
             let model = path("model").unwrap();
-            let scored = evaluate(&model, &folder.join(data), &options, &mut ()).unwrap();
+            let scored =
+                evaluate(&model, &root.join("data").join(data), &options, &mut ()).unwrap();
             let name = folder.file_name().unwrap().to_string_lossy();
             let data = Path::new(data).file_name().unwrap().to_string_lossy();
             let name = format!("{name}/{data}/{}", options.context);
