@@ -220,13 +220,16 @@ fn score(
         }
         (ModelConfig::Decoder(_) | ModelConfig::Gpt2(_), Metric::BitsPerByte) => {
             let context = context(options)?;
-            check_positions(&checked.config, context)?;
+            check_positions(checked, context)?;
             let samples = read_samples(data)?;
-            let encoder =
-                encoder(checked, &options.limits)?.with_template(&checked.text, &samples)?;
+            let encoder = encoder(checked, &options.limits)?.with_template(&checked.text, &samples);
+            let encoder = encoder.map_err(|e| checked.not_own(e))?;
             let mut collector = Collector::new(samples.len(), options, sink);
             let model = LanguageModel::new(&checked.config, &load()?, kernels, context, device)?;
-            let encode = |index: usize| encoder.encode(&samples[index], context);
+            let encode = |index: usize| {
+                let tokens = encoder.encode(&samples[index], context);
+                tokens.map_err(|e| checked.not_own(e))
+            };
             language::losses(&model, options.batch_tokens, &mut collector, encode)?;
             collector.finish()
         }
@@ -236,8 +239,10 @@ fn score(
             let encoder = encoder(checked, &options.limits)?;
             let mut collector = Collector::new(samples.len(), options, sink);
             let model = TextClassifier::new(config, &load()?, kernels)?;
-            let encode =
-                |index: usize| encoder.encode_for_classification(&samples[index].text, context);
+            let encode = |index: usize| {
+                let ids = encoder.encode_for_classification(&samples[index].text, context);
+                ids.map_err(|e| checked.not_own(e))
+            };
             let label = |index: usize| samples[index].label;
             bert::losses(&model, options.batch_tokens, &mut collector, encode, label)?;
             collector.finish()
@@ -252,23 +257,24 @@ fn score(
 
 /// The tokenizer of a model that reads text.
 fn encoder(checked: &Checked, limits: &Limits) -> Result<Encoder, ModelError> {
-    let tokenizer = inspect::read_tokenizer(&checked.text, limits)?;
+    let not_own = |e| checked.not_own(e);
+    let tokenizer = inspect::read_tokenizer(&checked.text, limits).map_err(not_own)?;
     let vocabulary = checked.config.vocabulary().unwrap_or_default();
     let start = checked.config.start_token().unwrap_or_default();
     let end = checked.config.end_token().unwrap_or(start);
-    Encoder::new(&tokenizer, vocabulary, Ends { start, end })
+    Encoder::new(&tokenizer, vocabulary, Ends { start, end }).map_err(not_own)
 }
 
 /// Learned positions end somewhere.
-fn check_positions(config: &ModelConfig, context: usize) -> Result<(), ModelError> {
-    match config.positions() {
-        Some(positions) if positions < context => Err(ModelError::new(
+fn check_positions(checked: &Checked, context: usize) -> Result<(), ModelError> {
+    match checked.config.positions() {
+        Some(positions) if positions < context => Err(checked.not_own(ModelError::new(
             Fault::Config,
             format!(
                 "config.json: positions are learned up to {positions}, the context is {context} \
                  tokens; take a model with more or a task with fewer"
             ),
-        )),
+        ))),
         _ => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     header::{self, Header, PICKLE},
     lora::{Adapter, is_adapter},
     manifest,
+    sketch::blame_base,
 };
 use serde::{Deserialize, de::IgnoredAny};
 use std::{
@@ -43,6 +44,17 @@ pub(crate) struct Checked {
     pub(crate) adapter: Option<Adapter>,
     /// Directory of the tokenizer and its template: the base's, where there is one.
     pub(crate) text: PathBuf,
+}
+
+impl Checked {
+    /// An error of what isn't weights. An adapter brings weights alone: all else is its base's,
+    /// which the task names.
+    pub(crate) fn not_own(&self, error: ModelError) -> ModelError {
+        match self.adapter {
+            Some(_) => blame_base(error),
+            None => error,
+        }
+    }
 }
 
 /// Checks the model in `dir` against `limits` without reading a weight: no pickle, a config

@@ -2,6 +2,7 @@
 
 use crate::{
     Fault, ModelConfig, ModelError, Profile, header::Header, kernels::are_ours, lora::Adapter,
+    sketch::blame_base,
 };
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, tensor::TensorInfo};
@@ -28,7 +29,8 @@ impl Weights {
     }
 
     /// Reads every tensor of `config` from `shards`, widened to f32; refuses NaN and infinities.
-    /// An adapter's updates are added as they are read.
+    /// An adapter's updates are added as they are read; what is wrong with its base is
+    /// [`Fault::Data`].
     pub(crate) fn load(
         config: &ModelConfig,
         shards: &[(PathBuf, Header)],
@@ -43,17 +45,19 @@ impl Weights {
                     continue;
                 };
                 let values = read_tensor(&mut file, path, header.data_start, info)?;
-                if !are_finite(&values) {
-                    let detail = format!("tensor {name:?} has a NaN or an infinity");
-                    return Err(ModelError::new(Fault::NonFinite, detail));
-                }
+                form.check(name, &values).map_err(|error| match adapter {
+                    Some(_) => blame_base(error),
+                    None => error,
+                })?;
                 let mut tensor = Tensor::from_vec(values, info.shape.as_slice(), &Device::Cpu)?;
                 let update = adapter.and_then(|adapter| {
                     let delta = adapter.deltas.get(listed.as_ref())?;
                     Some(adapter.merge(delta, &tensor))
                 });
                 if let Some(merged) = update {
-                    tensor = merged?;
+                    let merged = merged?;
+                    form.check(name, &merged)?;
+                    tensor = Tensor::from_vec(merged, info.shape.as_slice(), &Device::Cpu)?;
                 }
                 tensors.insert(listed.into_owned(), form.shape(tensor)?);
             }
@@ -96,6 +100,23 @@ impl Default for Form {
 }
 
 impl Form {
+    /// Refuses a NaN, an infinity, and what becomes one when it is rounded.
+    fn check(&self, name: &str, values: &[f32]) -> Result<(), ModelError> {
+        // From half a step above the largest bf16 on, bf16 has infinities only.
+        let (limit, of) = match self.profile {
+            Profile::ExactCpuF32 | Profile::F32 => (0x7f80_0000, "f32"),
+            Profile::Bf16 => (0x7f7f_8000, "bf16"),
+        };
+        // Without the sign, bits are in the order of the values, with NaN last; a branch for
+        // each value would take as long as reading them.
+        let worst = |worst: u32, v: &f32| worst.max(v.to_bits() & 0x7fff_ffff);
+        if values.iter().fold(0, worst) < limit {
+            return Ok(());
+        }
+        let detail = format!("tensor {name:?} has a NaN or an infinity in {of}");
+        Err(ModelError::new(Fault::NonFinite, detail))
+    }
+
     fn shape(&self, tensor: Tensor) -> Result<Tensor, ModelError> {
         Ok(match (self.profile, are_ours(&self.device)) {
             (Profile::ExactCpuF32 | Profile::F32, true) => tensor,
@@ -105,14 +126,6 @@ impl Form {
             (_, false) => tensor.to_device(&self.device)?,
         })
     }
-}
-
-/// Whether no value is a NaN or an infinity.
-fn are_finite(values: &[f32]) -> bool {
-    // All bits of the exponent are set in what is no finite number; a branch for each value
-    // would take as long as reading them.
-    let worst = |worst: u32, v: &f32| worst.max(v.to_bits() & 0x7f80_0000);
-    values.iter().fold(0, worst) < 0x7f80_0000
 }
 
 /// Reads one tensor, widened to f32.

@@ -435,3 +435,25 @@ fn weights_that_make_nan_only_on_some_inputs_should_be_told_apart() {
     assert_eq!(with(nan, Profile::ExactCpuF32), Err(Fault::NonFinite));
     assert_eq!(with(nan, Profile::F32), Err(Fault::Unstable));
 }
+
+#[test]
+fn weights_beyond_bf16_should_be_refused_where_they_are_rounded_to_it() {
+    let with = |value: f32, profile| {
+        let mut model = llama(0.1, true);
+        model.tensors.get_mut("model.norm.weight").unwrap().1[0] = value;
+        let dir = model.in_dir();
+        let data = texts(dir.path(), &["a"]);
+        let options = EvalOptions {
+            profile,
+            ..options(Metric::BitsPerByte)
+        };
+        let scored = evaluate(dir.path(), &data, &options, &mut ());
+        scored.map(drop).map_err(|e| e.fault)
+    };
+    // Half a step above the largest bf16, and just below.
+    let (above, below) = (f32::from_bits(0x7f7f_8000), f32::from_bits(0x7f7f_7fff));
+    assert_eq!(with(above, Profile::Bf16), Err(Fault::NonFinite));
+    assert_eq!(with(-above, Profile::Bf16), Err(Fault::NonFinite));
+    assert_ne!(with(below, Profile::Bf16), Err(Fault::NonFinite));
+    assert_ne!(with(above, Profile::F32), Err(Fault::NonFinite));
+}

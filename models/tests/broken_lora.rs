@@ -190,3 +190,33 @@ fn adapter_config_that_is_malformed_should_be_refused() {
         assert_eq!(written(&config), Fault::Config);
     }
 }
+
+#[test]
+fn what_is_wrong_with_the_base_should_not_be_the_adapters_fault() {
+    let adapter = adapter(&json!({}), &factors());
+    let fault = |change: &dyn Fn(&mut common::Model)| {
+        let mut base = llama(0.1, true);
+        change(&mut base);
+        let base = base.in_dir();
+        let error = score(adapter.path(), Some(base.path())).unwrap_err();
+        error.fault
+    };
+    for name in [
+        "model.norm.weight",
+        "model.layers.0.self_attn.q_proj.weight",
+    ] {
+        let nan = fault(&|base| base.tensors.get_mut(name).unwrap().1[0] = f32::NAN);
+        assert_eq!(nan, Fault::Data, "{name}");
+    }
+    assert_eq!(
+        fault(&|base| base.tokenizer = Some("{}".into())),
+        Fault::Data
+    );
+    // With an id beyond its vocabulary.
+    let mut far = common::byte_tokenizer();
+    far["model"]["vocab"]["zz"] = 100_000.into();
+    assert_eq!(
+        fault(&|base| base.tokenizer = Some(far.to_string())),
+        Fault::Data
+    );
+}
