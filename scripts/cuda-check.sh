@@ -26,8 +26,8 @@ features=(--release --locked -p arena-models -p arena-executor --features arena-
 binary="$CARGO_TARGET_DIR/release/arena-executor-cuda"
 
 say "$("$NVCC" --version | grep release), for compute capability $CUDA_COMPUTE_CAP"
-cargo build "${features[@]}" --bin arena-executor-cuda
-cargo test "${features[@]}" --test cuda --no-run
+# Both at once: features of what tests need would have candle built a second time.
+cargo build "${features[@]}" --bin arena-executor-cuda --test cuda
 
 needed="$(readelf -d "$binary" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')"
 for library in libcuda.so.1 libcublas.so libcurand.so libcudart.so; do

@@ -91,6 +91,9 @@ mod driver {
     use candle_core::cuda::cudarc::driver::{CudaContext, DriverError};
 
     fn refuse(number: u16, error: impl std::fmt::Display) -> ModelError {
+        // What follows the first line is a backtrace, where they are on.
+        let error = error.to_string();
+        let error = error.lines().next().unwrap_or_default();
         let detail = format!(
             "cuda:{number} can't be used: {error}; `doctor` lists the devices of this machine"
         );
