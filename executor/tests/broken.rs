@@ -318,7 +318,8 @@ fn broken_adapters_should_get_their_faults() {
     let adapter = |dir: &Path, values: Value| set(&dir.join("adapter_config.json"), values);
     let fault = |n: &str, damage: &dyn Fn(&Path)| f.server.client.fault(&evaluate(n, damage));
     let found = f.server.client.outcome(&evaluate("good", &|_| ()));
-    let broken: [(&str, MinerFault, &dyn Fn(&Path)); 7] = [
+    type Damage<'a> = &'a dyn Fn(&Path);
+    let broken: [(&str, MinerFault, Damage<'_>); 7] = [
         ("rank", MinerFault::Config, &|dir| {
             adapter(dir, json!({"r": 7}))
         }),

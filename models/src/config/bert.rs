@@ -121,7 +121,7 @@ impl BertConfig {
         let labels = named.or(raw.num_labels).unwrap_or(2);
         check_size("the number of labels", labels, MAX_LABELS)?;
         let eps = raw.layer_norm_eps;
-        if !raw.hidden_size.is_multiple_of(raw.num_attention_heads) || !(eps > 0.0 && eps < 1.0) {
+        if !(raw.hidden_size.is_multiple_of(raw.num_attention_heads) && eps > 0.0 && eps < 1.0) {
             return Err(refuse(
                 "config.json: num_attention_heads must divide hidden_size, layer_norm_eps be \
                  between 0 and 1",

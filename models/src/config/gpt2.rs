@@ -138,7 +138,7 @@ impl Gpt2Config {
         let inner = raw.n_inner.unwrap_or(4 * raw.n_embd);
         check_size("n_inner", inner, 8 * MAX_WIDTH)?;
         let epsilon = raw.layer_norm_epsilon;
-        if !raw.n_embd.is_multiple_of(raw.n_head) || !(epsilon > 0.0 && epsilon < 1.0) {
+        if !(raw.n_embd.is_multiple_of(raw.n_head) && epsilon > 0.0 && epsilon < 1.0) {
             return Err(refuse(
                 "config.json: n_head must divide n_embd, layer_norm_epsilon be between 0 and 1",
             ));

@@ -15,7 +15,8 @@ pub(super) fn wide<R>(work: impl FnOnce() -> R) -> R {
 fn reduced(x: f32) -> (f32, i32) {
     // x = n·ln 2 + r with |r| ≤ ln 2 / 2. Adding 1.5·2²³ rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
-    const LN2_HIGH: f32 = 0.693_359_375;
+    // 0.693359375: 9 bits, so that n times it is exact.
+    const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
@@ -68,7 +69,7 @@ pub(super) fn tanh(x: f32) -> f32 {
     // Near 0 the quotient below loses digits.
     let square = x * x;
     let mut p = -5.704_988_7e-3_f32;
-    p = p * square + 2.063_908_9e-2;
+    p = p * square + 2.063_909e-2;
     p = p * square - 5.373_971_6e-2;
     p = p * square + 1.333_144_2e-1;
     p = p * square - 3.333_328e-1;
