@@ -39,7 +39,7 @@ impl Linear {
 
     /// With the weight as `[in, out]`, which the fast kernels read in order; not for training.
     pub(crate) fn turned(self, kernels: Kernels) -> Result<Self> {
-        if self.is_turned || kernels != Kernels::Fast || !self.weight.device().is_cpu() {
+        if self.is_turned || kernels != Kernels::Fast || !are_ours(self.weight.device()) {
             return Ok(self);
         }
         let (outer, inner) = self.weight.dims2()?;
@@ -90,7 +90,11 @@ impl Linear {
     /// The same with candle's operations, in the type of the weight.
     pub(super) fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let dtype = self.weight.dtype();
-        let product = x.to_dtype(dtype)?.matmul(&self.weight.t()?)?;
+        let weight = match self.is_turned {
+            true => self.weight.clone(),
+            false => self.weight.t()?,
+        };
+        let product = x.to_dtype(dtype)?.matmul(&weight)?;
         match &self.bias {
             Some(bias) => widened(&product)?
                 .broadcast_add(&widened(bias)?)?
