@@ -6,16 +6,13 @@ use crate::{
     config::BertConfig,
     evaluate::Collector,
     inspect,
-    kernels::{Activation, Attention, Kernels, Linear, activate, attend, layer_norm, widened},
+    kernels::{Activation, Attention, Kernels, Linear, Norm, activate, attend, widened},
     language::fitting,
     text::{self, Ends},
     weights::{Form, Weights},
 };
 use candle_core::{Device, Result, Tensor};
 use std::{path::Path, sync::Arc};
-
-/// Weight and bias of a layer norm.
-type Norm = (Tensor, Tensor);
 
 struct Block {
     query: Linear,
@@ -49,11 +46,6 @@ pub(crate) struct TextClassifier {
 
 type Loaded<T> = std::result::Result<T, ModelError>;
 
-fn norm(weights: &Weights, name: &str) -> Loaded<Norm> {
-    let part = |part: &str| weights.get(&format!("{name}.{part}"));
-    Ok((part("weight")?, part("bias")?))
-}
-
 fn block(weights: &Weights, prefix: &str, layer: usize) -> Loaded<Block> {
     let name = |name: &str| format!("{prefix}encoder.layer.{layer}.{name}");
     let linear = |part: &str| Linear::load(weights, &name(part), true);
@@ -62,10 +54,10 @@ fn block(weights: &Weights, prefix: &str, layer: usize) -> Loaded<Block> {
         key: linear("attention.self.key")?,
         value: linear("attention.self.value")?,
         output: linear("attention.output.dense")?,
-        attention_norm: norm(weights, &name("attention.output.LayerNorm"))?,
+        attention_norm: Norm::load(weights, &name("attention.output.LayerNorm"))?,
         up: linear("intermediate.dense")?,
         down: linear("output.dense")?,
-        feed_norm: norm(weights, &name("output.LayerNorm"))?,
+        feed_norm: Norm::load(weights, &name("output.LayerNorm"))?,
     })
 }
 
@@ -83,7 +75,7 @@ impl Encoder {
             tokens: table("word_embeddings")?,
             positions: table("position_embeddings")?,
             kind: table("token_type_embeddings")?.narrow(0, 0, 1)?,
-            norm: norm(weights, &format!("{prefix}embeddings.LayerNorm"))?,
+            norm: Norm::load(weights, &format!("{prefix}embeddings.LayerNorm"))?,
             blocks: (0..config.num_hidden_layers)
                 .map(|layer| block(weights, prefix, layer))
                 .collect::<Loaded<_>>()?,
@@ -102,7 +94,7 @@ impl Encoder {
         // In the reference's order: types, then positions.
         let x = x.broadcast_add(&widened(&self.kind)?)?;
         let x = (x + widened(&self.positions.index_select(&places, 0)?)?)?;
-        let mut x = layer_norm(&x, &self.norm.0, &self.norm.1, eps)?;
+        let mut x = self.norm.apply(&x, eps)?;
         let width = config.hidden_size / config.num_attention_heads;
         let shape = Attention {
             heads: config.num_attention_heads,
@@ -122,13 +114,11 @@ impl Encoder {
                 &block.value.apply(self.kernels, &x)?,
                 &shape,
             )?;
-            let (weight, bias) = &block.attention_norm;
             let sum = (widened(&block.output.apply(self.kernels, &mixed)?)? + x)?;
-            x = layer_norm(&sum, weight, bias, eps)?;
+            x = block.attention_norm.apply(&sum, eps)?;
             let inner = activate(&block.up.apply(self.kernels, &x)?, config.activation)?;
-            let (weight, bias) = &block.feed_norm;
             let sum = (widened(&block.down.apply(self.kernels, &inner)?)? + x)?;
-            x = layer_norm(&sum, weight, bias, eps)?;
+            x = block.feed_norm.apply(&sum, eps)?;
         }
         Ok(x)
     }

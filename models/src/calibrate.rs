@@ -2,7 +2,7 @@
 //! them with noise: what the task's thresholds are chosen by.
 
 use crate::{
-    Fault, ModelError, header,
+    Fault, ModelError,
     inspect::{self, CONFIG, TOKENIZER, WEIGHTS},
     is_adapter, lora,
     sketch::{
@@ -207,9 +207,7 @@ pub fn noised_copy(
     };
     if is_adapter(dir) {
         Adapter::read(dir)?;
-        let path = dir.join(lora::WEIGHTS);
-        let header = header::read(&path)?;
-        let tensors = source::open(&[(path, header)])?;
+        let tensors = source::open(&[lora::read_header(dir)?])?;
         copy(lora::CONFIG)?;
         return write_noised(
             &tensors,

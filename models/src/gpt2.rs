@@ -3,14 +3,11 @@
 use crate::{
     ModelError,
     config::Gpt2Config,
-    kernels::{Attention, Kernels, Linear, activate, attend, layer_norm, widened},
+    kernels::{Attention, Kernels, Linear, Norm, activate, attend, widened},
     weights::Weights,
 };
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
-
-/// Weight and bias of a layer norm.
-type Norm = (Tensor, Tensor);
 
 struct Block {
     attention_norm: Norm,
@@ -36,11 +33,6 @@ pub(crate) struct Gpt2 {
 
 type Loaded<T> = std::result::Result<T, ModelError>;
 
-fn norm(weights: &Weights, name: &str) -> Loaded<Norm> {
-    let part = |part: &str| weights.get(&format!("{name}.{part}"));
-    Ok((part("weight")?, part("bias")?))
-}
-
 /// A matrix that lies as `[in, out]`.
 fn turned(weights: &Weights, name: &str) -> Loaded<Linear> {
     let linear = Linear::load(weights, name, true)?;
@@ -57,12 +49,12 @@ fn block(weights: &Weights, layer: usize, width: usize) -> Loaded<Block> {
         Ok(Linear::new(weight, bias.transpose()?))
     };
     Ok(Block {
-        attention_norm: norm(weights, &name("ln_1"))?,
+        attention_norm: Norm::load(weights, &name("ln_1"))?,
         query: third(0)?,
         key: third(1)?,
         value: third(2)?,
         output: turned(weights, &name("attn.c_proj"))?,
-        feed_norm: norm(weights, &name("ln_2"))?,
+        feed_norm: Norm::load(weights, &name("ln_2"))?,
         up: turned(weights, &name("mlp.c_fc"))?,
         down: turned(weights, &name("mlp.c_proj"))?,
     })
@@ -77,7 +69,7 @@ impl Gpt2 {
             blocks: (0..config.n_layer)
                 .map(|layer| block(weights, layer, config.n_embd))
                 .collect::<Loaded<_>>()?,
-            norm: norm(weights, "ln_f")?,
+            norm: Norm::load(weights, "ln_f")?,
             head: Linear::new(
                 match config.tie_word_embeddings {
                     true => tokens.clone(),
@@ -113,12 +105,10 @@ impl Gpt2 {
         let mut x = (widened(&self.tokens.index_select(tokens, 0)?)?
             + widened(&self.positions.index_select(&places, 0)?)?)?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            let (weight, bias) = &block.attention_norm;
-            let normed = layer_norm(&x, weight, bias, eps)?;
+            let normed = block.attention_norm.apply(&x, eps)?;
             let mixed = self.mix(block, &normed, &self.attention(layer, &lengths))?;
             x = (x + widened(&mixed)?)?;
-            let (weight, bias) = &block.feed_norm;
-            let normed = layer_norm(&x, weight, bias, eps)?;
+            let normed = block.feed_norm.apply(&x, eps)?;
             let inner = activate(
                 &block.up.apply(self.kernels, &normed)?,
                 self.config.activation,
@@ -128,7 +118,7 @@ impl Gpt2 {
         if let Some(wanted) = wanted {
             x = x.index_select(wanted, 0)?;
         }
-        layer_norm(&x, &self.norm.0, &self.norm.1, eps)
+        self.norm.apply(&x, eps)
     }
 
     fn attention(&self, layer: usize, lengths: &Arc<Vec<usize>>) -> Attention {

@@ -7,7 +7,7 @@ use crate::{
     weights::read_tensor,
 };
 use candle_core::Tensor;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -52,7 +52,6 @@ pub(crate) struct AdapterConfig {
     target_parameters: Option<Value>,
     layer_replication: Option<Value>,
     alora_invocation_tokens: Option<Value>,
-    corda_config: Option<IgnoredAny>,
 }
 
 /// A checked adapter.
@@ -121,7 +120,6 @@ impl AdapterConfig {
         } else if holds(&raw.alora_invocation_tokens) {
             "alora_invocation_tokens"
         } else {
-            let _ = raw.corda_config;
             return Ok(raw);
         };
         Err(refuse(format!(
@@ -176,19 +174,25 @@ pub fn is_adapter(dir: &Path) -> bool {
     dir.join(CONFIG).exists() && !dir.join(crate::inspect::CONFIG).exists()
 }
 
+/// The file of factors in `dir`, and its header.
+pub(crate) fn read_header(dir: &Path) -> Result<(PathBuf, Header), ModelError> {
+    let path = dir.join(WEIGHTS);
+    if !path.is_file() {
+        return Err(ModelError::new(
+            Fault::Weights,
+            format!("{WEIGHTS} is missing; add it"),
+        ));
+    }
+    let header = header::read(&path)?;
+    Ok((path, header))
+}
+
 impl Adapter {
     /// Reads the adapter in `dir` and checks it against the model that it belongs to, without
     /// reading a weight.
     pub(crate) fn check(dir: &Path, base: &ModelConfig) -> Result<Self, ModelError> {
         let raw = AdapterConfig::read(dir)?;
-        let path = dir.join(WEIGHTS);
-        if !path.is_file() {
-            return Err(ModelError::new(
-                Fault::Weights,
-                format!("{WEIGHTS} is missing; add it"),
-            ));
-        }
-        let header = header::read(&path)?;
+        let (path, header) = read_header(dir)?;
         let shapes: BTreeMap<String, Vec<usize>> = base.tensors()?.into_iter().collect();
         let mut deltas = BTreeMap::new();
         let mut used = 0;

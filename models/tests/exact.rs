@@ -5,9 +5,10 @@
 //! `ARENA_WRITE_VECTORS` set, the file is written anew.
 
 mod common;
+mod reference;
 
 use arena_models::{
-    EvalOptions, Limits, Metric, Profile, evaluate,
+    Device, Profile, samples_root,
     train::{self, TrainConfig},
 };
 use serde_json::{Value, json};
@@ -25,44 +26,19 @@ fn here(path: &str) -> PathBuf {
         .join(path)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Roots of the samples' losses of every fixture.
 fn evaluated() -> Found {
-    let mut found = Found::new();
     let root = here("fixtures");
-    for entry in fs::read_dir(&root).unwrap() {
-        let folder = entry.unwrap().path();
-        let Ok(bytes) = fs::read(folder.join("expected.json")) else {
-            continue;
-        };
-        let expected: Value = serde_json::from_slice(&bytes).unwrap();
-        let path = |name: &str| Some(folder.join(expected[name].as_str()?));
-        for run in expected["runs"].as_array().unwrap() {
-            let data = run["data"].as_str().unwrap();
-            let options = EvalOptions {
-                metric: match expected["metric"].as_str() {
-                    Some("accuracy") => Metric::Accuracy,
-                    _ => Metric::BitsPerByte,
-                },
-                samples: 0,
-                seed: [0; 32],
-                context: run["context"].as_u64().unwrap() as usize,
-                batch_tokens: 200,
-                profile: Profile::ExactCpuF32,
-                base: path("base"),
-                device: arena_models::Device::Cpu,
-                limits: Limits::unlimited(),
-            };
-            let model = path("model").unwrap();
-            let scored =
-                evaluate(&model, &root.join("data").join(data), &options, &mut ()).unwrap();
-            let name = folder.file_name().unwrap().to_string_lossy();
-            let data = Path::new(data).file_name().unwrap().to_string_lossy();
-            let name = format!("{name}/{data}/{}", options.context);
-            found.insert(name, hex(&scored.samples_root));
+    let exact = (Profile::ExactCpuF32, Device::Cpu);
+    let mut found = Found::new();
+    for (name, expected) in reference::fixtures(&root) {
+        for run in &expected.runs {
+            let losses = reference::losses(&root.join(&name), &expected, run, exact, 2).unwrap();
+            let digits = samples_root(&losses).map(|byte| format!("{byte:02x}"));
+            found.insert(
+                format!("{name}/{}/{}", run.data, run.context),
+                digits.concat(),
+            );
         }
     }
     found

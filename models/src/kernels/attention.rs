@@ -80,6 +80,20 @@ impl Attention {
         self.lengths.iter().map(place).collect()
     }
 
+    /// First row and length of each sequence, with each of `heads` heads.
+    fn parts(&self, heads: usize) -> Vec<(usize, usize, usize)> {
+        let of = |(start, length)| (0..heads).map(move |head| (start, length, head));
+        self.sequences().into_iter().flat_map(of).collect()
+    }
+
+    fn rows<'a>(&self, values: &'a [f32], across: usize) -> Rows<'a> {
+        Rows {
+            values,
+            across,
+            width: self.width,
+        }
+    }
+
     fn check(&self, rows: usize, q: usize, kv: usize) -> Result<()> {
         let total: usize = self.lengths.iter().sum();
         let fits = rows == total
@@ -281,22 +295,13 @@ impl CustomOp3 for Attend {
         let shape = &self.shape;
         let ((rows, across), (_, kv)) = (q_layout.shape().dims2()?, k_layout.shape().dims2()?);
         shape.check(rows, across, kv)?;
-        let of = |values, across| Rows {
-            values,
-            across,
-            width: shape.width,
-        };
         let call = Call {
             attend: self,
-            q: of(values(q, q_layout)?, across),
-            k: of(values(k, k_layout)?, kv),
-            v: of(values(v, v_layout)?, kv),
+            q: shape.rows(values(q, q_layout)?, across),
+            k: shape.rows(values(k, k_layout)?, kv),
+            v: shape.rows(values(v, v_layout)?, kv),
         };
-        let parts: Vec<(usize, usize, usize)> = shape
-            .sequences()
-            .into_iter()
-            .flat_map(|(start, length)| (0..shape.heads).map(move |head| (start, length, head)))
-            .collect();
+        let parts = shape.parts(shape.heads);
         let mixed = parts
             .par_iter()
             .map(|(start, length, head)| call.forward(*start, *length, *head))
@@ -320,25 +325,18 @@ impl CustomOp3 for Attend {
         let shape = &self.shape;
         let ((rows, across), (_, kv)) = (q.dims2()?, k.dims2()?);
         let (qs, ks, vs, gs) = (flat(q)?, flat(k)?, flat(v)?, flat(gradient)?);
-        let of = |values, across| Rows {
-            values,
-            across,
-            width: shape.width,
-        };
         let call = Call {
             attend: self,
-            q: of(&qs, across),
-            k: of(&ks, kv),
-            v: of(&vs, kv),
+            q: shape.rows(&qs, across),
+            k: shape.rows(&ks, kv),
+            v: shape.rows(&vs, kv),
         };
-        let parts: Vec<(usize, usize, usize)> = shape
-            .sequences()
-            .into_iter()
-            .flat_map(|(start, length)| (0..shape.kv_heads).map(move |head| (start, length, head)))
-            .collect();
+        let parts = shape.parts(shape.kv_heads);
         let found = parts
             .par_iter()
-            .map(|(start, length, head)| call.backward(of(&gs, across), *start, *length, *head))
+            .map(|(start, length, head)| {
+                call.backward(shape.rows(&gs, across), *start, *length, *head)
+            })
             .collect::<Result<Vec<_>>>()?;
         let (mut of_q, mut of_k, mut of_v) =
             (zeros(rows * across)?, zeros(rows * kv)?, zeros(rows * kv)?);

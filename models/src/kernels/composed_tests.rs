@@ -36,7 +36,7 @@ fn composed_norms_should_equal_the_kernels() {
     let expected = rms_norm(&heads, &weight, 1e-5).unwrap();
     let found = norm::composed_rms_norm(&heads, &weight, 1e-5).unwrap();
     assert_close(&found, &expected, 1e-6, "rms of heads");
-    let expected = layer_norm(&x, &weight, &bias, 1e-5).unwrap();
+    let expected = norm::layer_norm(&x, &weight, &bias, 1e-5).unwrap();
     let found = norm::composed_layer_norm(&x, &weight, &bias, 1e-5).unwrap();
     assert_close(&found, &expected, 1e-6, "layer");
 }

@@ -30,7 +30,7 @@ pub(crate) use conv::conv2d;
 pub(crate) use linear::Linear;
 pub(crate) use mean::mean;
 pub(crate) use nll::{nll, nll_in_chunks};
-pub(crate) use norm::{layer_norm, rms_norm};
+pub(crate) use norm::{Norm, rms_norm};
 pub(crate) use product::{Matrix, product};
 pub(crate) use rotary::{Rotary, rotate, table as rotary_table};
 

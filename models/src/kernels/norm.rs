@@ -5,6 +5,7 @@ use super::{
     math::{dot, sum, wide},
     room, rows_at_a_time, values, widened, zeros,
 };
+use crate::{ModelError, weights::Weights};
 use candle_core::{CpuStorage, CustomOp2, D, Device, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -146,7 +147,7 @@ impl candle_core::CustomOp3 for LayerNorm {
 }
 
 /// `(x − mean(x)) / √(var(x) + eps) · weight + bias` over the last dimension; not trained here.
-pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
+pub(super) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     if are_ours(x.device()) {
         return x.contiguous()?.apply_op3(weight, bias, LayerNorm { eps });
     }
@@ -166,4 +167,26 @@ pub(super) fn composed_layer_norm(
     x.broadcast_mul(&scale)?
         .broadcast_mul(&widened(weight)?)?
         .broadcast_add(&widened(bias)?)
+}
+
+/// Weight and bias of a [`layer_norm`].
+pub(crate) struct Norm {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Norm {
+    /// `{name}.weight` and `{name}.bias`.
+    pub(crate) fn load(weights: &Weights, name: &str) -> std::result::Result<Self, ModelError> {
+        let part = |part: &str| weights.get(&format!("{name}.{part}"));
+        Ok(Self {
+            weight: part("weight")?,
+            bias: part("bias")?,
+        })
+    }
+
+    /// Norms rows.
+    pub(crate) fn apply(&self, x: &Tensor, eps: f64) -> Result<Tensor> {
+        layer_norm(x, &self.weight, &self.bias, eps)
+    }
 }

@@ -9,8 +9,8 @@ use super::{
     source::{self, Stored},
 };
 use crate::{
-    Fault, ModelError, header,
-    lora::{AdapterConfig, PREFIX, WEIGHTS},
+    Fault, ModelError,
+    lora::{self, AdapterConfig, PREFIX, WEIGHTS},
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -48,15 +48,7 @@ impl Adapter {
     /// Reads the config and the headers in `dir`.
     pub(crate) fn read(dir: &Path) -> Result<Self, ModelError> {
         let config = AdapterConfig::read(dir)?;
-        let path = dir.join(WEIGHTS);
-        if !path.exists() {
-            return Err(ModelError::new(
-                Fault::Weights,
-                format!("{WEIGHTS} is missing; add it"),
-            ));
-        }
-        let header = header::read(&path)?;
-        let mut tensors = source::open(&[(path, header)])?;
+        let mut tensors = source::open(&[lora::read_header(dir)?])?;
         let mut modules = BTreeMap::new();
         while let Some((name, first)) = tensors.pop_first() {
             let module = module_of(&name)
