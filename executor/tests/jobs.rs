@@ -263,7 +263,7 @@ fn starved_worker_should_be_a_fault_of_memory_and_the_next_job_unharmed() {
         memory_bytes: 256 << 20,
         ..config(dir.path())
     });
-    write_mlp(&dir.path().join("large"), &[16, 8192, 4096]);
+    write_mlp(&dir.path().join("large"), &[16, 8192, 8192]);
     write_tensors(&dir.path().join("data"), 10, 16);
     let mut evaluate = evaluation(&dir.path().join("large"), &dir.path().join("data"));
     evaluate.limits.max_parameters = u64::MAX;

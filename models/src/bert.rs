@@ -6,7 +6,7 @@ use crate::{
     config::BertConfig,
     evaluate::Collector,
     inspect,
-    kernels::{Activation, Attention, Kernels, Linear, Norm, activate, attend, widened},
+    kernels::{Activation, Attention, Kernels, Linear, Norm, activate, add, attend, widened},
     language::fitting,
     text::{self, Ends},
     weights::{Form, Weights},
@@ -114,10 +114,10 @@ impl Encoder {
                 &block.value.apply(self.kernels, &x)?,
                 &shape,
             )?;
-            let sum = (widened(&block.output.apply(self.kernels, &mixed)?)? + x)?;
+            let sum = add(&block.output.apply(self.kernels, &mixed)?, &x)?;
             x = block.attention_norm.apply(&sum, eps)?;
             let inner = activate(&block.up.apply(self.kernels, &x)?, config.activation)?;
-            let sum = (widened(&block.down.apply(self.kernels, &inner)?)? + x)?;
+            let sum = add(&block.down.apply(self.kernels, &inner)?, &x)?;
             x = block.feed_norm.apply(&sum, eps)?;
         }
         Ok(x)
@@ -199,7 +199,8 @@ pub fn hidden_states(dir: &Path, texts: &[String]) -> Loaded<Vec<Vec<f32>>> {
         let detail = format!("{} is no encoder", config.architecture());
         return Err(ModelError::new(Fault::Architecture, detail));
     };
-    let weights = Weights::load(&config, &inspect::headers(dir)?, None, Form::default())?;
+    let shards = inspect::headers(dir)?;
+    let weights = Weights::open(&config, &shards, None, Form::default())?;
     let encoder = Encoder::new(bert, &weights, "bert.", Profile::F32.kernels())?;
     let json = inspect::read_tokenizer(dir, &limits)?;
     // An encoder predicts no text, so that nothing starts or ends one.

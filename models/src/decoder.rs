@@ -7,11 +7,13 @@ use crate::{
     ModelError,
     config::{DecoderConfig, RopeConfig},
     kernels::{
-        Attention, Kernels, Linear, Rotary, attend, gate, rms_norm, rotary_table, rotate, widened,
+        Attention, Kernels, Linear, Rotary, add, are_ours, attend, gate, rms_norm, rotary_table,
+        rotate, widened,
     },
     weights::Weights,
 };
 use candle_core::{Device, Result, Tensor};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 struct Block {
@@ -82,8 +84,9 @@ impl Angles {
 /// Loads what a config describes.
 struct Loader<'a> {
     config: &'a DecoderConfig,
-    weights: &'a Weights,
+    weights: &'a Weights<'a>,
     kernels: Kernels,
+    device: &'a Device,
 }
 
 type Loaded<T> = std::result::Result<T, ModelError>;
@@ -99,7 +102,10 @@ impl Loader<'_> {
     }
 
     fn linear(&self, name: &str, has_bias: bool) -> Loaded<Linear> {
-        self.settled(Linear::load(self.weights, name, has_bias)?)
+        match self.weights.are_trained() {
+            true => Linear::load(self.weights, name, has_bias),
+            false => Linear::load_turned(self.weights, name, has_bias, self.kernels),
+        }
     }
 
     fn settled(&self, linear: Linear) -> Loaded<Linear> {
@@ -120,6 +126,16 @@ impl Loader<'_> {
                 self.settled(Linear::new(weight, None))
             })
             .collect()
+    }
+
+    /// All blocks, some at a time; of what is wrong with several the first is told.
+    fn blocks(&self) -> Loaded<Vec<Block>> {
+        let layers = 0..self.config.num_hidden_layers;
+        let blocks: Vec<_> = match are_ours(self.device) {
+            true => layers.into_par_iter().map(|n| self.block(n)).collect(),
+            false => layers.map(|n| self.block(n)).collect(),
+        };
+        blocks.into_iter().collect()
     }
 
     fn block(&self, layer: usize) -> Loaded<Block> {
@@ -187,12 +203,13 @@ impl Decoder {
         kernels: Kernels,
         positions: usize,
     ) -> Loaded<Self> {
+        let embedding = weights.get("model.embed_tokens.weight")?;
         let loader = Loader {
             config,
             weights,
             kernels,
+            device: embedding.device(),
         };
-        let embedding = weights.get("model.embed_tokens.weight")?;
         let head = if config.tie_word_embeddings {
             // Turned it would be there twice.
             Linear::new(embedding.clone(), None)
@@ -201,15 +218,13 @@ impl Decoder {
         };
         Ok(Self {
             kernels,
-            blocks: (0..config.num_hidden_layers)
-                .map(|layer| loader.block(layer))
-                .collect::<Loaded<_>>()?,
+            blocks: loader.blocks()?,
             norm: loader.norm("model.norm")?,
             head: head.widened()?,
-            embedding,
             angles: Angles::new(&config.rope, positions),
             local_angles: Angles::new(&config.local_rope, positions),
             config: config.clone(),
+            embedding,
         })
     }
 
@@ -249,7 +264,7 @@ impl Decoder {
             let normed = rms_norm(&x, &block.attention_norm, eps)?;
             let mixed = self.mix(block, &normed, angles, &shape)?;
             let mixed = self.after(mixed, block.after.as_ref().map(|norms| &norms.0))?;
-            x = (x + widened(&mixed)?)?;
+            x = add(&x, &mixed)?;
             let normed = rms_norm(&x, &block.feed_norm, eps)?;
             let inner = gate(
                 &block.gate.apply(self.kernels, &normed)?,
@@ -258,7 +273,7 @@ impl Decoder {
             )?;
             let fed = block.down.apply(self.kernels, &inner)?;
             let fed = self.after(fed, block.after.as_ref().map(|norms| &norms.1))?;
-            x = (x + widened(&fed)?)?;
+            x = add(&x, &fed)?;
         }
         if let Some(wanted) = wanted {
             x = x.index_select(wanted, 0)?;

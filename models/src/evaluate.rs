@@ -202,19 +202,19 @@ fn score(
     sink: &mut dyn Sink,
 ) -> Result<Evaluation, ModelError> {
     let kernels = options.profile.kernels();
-    let load = || {
+    let open = || {
         let form = Form {
             device: device.clone(),
             profile: options.profile,
         };
         let adapter = checked.adapter.as_ref();
-        Weights::load(&checked.config, &checked.shards, adapter, form)
+        Weights::open(&checked.config, &checked.shards, adapter, form)
     };
     let losses = match (&checked.config, options.metric) {
         (ModelConfig::Classifier(config), Metric::Accuracy) => {
             let rows = Rows::read(data)?;
             let mut collector = Collector::new(rows.labels.len(), options, sink);
-            let network = Network::new(config, &load()?, kernels)?;
+            let network = Network::new(config, &open()?, kernels)?;
             classifier::losses(&network, &rows, options.batch_tokens, &mut collector)?;
             collector.finish()
         }
@@ -225,7 +225,7 @@ fn score(
             let encoder = encoder(checked, &options.limits)?.with_template(&checked.text, &samples);
             let encoder = encoder.map_err(|e| checked.not_own(e))?;
             let mut collector = Collector::new(samples.len(), options, sink);
-            let model = LanguageModel::new(&checked.config, &load()?, kernels, context, device)?;
+            let model = LanguageModel::new(&checked.config, &open()?, kernels, context, device)?;
             let encode = |index: usize| {
                 let tokens = encoder.encode(&samples[index], context);
                 tokens.map_err(|e| checked.not_own(e))
@@ -238,7 +238,7 @@ fn score(
             let samples = read_labelled(data)?;
             let encoder = encoder(checked, &options.limits)?;
             let mut collector = Collector::new(samples.len(), options, sink);
-            let model = TextClassifier::new(config, &load()?, kernels)?;
+            let model = TextClassifier::new(config, &open()?, kernels)?;
             let encode = |index: usize| {
                 let ids = encoder.encode_for_classification(&samples[index].text, context);
                 ids.map_err(|e| checked.not_own(e))

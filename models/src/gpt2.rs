@@ -3,7 +3,7 @@
 use crate::{
     ModelError,
     config::Gpt2Config,
-    kernels::{Attention, Kernels, Linear, Norm, activate, attend, widened},
+    kernels::{Attention, Kernels, Linear, Norm, activate, add, attend, widened},
     weights::Weights,
 };
 use candle_core::{Result, Tensor};
@@ -107,13 +107,13 @@ impl Gpt2 {
         for (layer, block) in self.blocks.iter().enumerate() {
             let normed = block.attention_norm.apply(&x, eps)?;
             let mixed = self.mix(block, &normed, &self.attention(layer, &lengths))?;
-            x = (x + widened(&mixed)?)?;
+            x = add(&x, &mixed)?;
             let normed = block.feed_norm.apply(&x, eps)?;
             let inner = activate(
                 &block.up.apply(self.kernels, &normed)?,
                 self.config.activation,
             )?;
-            x = (x + widened(&block.down.apply(self.kernels, &inner)?)?)?;
+            x = add(&x, &block.down.apply(self.kernels, &inner)?)?;
         }
         if let Some(wanted) = wanted {
             x = x.index_select(wanted, 0)?;

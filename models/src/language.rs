@@ -5,12 +5,18 @@ use crate::{
     decoder::Decoder,
     evaluate::{Collector, WORST_BITS_PER_BYTE},
     gpt2::Gpt2,
-    kernels::{Kernels, Linear, is_starved, mean, nll, nll_in_chunks},
+    kernels::{Kernels, Linear, are_ours, is_starved, mean, nll, nll_in_chunks},
     text::{Encoded, Sequence},
     weights::Weights,
 };
 use candle_core::{Device, Result as Computed, Tensor};
-use rayon::prelude::*;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+};
 
 /// A language model with its weights.
 pub(crate) struct LanguageModel {
@@ -145,33 +151,87 @@ pub(crate) fn losses(
     let mut drawn = tokenize(collector, encode)?;
     // Longest first: a machine that lacks the memory finds out at once.
     drawn.sort_by_key(|d| (std::cmp::Reverse(d.sequence.ids.len()), d.position));
+    let threads = match are_ours(&model.device) {
+        true => rayon::current_num_threads(),
+        false => 1,
+    };
+    let all: usize = drawn.iter().map(|d| d.sequence.ids.len()).sum();
+    let budget = batch_tokens.min(all.div_ceil(threads));
+    // Neither batches nor who computes them depends on what is known, so that a resumed run
+    // computes the same.
     let mut rest = drawn.as_slice();
+    let mut count = 0;
     let mut batches = Vec::new();
     while !rest.is_empty() {
-        // Batches don't depend on what is known, so that a resumed run computes the same.
-        let (batch, later) = rest.split_at(fitting(rest, batch_tokens, |d| d.sequence.ids.len()));
+        let (batch, later) = rest.split_at(fitting(rest, budget, |d| d.sequence.ids.len()));
         rest = later;
+        count += 1;
         let positions: Vec<usize> = batch.iter().map(|d| d.position).collect();
         if !collector.knows_all(&positions) {
             batches.push(batch);
         }
     }
-    // A thread for each batch waits for nobody, but for the end of the longest of a group.
-    let threads = match model.device.is_cpu() {
-        true => rayon::current_num_threads(),
-        false => 1,
-    };
-    for group in batches.chunks(threads.max(1)) {
-        let found: Vec<_> = match group {
-            [one] => vec![losses_of(model, one)],
-            group => group
-                .par_iter()
-                .map(|batch| losses_of(model, batch))
-                .collect(),
-        };
-        for (batch, values) in group.iter().zip(found) {
-            settle(model, batch, values, collector)?;
+    if threads > 1 && count >= threads {
+        return by_threads(model, &batches, threads, collector);
+    }
+    let compute = |batch: &[Drawn]| losses_of(model, batch);
+    for batch in batches {
+        settle(&compute, batch, compute(batch), collector)?;
+    }
+    Ok(())
+}
+
+/// Each thread computes a batch for itself, and takes the next one when it is done: nobody waits
+/// for others but at the end.
+fn by_threads(
+    model: &LanguageModel,
+    batches: &[&[Drawn]],
+    threads: usize,
+    collector: &mut Collector<'_>,
+) -> Result<(), ModelError> {
+    // In a pool of its own a thread shares nothing of its batch, and takes nothing of another's.
+    let pool = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pools: Result<Vec<_>, _> = (0..threads).map(pool).collect();
+    let pools = pools.map_err(|e| ModelError::new(Fault::Memory, format!("a thread: {e}")))?;
+    let alone = |batch: &[Drawn]| pools[0].install(|| losses_of(model, batch));
+    let next = AtomicUsize::new(0);
+    let mut starved = Vec::new();
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        for pool in &pools {
+            let (sender, next) = (sender.clone(), &next);
+            let work = move || {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(batch) = batches.get(at) else { break };
+                    // Whoever listens no longer has found an error.
+                    if sender.send((at, losses_of(model, batch))).is_err() {
+                        break;
+                    }
+                }
+            };
+            scope.spawn(move || pool.install(work));
         }
+        drop(sender);
+        // Told in their order, whoever is done first.
+        let mut early = BTreeMap::new();
+        let mut told = 0;
+        for (at, values) in receiver {
+            early.insert(at, values);
+            while let Some(values) = early.remove(&told) {
+                let batch = batches[told];
+                told += 1;
+                match values {
+                    // Tried again when the others are done.
+                    Err(error) if is_starved(&error) => starved.push(batch),
+                    values => settle(&alone, batch, values, collector)?,
+                }
+            }
+        }
+        Ok::<_, ModelError>(())
+    })?;
+    for batch in starved {
+        settle(&alone, batch, alone(batch), collector)?;
     }
     Ok(())
 }
@@ -192,7 +252,7 @@ pub(crate) fn fitting<T>(drawn: &[T], tokens: usize, length: impl Fn(&T) -> usiz
 
 /// Takes a batch's losses; where memory lacked, each half of it is computed for itself.
 fn settle(
-    model: &LanguageModel,
+    compute: &impl Fn(&[Drawn]) -> Computed<Vec<f32>>,
     batch: &[Drawn],
     values: Computed<Vec<f32>>,
     collector: &mut Collector<'_>,
@@ -200,8 +260,8 @@ fn settle(
     let values = match values {
         Err(error) if is_starved(&error) && batch.len() > 1 => {
             let (one, other) = batch.split_at(batch.len() / 2);
-            settle(model, one, losses_of(model, one), collector)?;
-            return settle(model, other, losses_of(model, other), collector);
+            settle(compute, one, compute(one), collector)?;
+            return settle(compute, other, compute(other), collector);
         }
         values => values?,
     };

@@ -6,7 +6,6 @@ use crate::{
     kernels::{Kernels, Matrix, product},
     weights::read_tensor,
 };
-use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
@@ -245,13 +244,13 @@ impl Adapter {
 
     /// The factors `A` `[rank, in]` and `B` `[out, rank]` of an update.
     pub(crate) fn factors(&self, delta: &Delta) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
-        let mut file = File::open(&self.path).map_err(|e| ModelError::io(&self.path, &e))?;
-        let mut read = |name: &String| {
+        let file = File::open(&self.path).map_err(|e| ModelError::io(&self.path, &e))?;
+        let read = |name: &String| {
             let info =
                 self.header.tensors.get(name).ok_or_else(|| {
                     ModelError::new(Fault::Weights, format!("{name:?} is missing"))
                 })?;
-            let values = read_tensor(&mut file, &self.path, self.header.data_start, info)?;
+            let values = read_tensor(&file, &self.path, self.header.data_start, info)?;
             if values.iter().any(|v| !v.is_finite()) {
                 let detail = format!("tensor {name:?} has a NaN or an infinity");
                 return Err(ModelError::new(Fault::NonFinite, detail));
@@ -262,7 +261,11 @@ impl Adapter {
     }
 
     /// The values of a tensor with its update added. The same bits on every machine.
-    pub(crate) fn merge(&self, delta: &Delta, weight: &Tensor) -> Result<Vec<f32>, ModelError> {
+    pub(crate) fn merge(
+        &self,
+        delta: &Delta,
+        mut weight: Vec<f32>,
+    ) -> Result<Vec<f32>, ModelError> {
         let (a, b) = self.factors(delta)?;
         let (rows, columns) = delta.shape;
         let a = Matrix::new(&a, delta.rank, columns, columns);
@@ -273,17 +276,16 @@ impl Adapter {
             product(Kernels::Exact, b, a)?
         };
         let scale = delta.scale as f32;
-        let mut merged: Vec<f32> = weight.flatten_all()?.to_vec1()?;
-        for (w, d) in merged.iter_mut().zip(&update) {
+        for (w, d) in weight.iter_mut().zip(&update) {
             *w += d * scale;
         }
-        if merged.iter().any(|w| !w.is_finite()) {
+        if weight.iter().any(|w| !w.is_finite()) {
             return Err(ModelError::new(
                 Fault::NonFinite,
                 format!("{:?} merged with its base is not finite", delta.a),
             ));
         }
-        Ok(merged)
+        Ok(weight)
     }
 }
 

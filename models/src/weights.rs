@@ -1,7 +1,10 @@
-//! Weights by name: loaded from files, or variables in training.
+//! Weights by name: read from files when they are asked for, or variables in training.
 
 use crate::{
-    Fault, ModelConfig, ModelError, Profile, header::Header, kernels::are_ours, lora::Adapter,
+    Fault, ModelConfig, ModelError, Profile,
+    header::Header,
+    kernels::{Turned, are_ours},
+    lora::Adapter,
     sketch::blame_base,
 };
 use candle_core::{DType, Device, Tensor};
@@ -9,76 +12,159 @@ use safetensors::{Dtype, tensor::TensorInfo};
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
+/// Numbers that are read at a time: they stay in a processor's own cache until they are where
+/// they belong.
+const PART: usize = 1 << 16;
+
 /// Tensors by name: in f32 on CPUs, elsewhere as their [`Form`] says.
-pub(crate) struct Weights {
-    tensors: BTreeMap<String, Tensor>,
-    are_trained: bool,
+pub(crate) struct Weights<'a> {
+    source: Source<'a>,
 }
 
-impl Weights {
+enum Source<'a> {
+    Variables(BTreeMap<String, Tensor>),
+    Files(Files<'a>),
+}
+
+/// Tensors in files, with the updates of an adapter.
+struct Files<'a> {
+    files: Vec<(&'a Path, File)>,
+    places: BTreeMap<String, Place<'a>>,
+    adapter: Option<&'a Adapter>,
+    form: Form,
+}
+
+/// Where a tensor lies: the file's number, and its first byte there.
+struct Place<'a> {
+    file: usize,
+    start: u64,
+    info: &'a TensorInfo,
+}
+
+impl<'a> Weights<'a> {
     /// From tensors that may be tracked for gradients.
     pub(crate) fn new(tensors: BTreeMap<String, Tensor>) -> Self {
         Self {
-            tensors,
-            are_trained: true,
+            source: Source::Variables(tensors),
         }
     }
 
-    /// Reads every tensor of `config` from `shards`, widened to f32; refuses NaN and infinities.
-    /// An adapter's updates are added as they are read; what is wrong with its base is
-    /// [`Fault::Data`].
-    pub(crate) fn load(
+    /// The tensors of `config` in `shards`. Each is read when it is asked for, widened to f32,
+    /// and refused if it has a NaN or an infinity; an adapter's update is added then. What is
+    /// wrong with an adapter's base is [`Fault::Data`].
+    pub(crate) fn open(
         config: &ModelConfig,
-        shards: &[(PathBuf, Header)],
-        adapter: Option<&Adapter>,
+        shards: &'a [(PathBuf, Header)],
+        adapter: Option<&'a Adapter>,
         form: Form,
     ) -> Result<Self, ModelError> {
-        let mut tensors = BTreeMap::new();
+        let mut files = Vec::new();
+        let mut places = BTreeMap::new();
         for (path, header) in shards {
-            let mut file = File::open(path).map_err(|e| ModelError::io(path, &e))?;
+            let file = files.len();
+            files.push((
+                path.as_path(),
+                File::open(path).map_err(|e| ModelError::io(path, &e))?,
+            ));
             for (name, info) in &header.tensors {
-                let Some(listed) = config.listed_as(name) else {
-                    continue;
-                };
-                let values = read_tensor(&mut file, path, header.data_start, info)?;
-                form.check(name, &values).map_err(|error| match adapter {
-                    Some(_) => blame_base(error),
-                    None => error,
-                })?;
-                let mut tensor = Tensor::from_vec(values, info.shape.as_slice(), &Device::Cpu)?;
-                let update = adapter.and_then(|adapter| {
-                    let delta = adapter.deltas.get(listed.as_ref())?;
-                    Some(adapter.merge(delta, &tensor))
-                });
-                if let Some(merged) = update {
-                    let merged = merged?;
-                    form.check(name, &merged)?;
-                    tensor = Tensor::from_vec(merged, info.shape.as_slice(), &Device::Cpu)?;
+                if let Some(listed) = config.listed_as(name) {
+                    let place = Place {
+                        file,
+                        start: start(header.data_start, info),
+                        info,
+                    };
+                    places.insert(listed.into_owned(), place);
                 }
-                tensors.insert(listed.into_owned(), form.shape(tensor)?);
             }
         }
         Ok(Self {
-            tensors,
-            are_trained: false,
+            source: Source::Files(Files {
+                files,
+                places,
+                adapter,
+                form,
+            }),
         })
     }
 
     /// Whether they are variables of a training.
     pub(crate) fn are_trained(&self) -> bool {
-        self.are_trained
+        matches!(self.source, Source::Variables(_))
     }
 
     /// The tensor `name`.
     pub(crate) fn get(&self, name: &str) -> Result<Tensor, ModelError> {
-        self.tensors
-            .get(name)
-            .cloned()
-            .ok_or_else(|| ModelError::new(Fault::Config, format!("tensor {name:?} is missing")))
+        match &self.source {
+            Source::Variables(tensors) => tensors.get(name).cloned().ok_or_else(|| missing(name)),
+            Source::Files(files) => files.get(name),
+        }
+    }
+
+    /// The matrix `name` with rows and columns exchanged, if it can be read so.
+    pub(crate) fn get_turned(&self, name: &str) -> Result<Option<Tensor>, ModelError> {
+        match &self.source {
+            Source::Files(files) => files.get_turned(name),
+            Source::Variables(_) => Ok(None),
+        }
+    }
+}
+
+fn missing(name: &str) -> ModelError {
+    ModelError::new(Fault::Config, format!("tensor {name:?} is missing"))
+}
+
+impl Files<'_> {
+    fn place(&self, name: &str) -> Result<&Place<'_>, ModelError> {
+        self.places.get(name).ok_or_else(|| missing(name))
+    }
+
+    /// Calls `take` with all values of a tensor in their order, [`PART`] or a multiple of
+    /// `row` numbers at a time.
+    fn read(&self, name: &str, row: usize, mut take: impl FnMut(&[f32])) -> Result<(), ModelError> {
+        let place = self.place(name)?;
+        let (path, file) = &self.files[place.file];
+        read_parts(file, path, place.start, place.info, row, |values| {
+            self.form.check(name, values)?;
+            take(values);
+            Ok(())
+        })
+        .map_err(|error| match self.adapter {
+            Some(_) => blame_base(error),
+            None => error,
+        })
+    }
+
+    fn get(&self, name: &str) -> Result<Tensor, ModelError> {
+        let shape = self.place(name)?.info.shape.as_slice();
+        let mut values = reserved(shape.iter().product())?;
+        self.read(name, 1, |part| values.extend_from_slice(part))?;
+        if let Some((adapter, delta)) = self
+            .adapter
+            .and_then(|adapter| Some((adapter, adapter.deltas.get(name)?)))
+        {
+            values = adapter.merge(delta, values)?;
+            self.form.check(name, &values)?;
+        }
+        self.form
+            .shape(Tensor::from_vec(values, shape, &Device::Cpu)?)
+    }
+
+    /// A merged or rounded tensor is turned from what is whole; `None` for those.
+    fn get_turned(&self, name: &str) -> Result<Option<Tensor>, ModelError> {
+        let [rows, columns] = self.place(name)?.info.shape[..] else {
+            return Ok(None);
+        };
+        let is_merged = |adapter: &Adapter| adapter.deltas.contains_key(name);
+        if !self.form.is_plain() || self.adapter.is_some_and(is_merged) {
+            return Ok(None);
+        }
+        let mut turned = Turned::new(rows, columns)?;
+        self.read(name, columns * Turned::SIDE, |part| turned.push(part))?;
+        Ok(Some(turned.finish()?))
     }
 }
 
@@ -117,6 +203,11 @@ impl Form {
         Err(ModelError::new(Fault::NonFinite, detail))
     }
 
+    /// Whether numbers stay as they are in the files, on the CPU.
+    fn is_plain(&self) -> bool {
+        are_ours(&self.device) && self.profile != Profile::Bf16
+    }
+
     fn shape(&self, tensor: Tensor) -> Result<Tensor, ModelError> {
         Ok(match (self.profile, are_ours(&self.device)) {
             (Profile::ExactCpuF32 | Profile::F32, true) => tensor,
@@ -128,43 +219,85 @@ impl Form {
     }
 }
 
+/// The first byte of a tensor in its file.
+fn start(data_start: u64, info: &TensorInfo) -> u64 {
+    data_start.saturating_add(info.data_offsets.0 as u64)
+}
+
+fn reserved(count: usize) -> Result<Vec<f32>, ModelError> {
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(count)
+        .map_err(|e| ModelError::new(Fault::Memory, format!("{count} numbers of weights: {e}")))?;
+    Ok(values)
+}
+
 /// Reads one tensor, widened to f32.
 pub(crate) fn read_tensor(
-    file: &mut File,
+    file: &File,
     path: &Path,
     data_start: u64,
     info: &TensorInfo,
 ) -> Result<Vec<f32>, ModelError> {
-    let (start, end) = info.data_offsets;
-    let length = end.saturating_sub(start);
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(length)
-        .map_err(|e| ModelError::new(Fault::Memory, format!("{length} bytes of weights: {e}")))?;
-    file.seek(SeekFrom::Start(data_start.saturating_add(start as u64)))
-        .and_then(|_| file.take(length as u64).read_to_end(&mut bytes))
-        .map_err(|e| ModelError::io(path, &e))?;
-    if bytes.len() != length {
-        return Err(ModelError::new(
-            Fault::Io,
-            format!("{} got shorter", path.display()),
-        ));
+    let mut values = reserved(info.shape.iter().product())?;
+    read_parts(file, path, start(data_start, info), info, 1, |part| {
+        values.extend_from_slice(part);
+        Ok(())
+    })?;
+    Ok(values)
+}
+
+/// Calls `take` with all values of the tensor at `start`, widened to f32, in their order: a
+/// multiple of `row` numbers at a time, and what is left at the end.
+fn read_parts(
+    file: &File,
+    path: &Path,
+    start: u64,
+    info: &TensorInfo,
+    row: usize,
+    mut take: impl FnMut(&[f32]) -> Result<(), ModelError>,
+) -> Result<(), ModelError> {
+    let width = if info.dtype == Dtype::F32 { 4 } else { 2 };
+    let (first, end) = info.data_offsets;
+    let length = end.saturating_sub(first);
+    let row = row.max(1);
+    let most = (PART / row).max(1).saturating_mul(row).min(length / width);
+    let mut bytes = vec![0; most * width];
+    let mut values = reserved(most)?;
+    let mut at = 0;
+    while at < length {
+        let part = &mut bytes[..most.saturating_mul(width).min(length - at)];
+        file.read_exact_at(part, start.saturating_add(at as u64))
+            .map_err(|e| ModelError::io(path, &e))?;
+        at += part.len();
+        values.clear();
+        widen_into(part, info.dtype, &mut values)?;
+        take(&values)?;
     }
-    widen(&bytes, info.dtype)
+    Ok(())
 }
 
 /// Values of `dtype` as f32, exactly.
 pub(crate) fn widen(bytes: &[u8], dtype: Dtype) -> Result<Vec<f32>, ModelError> {
-    Ok(match dtype {
-        Dtype::F32 => le_floats(bytes),
-        Dtype::BF16 => bytes
-            .chunks_exact(2)
-            .map(|b| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16))
-            .collect(),
-        _ => Tensor::from_raw_buffer(bytes, DType::F16, &[bytes.len() / 2], &Device::Cpu)?
-            .to_dtype(DType::F32)?
-            .to_vec1()?,
-    })
+    let mut values = Vec::new();
+    widen_into(bytes, dtype, &mut values)?;
+    Ok(values)
+}
+
+fn widen_into(bytes: &[u8], dtype: Dtype, values: &mut Vec<f32>) -> Result<(), ModelError> {
+    match dtype {
+        Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
+        Dtype::BF16 => values.extend(
+            (bytes.as_chunks().0.iter())
+                .map(|b| f32::from_bits(u32::from(u16::from_le_bytes(*b)) << 16)),
+        ),
+        _ => {
+            let halves =
+                Tensor::from_raw_buffer(bytes, DType::F16, &[bytes.len() / 2], &Device::Cpu)?;
+            values.extend(halves.to_dtype(DType::F32)?.to_vec1::<f32>()?);
+        }
+    }
+    Ok(())
 }
 
 /// Little-endian f32 values.

@@ -1,12 +1,11 @@
 //! Activations.
 
 use super::{
-    are_ours,
-    math::{exp, sigmoid, tanh, wide},
-    room, values, widened,
+    are_ours, made,
+    math::{exp, sigmoid, tanh},
+    values, widened,
 };
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Error, Layout, Result, Shape, Tensor};
 
 const CHUNK: usize = 16_384;
 /// √(2/π).
@@ -78,30 +77,46 @@ impl Activation {
         }
     }
 
-    /// One loop for each kind: a choice within a loop would keep it from using vectors.
-    fn map(self, x: &[f32], f: impl Fn(Self, f32, usize) -> f32 + Sync) -> Result<Vec<f32>> {
-        let mut out = room(x.len())?;
-        out.extend_from_slice(x);
-        out.par_chunks_mut(CHUNK)
-            .enumerate()
-            .for_each(|(i, chunk)| {
-                let at = i * CHUNK;
-                wide(|| match self {
-                    Self::Silu => run(chunk, at, |x, i| f(Self::Silu, x, i)),
-                    Self::GeluTanh => run(chunk, at, |x, i| f(Self::GeluTanh, x, i)),
-                    Self::Gelu => run(chunk, at, |x, i| f(Self::Gelu, x, i)),
-                    Self::Relu => run(chunk, at, |x, i| f(Self::Relu, x, i)),
-                    Self::Tanh => run(chunk, at, |x, i| f(Self::Tanh, x, i)),
-                });
-            });
-        Ok(out)
-    }
-}
-
-#[inline(always)]
-fn run(chunk: &mut [f32], at: usize, f: impl Fn(f32, usize) -> f32) {
-    for (i, v) in chunk.iter_mut().enumerate() {
-        *v = f(*v, at + i);
+    /// The values, or the slopes, of `x`, times the factors' numbers at the same place.
+    fn map<const SLOPES: bool, const N: usize>(
+        self,
+        x: &[f32],
+        factors: [&[f32]; N],
+    ) -> Result<Vec<f32>> {
+        if factors.iter().any(|factor| factor.len() != x.len()) {
+            return Err(Error::msg("factors of another width"));
+        }
+        // One loop for each kind: a choice within a loop would keep it from using vectors.
+        macro_rules! of {
+            ($kind:expr) => {
+                made(
+                    x.len(),
+                    CHUNK,
+                    #[inline(always)]
+                    |places| {
+                        let factors = factors.map(|factor| &factor[places.clone()]);
+                        let x = &x[places];
+                        #[inline(always)]
+                        move |i| {
+                            let found = match SLOPES {
+                                true => $kind.slope(x[i]),
+                                false => $kind.value(x[i]),
+                            };
+                            factors
+                                .iter()
+                                .fold(found, |found, factor| found * factor[i])
+                        }
+                    },
+                )
+            };
+        }
+        match self {
+            Self::Silu => of!(Self::Silu),
+            Self::GeluTanh => of!(Self::GeluTanh),
+            Self::Gelu => of!(Self::Gelu),
+            Self::Relu => of!(Self::Relu),
+            Self::Tanh => of!(Self::Tanh),
+        }
     }
 }
 
@@ -111,13 +126,13 @@ impl CustomOp1 for Activation {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let out = self.map(values(storage, layout)?, |kind, x, _| kind.value(x))?;
+        let out = self.map::<false, 0>(values(storage, layout)?, [])?;
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
     fn bwd(&self, arg: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let (x, g) = (super::flat(arg)?, super::flat(gradient)?);
-        let out = self.map(&x, |kind, x, i| kind.slope(x) * g[i])?;
+        let out = self.map::<true, 1>(&x, [&g])?;
         Tensor::from_vec(out, arg.shape(), &Device::Cpu).map(Some)
     }
 }
@@ -136,23 +151,8 @@ impl CustomOp2 for Gate {
         up: &CpuStorage,
         up_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let up = values(up, up_layout)?;
-        let gate = values(gate, layout)?;
-        if up.len() != gate.len() {
-            return Err(candle_core::Error::msg("a gate of another width"));
-        }
-        let mut out = room(gate.len())?;
-        out.extend_from_slice(gate);
-        let each = |(chunk, up): (&mut [f32], &[f32])| {
-            wide(|| match self.0 {
-                Activation::Silu => close(chunk, up, |x| Activation::Silu.value(x)),
-                Activation::GeluTanh => close(chunk, up, |x| Activation::GeluTanh.value(x)),
-                other => close(chunk, up, |x| other.value(x)),
-            });
-        };
-        out.par_chunks_mut(CHUNK)
-            .zip(up.par_chunks(CHUNK))
-            .for_each(each);
+        let (gate, up) = (values(gate, layout)?, values(up, up_layout)?);
+        let out = self.0.map::<false, 1>(gate, [up])?;
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -164,19 +164,12 @@ impl CustomOp2 for Gate {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (x, u, g) = (super::flat(gate)?, super::flat(up)?, super::flat(gradient)?);
-        let of_gate = self.0.map(&x, |kind, x, i| kind.slope(x) * u[i] * g[i])?;
-        let of_up = self.0.map(&x, |kind, x, i| kind.value(x) * g[i])?;
+        let of_gate = self.0.map::<true, 2>(&x, [&u, &g])?;
+        let of_up = self.0.map::<false, 1>(&x, [&g])?;
         Ok((
             Some(Tensor::from_vec(of_gate, gate.shape(), &Device::Cpu)?),
             Some(Tensor::from_vec(of_up, up.shape(), &Device::Cpu)?),
         ))
-    }
-}
-
-#[inline(always)]
-fn close(chunk: &mut [f32], up: &[f32], f: impl Fn(f32) -> f32) {
-    for (v, u) in chunk.iter_mut().zip(up) {
-        *v = f(*v) * u;
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::{
     Kernels, Matrix, are_ours, flat,
-    math::{dot, exponentials, largest, tanh, wide},
+    math::{dot, exponentials, fuses, largest, tanh, wide},
     product::product_alone,
     room, values, widened, zeros,
 };
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use std::{ops::Range, sync::Arc};
 
 /// Queries that are scored at a time.
-const BLOCK: usize = 64;
+const BLOCK: usize = 128;
 /// Most scores in memory at once on a device with kernels of its own; each of the steps from
 /// scores to shares has as many numbers.
 const DEVICE_SCORES: usize = 1 << 25;
@@ -161,28 +161,42 @@ impl Call<'_> {
             };
             slopes.extend(scores.iter().map(slope));
         }
-        let width = block.keys.len();
-        let mut shares = room(block.queries.len())?;
-        wide(|| {
-            for (i, row) in scores.chunks_exact_mut(width).enumerate() {
-                let seen = shape.seen(block.queries.start + i, length);
-                let (first, end) = (seen.start - block.keys.start, seen.end - block.keys.start);
-                row[..first].fill(0.0);
-                row[end..].fill(0.0);
-                let row = &mut row[first..end];
-                let scale = match shape.cap {
-                    None => shape.scale,
-                    Some(cap) => {
-                        row.iter_mut()
-                            .for_each(|v| *v = cap * tanh(*v * shape.scale / cap));
-                        1.0
-                    }
-                };
-                let max = largest(row);
-                shares.push((1.0 / exponentials(row, max, scale)) as f32);
-            }
-        });
+        let shares = match self.attend.kernels == Kernels::Fast && fuses() {
+            true => wide!(self.share::<true>(&mut scores, block, length)),
+            false => wide!(self.share::<false>(&mut scores, block, length)),
+        };
         Ok((scores, shares))
+    }
+
+    /// Turns scores into weights, and gives for each query the inverse of their sum.
+    #[inline(always)]
+    fn share<const FUSED: bool>(
+        &self,
+        scores: &mut [f32],
+        block: &Block,
+        length: usize,
+    ) -> Vec<f32> {
+        let shape = &self.attend.shape;
+        let width = block.keys.len();
+        let mut shares = Vec::with_capacity(block.queries.len());
+        for (i, row) in scores.chunks_exact_mut(width).enumerate() {
+            let seen = shape.seen(block.queries.start + i, length);
+            let (first, end) = (seen.start - block.keys.start, seen.end - block.keys.start);
+            row[..first].fill(0.0);
+            row[end..].fill(0.0);
+            let row = &mut row[first..end];
+            let scale = match shape.cap {
+                None => shape.scale,
+                Some(cap) => {
+                    row.iter_mut()
+                        .for_each(|v| *v = cap * tanh(*v * shape.scale / cap));
+                    1.0
+                }
+            };
+            let max = largest(row);
+            shares.push((1.0 / exponentials::<FUSED>(row, max, scale)) as f32);
+        }
+        shares
     }
 
     /// What one head of one sequence mixes, `[length, width]`.

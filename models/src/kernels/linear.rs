@@ -2,7 +2,10 @@
 
 use super::{Kernels, Matrix, are_ours, flat, product, values, widened, zeros};
 use crate::{ModelError, weights::Weights};
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Device, Layout, Result, Shape, Tensor};
+use candle_core::{
+    CpuStorage, CustomOp2, CustomOp3, Device, Error, Layout, Result, Shape, Storage, Tensor,
+};
+use std::ops::Range;
 
 /// A matrix `[out, in]`, and what is added to each row of its product.
 pub(crate) struct Linear {
@@ -39,14 +42,38 @@ impl Linear {
 
     /// With the weight as `[in, out]`, which the fast kernels read in order; not for training.
     pub(crate) fn turned(self, kernels: Kernels) -> Result<Self> {
-        if self.is_turned || kernels != Kernels::Fast || !are_ours(self.weight.device()) {
+        if self.is_turned || !turns(kernels, self.weight.device()) {
             return Ok(self);
         }
-        let (outer, inner) = self.weight.dims2()?;
-        let turned = turned(&flat(&self.weight)?, outer, inner)?;
+        let (rows, columns) = self.weight.dims2()?;
+        let mut turned = Turned::new(rows, columns)?;
+        turned.push(&flat(&self.weight)?);
         Ok(Self {
-            weight: Tensor::from_vec(turned, (inner, outer), &Device::Cpu)?,
+            weight: turned.finish()?,
             bias: self.bias,
+            is_turned: true,
+        })
+    }
+
+    /// [`load`](Self::load)ed for evaluation by these kernels: [`turned`](Self::turned), without
+    /// ever being there twice.
+    pub(crate) fn load_turned(
+        weights: &Weights,
+        name: &str,
+        has_bias: bool,
+        kernels: Kernels,
+    ) -> std::result::Result<Self, ModelError> {
+        let weight = match turns(kernels, &Device::Cpu) {
+            true => weights.get_turned(&format!("{name}.weight"))?,
+            false => None,
+        };
+        let Some(weight) = weight else {
+            return Ok(Self::load(weights, name, has_bias)?.turned(kernels)?);
+        };
+        let bias = has_bias.then(|| weights.get(&format!("{name}.bias")));
+        Ok(Self {
+            weight,
+            bias: bias.transpose()?,
             is_turned: true,
         })
     }
@@ -87,6 +114,23 @@ impl Linear {
         }
     }
 
+    /// Outputs `columns` of rows `[n, in]`, without what is added: `[n, columns]`, by the fast
+    /// kernels.
+    pub(super) fn some(&self, x: Matrix<'_>, columns: Range<usize>) -> Result<Vec<f32>> {
+        let (outer, inner) = self.weight.dims2()?;
+        let (storage, layout) = self.weight.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else {
+            return Err(Error::msg("a weight on another device"));
+        };
+        let weight = values(storage, layout)?;
+        let (first, count) = (columns.start, columns.len());
+        let weight = match self.is_turned {
+            true => Matrix::new(&weight[first..], outer, count, inner),
+            false => Matrix::new(&weight[first * inner..], count, inner, inner).transposed(),
+        };
+        product(Kernels::Fast, x, weight)
+    }
+
     /// The same with candle's operations, in the type of the weight.
     pub(super) fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let dtype = self.weight.dtype();
@@ -104,20 +148,57 @@ impl Linear {
     }
 }
 
-/// Columns as rows, some of each at a time, so that both sides stay in the cache.
-fn turned(values: &[f32], rows: usize, columns: usize) -> Result<Vec<f32>> {
-    const SIDE: usize = 32;
-    let mut out = zeros(values.len())?;
-    for top in (0..rows).step_by(SIDE) {
-        for left in (0..columns).step_by(SIDE) {
-            for column in left..columns.min(left + SIDE) {
-                for row in top..rows.min(top + SIDE) {
-                    out[column * rows + row] = values[row * columns + column];
+/// Whether these kernels want `[in, out]` on a device.
+fn turns(kernels: Kernels, device: &Device) -> bool {
+    kernels == Kernels::Fast && are_ours(device)
+}
+
+/// A matrix whose rows come one after the other and lie as columns.
+pub(crate) struct Turned {
+    values: Vec<f32>,
+    rows: usize,
+    columns: usize,
+    /// Rows that came.
+    done: usize,
+}
+
+impl Turned {
+    /// Rows that are turned at a time, so that both sides stay in the cache.
+    pub(crate) const SIDE: usize = 32;
+
+    /// For so many rows of so many columns.
+    pub(crate) fn new(rows: usize, columns: usize) -> Result<Self> {
+        Ok(Self {
+            values: zeros(rows.saturating_mul(columns))?,
+            rows,
+            columns,
+            done: 0,
+        })
+    }
+
+    /// Takes the next rows, whole ones.
+    pub(crate) fn push(&mut self, values: &[f32]) {
+        for block in values.chunks(Self::SIDE * self.columns.max(1)) {
+            let count = (block.len() / self.columns.max(1)).min(self.rows - self.done);
+            for left in (0..self.columns).step_by(Self::SIDE) {
+                for column in left..self.columns.min(left + Self::SIDE) {
+                    let to = &mut self.values[column * self.rows + self.done..][..count];
+                    for (row, to) in to.iter_mut().enumerate() {
+                        *to = block[row * self.columns + column];
+                    }
                 }
             }
+            self.done += count;
         }
     }
-    Ok(out)
+
+    /// `[columns, rows]`, once all rows came.
+    pub(crate) fn finish(self) -> Result<Tensor> {
+        if self.done != self.rows {
+            return Err(Error::msg("rows of a matrix are missing"));
+        }
+        Tensor::from_vec(self.values, (self.columns, self.rows), &Device::Cpu)
+    }
 }
 
 struct Affine {
@@ -143,7 +224,7 @@ impl Affine {
 
     fn backward(&self, x: &Tensor, w: &Tensor, gradient: &Tensor) -> Result<(Tensor, Tensor)> {
         if self.is_turned {
-            return Err(candle_core::Error::msg("a turned weight isn't trained"));
+            return Err(Error::msg("a turned weight isn't trained"));
         }
         let ((n, inner), (outer, _)) = (x.dims2()?, w.dims2()?);
         let (xs, ws, gs) = (flat(x)?, flat(w)?, flat(gradient)?);

@@ -1,16 +1,21 @@
 //! Losses of classes.
 
 use super::{
-    Kernels, Linear, are_ours, flat,
-    math::{exponentials, largest, sum_of_exponentials, tanh, wide},
+    Kernels, Linear, Matrix, are_ours, flat,
+    math::{exponentials, fuses, largest, sum_of_exponentials, tanh, wide},
     room, values, widened,
 };
-use candle_core::{CpuStorage, CustomOp1, D, Device, Error, Layout, Result, Shape, Tensor};
+use candle_core::{
+    CpuStorage, CustomOp1, D, Device, Error, Layout, Result, Shape, Storage, Tensor,
+};
 use rayon::prelude::*;
 
 /// Most logits in memory at once where a vocabulary is large.
 const CHUNK_LOGITS: usize = 1 << 23;
-/// The same on a device with kernels of its own, which a small product leaves idle.
+/// Classes of a large vocabulary that are looked at together: their logits stay in a cache that
+/// all cores share.
+const CLASSES: usize = 1024;
+/// [`CHUNK_LOGITS`] on a device with kernels of its own, which a small product leaves idle.
 const DEVICE_CHUNK_LOGITS: usize = 1 << 25;
 
 struct Nll {
@@ -24,7 +29,7 @@ impl Nll {
             .get(target as usize)
             .ok_or_else(|| Error::msg("no such class"))?;
         let max = largest(row);
-        let total = sum_of_exponentials(row, max);
+        let total = sum_of_exponentials::<false>(row, max);
         Ok((libm::log(total) - (f64::from(chosen) - f64::from(max))) as f32)
     }
 }
@@ -43,7 +48,7 @@ impl CustomOp1 for Nll {
         let losses = logits
             .par_chunks_exact(classes)
             .zip(&self.targets)
-            .map(|(row, target)| wide(|| Self::loss(row, *target)));
+            .map(|(row, target)| wide!(Self::loss(row, *target)));
         let losses = losses.collect::<Result<Vec<f32>>>()?;
         Ok((CpuStorage::F32(losses), n.into()))
     }
@@ -57,7 +62,7 @@ impl CustomOp1 for Nll {
             .zip(gradient)
         {
             let max = largest(row);
-            let scale = (f64::from(gradient) / exponentials(row, max, 1.0)) as f32;
+            let scale = (f64::from(gradient) / exponentials::<false>(row, max, 1.0)) as f32;
             row.iter_mut().for_each(|v| *v *= scale);
             row[*target as usize] -= gradient;
         }
@@ -108,7 +113,7 @@ impl CustomOp1 for SoftCap {
         out.extend_from_slice(x);
         let cap = self.0;
         out.par_chunks_mut(16_384)
-            .for_each(|chunk| wide(|| chunk.iter_mut().for_each(|v| *v = cap * tanh(*v / cap))));
+            .for_each(|chunk| wide!(chunk.iter_mut().for_each(|v| *v = cap * tanh(*v / cap))));
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
@@ -137,20 +142,105 @@ pub(crate) fn nll_in_chunks(
     targets: &[u32],
 ) -> Result<Vec<f32>> {
     let rows = hidden.dim(0)?;
-    let most = match are_ours(hidden.device()) {
-        true => CHUNK_LOGITS,
-        false => DEVICE_CHUNK_LOGITS,
+    let by_classes = kernels == Kernels::Fast && are_ours(hidden.device()) && head.bias().is_none();
+    let (most, width) = match (by_classes, are_ours(hidden.device())) {
+        (true, _) => (CHUNK_LOGITS, CLASSES),
+        (false, true) => (CHUNK_LOGITS, head.outputs()?),
+        (false, false) => (DEVICE_CHUNK_LOGITS, head.outputs()?),
     };
-    let step = (most / head.outputs()?.max(1)).max(1);
+    let step = (most / width.max(1)).max(1);
     let mut losses = room(rows)?;
     for start in (0..rows).step_by(step) {
         let length = step.min(rows - start);
-        let logits = head.apply(kernels, &hidden.narrow(0, start, length)?)?;
+        let hidden = hidden.narrow(0, start, length)?;
+        let targets = &targets[start..start + length];
+        if by_classes {
+            losses.extend(nll_by_classes(&hidden, head, cap, targets)?);
+            continue;
+        }
+        let logits = head.apply(kernels, &hidden)?;
         let logits = match cap {
             None => logits,
             Some(cap) => capped(&logits, cap)?,
         };
-        losses.extend(nll(&logits, &targets[start..start + length])?.to_vec1::<f32>()?);
+        losses.extend(nll(&logits, targets)?.to_vec1::<f32>()?);
     }
     Ok(losses)
+}
+
+/// What is known of a row's logits after some classes.
+struct Seen {
+    max: f32,
+    /// `Σ exp(logit − max)`.
+    total: f64,
+    /// The target's logit.
+    chosen: f32,
+}
+
+impl Seen {
+    #[inline(always)]
+    fn take<const FUSED: bool>(&mut self, row: &mut [f32], cap: Option<f32>) {
+        if let Some(cap) = cap {
+            row.iter_mut().for_each(|v| *v = cap * tanh(*v / cap));
+        }
+        let max = largest(row);
+        // What is not a number stays.
+        let max = if max < self.max { self.max } else { max };
+        if max > self.max || max.is_nan() {
+            self.total *= libm::exp(f64::from(self.max) - f64::from(max));
+            self.max = max;
+        }
+        self.total += sum_of_exponentials::<FUSED>(row, self.max);
+    }
+}
+
+/// [`nll_in_chunks`] by some classes after others, of all rows at once: a row's logits are never
+/// together, its sum is corrected where a later class has a larger one.
+fn nll_by_classes(
+    hidden: &Tensor,
+    head: &Linear,
+    cap: Option<f32>,
+    targets: &[u32],
+) -> Result<Vec<f32>> {
+    let classes = head.outputs()?;
+    if targets.iter().any(|target| *target as usize >= classes) {
+        return Err(Error::msg("no such class"));
+    }
+    let (rows, width) = hidden.dims2()?;
+    let hidden = hidden.contiguous()?;
+    let (storage, layout) = hidden.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        return Err(Error::msg("hidden states on another device"));
+    };
+    let x = Matrix::new(values(storage, layout)?, rows, width, width);
+    let unseen = |_| Seen {
+        max: f32::NEG_INFINITY,
+        total: 0.0,
+        chosen: 0.0,
+    };
+    let fuses = fuses();
+    let mut seen: Vec<Seen> = (0..rows).map(unseen).collect();
+    for first in (0..classes).step_by(CLASSES) {
+        let count = CLASSES.min(classes - first);
+        let mut logits = head.some(x, first..first + count)?;
+        let each = |((row, seen), target): ((&mut [f32], &mut Seen), &u32)| {
+            match fuses {
+                true => wide!(seen.take::<true>(row, cap)),
+                false => wide!(seen.take::<false>(row, cap)),
+            }
+            let place = (*target as usize).checked_sub(first);
+            if let Some(chosen) = place.and_then(|place| row.get(place)) {
+                seen.chosen = *chosen;
+            }
+        };
+        logits
+            .par_chunks_exact_mut(count)
+            .zip(&mut seen)
+            .zip(targets)
+            .for_each(each);
+    }
+    let loss = |seen: Seen| {
+        (libm::log(seen.total) - (f64::from(seen.chosen) - f64::from(seen.max))) as f32
+    };
+    Ok(seen.into_iter().map(loss).collect())
 }

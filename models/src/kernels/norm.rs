@@ -1,7 +1,7 @@
 //! Norms of rows.
 
 use super::{
-    are_ours, flat,
+    are_ours, flat, made,
     math::{dot, sum, wide},
     room, rows_at_a_time, values, widened, zeros,
 };
@@ -34,20 +34,18 @@ impl CustomOp2 for RmsNorm {
     ) -> Result<(CpuStorage, Shape)> {
         let weight = values(weight, weight_layout)?;
         let x = values(x, layout)?;
-        let mut output = room(x.len())?;
-        output.extend_from_slice(x);
-        let chunk = rows_at_a_time(weight.len()) * weight.len();
-        output.par_chunks_mut(chunk.max(1)).for_each(|rows| {
-            wide(|| {
-                for row in rows.chunks_exact_mut(weight.len()) {
-                    let scale = self.scale(row);
-                    row.iter_mut()
-                        .zip(weight)
-                        .for_each(|(v, w)| *v = *v * scale * w);
-                }
-            });
-        });
-        Ok((CpuStorage::F32(output), layout.shape().clone()))
+        let normed = made(
+            x.len(),
+            weight.len(),
+            #[inline(always)]
+            |places| {
+                let row = &x[places];
+                let (scale, weight) = (self.scale(row), &weight[..row.len()]);
+                #[inline(always)]
+                move |i| row[i] * scale * weight[i]
+            },
+        )?;
+        Ok((CpuStorage::F32(normed), layout.shape().clone()))
     }
 
     fn bwd(
@@ -130,14 +128,14 @@ impl candle_core::CustomOp3 for LayerNorm {
         output.extend_from_slice(x);
         let chunk = rows_at_a_time(width) * width;
         output.par_chunks_mut(chunk.max(1)).for_each(|rows| {
-            wide(|| {
+            wide!({
                 for row in rows.chunks_exact_mut(width) {
                     let mean = (sum(row) / width as f64) as f32;
                     row.iter_mut().for_each(|v| *v -= mean);
                     let scale = 1.0 / (dot(row, row) / width as f64 + self.eps).sqrt();
                     let scale = scale as f32;
-                    for ((v, w), b) in row.iter_mut().zip(weight).zip(bias) {
-                        *v = *v * scale * w + b;
+                    for (i, v) in row.iter_mut().enumerate() {
+                        *v = *v * scale * weight[i] + bias[i];
                     }
                 }
             });

@@ -135,7 +135,7 @@ fn exact(a: Matrix<'_>, b: Matrix<'_>, threaded: bool) -> Result<Vec<f32>> {
     let panels = pack(b)?;
     let mut out = zeros(a.rows * n)?;
     let tile = |(i, out): (usize, &mut [f32])| {
-        wide(|| {
+        wide!({
             for (p, panel) in panels.chunks_exact(k * PANEL).enumerate() {
                 multiply(a, i * TILE, panel, out, n, p * PANEL);
             }

@@ -97,6 +97,22 @@ struct Rotate {
     back: bool,
 }
 
+/// Turns each head of a row by its angles: as many cosines as sines.
+#[inline(always)]
+fn turn(row: &mut [f32], head: usize, angles: &[f32], sign: f32) {
+    let half = angles.len() / 2;
+    let (cos, sin) = angles.split_at(half);
+    for head in row.chunks_exact_mut(head) {
+        let (left, right) = head.split_at_mut(half);
+        let (cos, sin, right) = (&cos[..half], &sin[..half], &mut right[..half]);
+        for (i, a) in left.iter_mut().enumerate() {
+            let (b, c, s) = (right[i], cos[i], sin[i] * sign);
+            right[i] = b * c + *a * s;
+            *a = *a * c - b * s;
+        }
+    }
+}
+
 impl CustomOp1 for Rotate {
     fn name(&self) -> &'static str {
         "rotate"
@@ -113,22 +129,16 @@ impl CustomOp1 for Rotate {
         output.extend_from_slice(x);
         let sign = if self.back { -1.0 } else { 1.0 };
         let rows = rows_at_a_time(width);
-        let turn = |(row, at): (&mut [f32], &u32)| {
-            let angles = &self.by.table[*at as usize * 2 * half..][..2 * half];
-            let (cos, sin) = angles.split_at(half);
-            for head in row.chunks_exact_mut(head) {
-                let (left, right) = head.split_at_mut(half);
-                for (((a, b), c), s) in left.iter_mut().zip(right).zip(cos).zip(sin) {
-                    let s = s * sign;
-                    (*a, *b) = (*a * c - *b * s, *b * c + *a * s);
-                }
-            }
-        };
         output
             .par_chunks_mut((rows * width).max(1))
             .zip(self.by.rows.par_chunks(rows))
             .for_each(|(chunk, at)| {
-                wide(|| chunk.chunks_exact_mut(width).zip(at).for_each(turn));
+                wide!({
+                    for (i, row) in chunk.chunks_exact_mut(width).enumerate() {
+                        let angles = &self.by.table[at[i] as usize * 2 * half..][..2 * half];
+                        turn(row, head, angles, sign);
+                    }
+                });
             });
         Ok((CpuStorage::F32(output), layout.shape().clone()))
     }

@@ -43,7 +43,7 @@ impl AdamW {
     }
 
     /// The weights, tracked for gradients; they follow every step.
-    pub(super) fn weights(&self) -> Weights {
+    pub(super) fn weights(&self) -> Weights<'static> {
         let tensor = |p: &Parameter| p.variable.as_tensor().clone();
         Weights::new(
             self.parameters

@@ -64,7 +64,7 @@ fn loaded(model: &ModelConfig, start: &Path) -> Result<BTreeMap<String, Var>, Mo
             "training config: the model to start from has other tensors",
         ));
     }
-    let weights = Weights::load(&checked.config, &checked.shards, None, Form::default())?;
+    let weights = Weights::open(&checked.config, &checked.shards, None, Form::default())?;
     let mut variables = BTreeMap::new();
     for (name, _) in model.tensors()? {
         let variable = Var::from_tensor(&weights.get(&name)?)?;
