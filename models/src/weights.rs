@@ -307,3 +307,84 @@ pub(crate) fn le_floats(bytes: &[u8]) -> Vec<f32> {
         .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::tensor::TensorView;
+
+    /// A file with one tensor `t` of so many rows and columns.
+    fn file(dir: &Path, dtype: Dtype, rows: usize, columns: usize) -> PathBuf {
+        let path = dir.join("model.safetensors");
+        let values = (0..rows * columns).map(|i| ((i * 7919) % 1009) as f32 / 256.0 - 2.0);
+        let bytes: Vec<u8> = match dtype {
+            Dtype::F32 => values.flat_map(f32::to_le_bytes).collect(),
+            // The upper half of an f32; for f16 any bits below its infinity will do.
+            _ => values
+                .flat_map(|v| ((v.to_bits() >> 16) as u16 & 0xbbff).to_le_bytes())
+                .collect(),
+        };
+        let view = TensorView::new(dtype, vec![rows, columns], &bytes).unwrap();
+        safetensors::serialize_to_file([("t", view)], None, &path).unwrap();
+        path
+    }
+
+    fn files<'a>(shards: &'a [(PathBuf, Header)], form: Form) -> Files<'a> {
+        let (path, header) = &shards[0];
+        let info = &header.tensors["t"];
+        let place = Place {
+            file: 0,
+            start: start(header.data_start, info),
+            info,
+        };
+        Files {
+            files: vec![(path.as_path(), File::open(path).unwrap())],
+            places: BTreeMap::from([("t".to_owned(), place)]),
+            adapter: None,
+            form,
+        }
+    }
+
+    #[test]
+    fn turned_tensor_should_be_the_tensor_turned() {
+        let dir = tempfile::tempdir().unwrap();
+        for dtype in [Dtype::F32, Dtype::BF16, Dtype::F16] {
+            // The last is wider than what is read at a time.
+            for (rows, columns) in [(70, 45), (1, 3), (3000, 90), (2, PART + 5)] {
+                let path = file(dir.path(), dtype, rows, columns);
+                let shards = [(path.clone(), crate::header::read(&path).unwrap())];
+                let files = files(&shards, Form::default());
+                let whole = files.get("t").unwrap();
+                let info = &shards[0].1.tensors["t"];
+                let data_start = shards[0].1.data_start;
+                let handle = File::open(&path).unwrap();
+                let read = read_tensor(&handle, &path, data_start, info).unwrap();
+                assert_eq!(whole.flatten_all().unwrap().to_vec1::<f32>().unwrap(), read);
+                let turned = files.get_turned("t").unwrap().unwrap();
+                let expected: Vec<Vec<f32>> = whole.t().unwrap().to_vec2().unwrap();
+                assert_eq!(turned.to_vec2::<f32>().unwrap(), expected);
+            }
+        }
+        let path = file(dir.path(), Dtype::F32, 4, 4);
+        let shards = [(path.clone(), crate::header::read(&path).unwrap())];
+        let rounded = Form {
+            profile: Profile::Bf16,
+            ..Form::default()
+        };
+        assert!(files(&shards, rounded).get_turned("t").unwrap().is_none());
+    }
+
+    #[test]
+    fn file_that_got_shorter_should_be_this_machines_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = file(dir.path(), Dtype::F32, 300, 300);
+        let shards = [(path.clone(), crate::header::read(&path).unwrap())];
+        let files = files(&shards, Form::default());
+        let length = std::fs::metadata(&path).unwrap().len();
+        let handle = File::options().write(true).open(&path).unwrap();
+        handle.set_len(length - 4).unwrap();
+        assert_eq!(files.get("t").unwrap_err().fault, Fault::Io);
+        assert_eq!(files.get_turned("t").unwrap_err().fault, Fault::Io);
+        assert_eq!(files.get("u").unwrap_err().fault, Fault::Config);
+    }
+}

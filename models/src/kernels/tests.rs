@@ -355,3 +355,82 @@ fn losses_in_chunks_should_be_those_of_all_at_once() {
     );
     assert!(nll(&logits, &[30, 0, 0, 0, 0]).is_err());
 }
+
+#[test]
+fn losses_by_classes_should_be_those_of_all_at_once() {
+    const CLASSES: usize = 2_500;
+    let hidden = tensor(&[5, 8], 0.1);
+    // Later classes have larger logits, so that sums are corrected.
+    let mut weights = noise(CLASSES * 8, 0.2);
+    for (i, weight) in weights.iter_mut().enumerate() {
+        *weight *= 1.0 + (i / 8) as f32 * 1e-3;
+    }
+    let head = |weights: &[f32]| {
+        let weights = Tensor::from_slice(weights, (CLASSES, 8), &Device::Cpu).unwrap();
+        Linear::new(weights, None)
+    };
+    let targets = [0, 1023, 1024, 2048, 2499];
+    for cap in [None, Some(0.5), Some(30.0)] {
+        let expected =
+            nll_in_chunks(Kernels::Exact, &hidden, &head(&weights), cap, &targets).unwrap();
+        let turned = head(&weights).turned(Kernels::Fast).unwrap();
+        for head in [head(&weights), turned] {
+            let found = nll_in_chunks(Kernels::Fast, &hidden, &head, cap, &targets).unwrap();
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-5 * expected.abs(), "{cap:?}");
+            }
+            assert!(nll_in_chunks(Kernels::Fast, &hidden, &head, cap, &[2500; 5]).is_err());
+        }
+    }
+    for class in [0, 1024, 2499] {
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut weights = weights.clone();
+            weights[class * 8 + 3] = wrong;
+            for kernels in [Kernels::Exact, Kernels::Fast] {
+                let found =
+                    nll_in_chunks(kernels, &hidden, &head(&weights), None, &targets).unwrap();
+                assert!(found.iter().all(|nll| nll.is_nan()), "{kernels:?} {wrong}");
+            }
+        }
+    }
+}
+
+#[test]
+fn turned_rows_should_be_columns() {
+    for (rows, columns) in [(70, 45), (1, 1), (32, 33), (31, 64)] {
+        let matrix = tensor(&[rows, columns], 0.4);
+        let values = flat(&matrix).unwrap();
+        let mut turned = Turned::new(rows, columns).unwrap();
+        for part in values.chunks(columns * 33) {
+            turned.push(part);
+        }
+        let expected = flat(&matrix.t().unwrap().contiguous().unwrap()).unwrap();
+        let found = turned.finish().unwrap();
+        assert_eq!(found.dims(), [columns, rows]);
+        assert_eq!(flat(&found).unwrap(), expected);
+    }
+    let mut few = Turned::new(3, 2).unwrap();
+    few.push(&[1.0, 2.0, 3.0, 4.0]);
+    assert!(few.finish().is_err());
+}
+
+#[test]
+fn fused_exponentials_should_be_as_near() {
+    if !math::fuses() {
+        return;
+    }
+    let row: Vec<f32> = (0..4_000).map(|i| i as f32 * -0.0217).collect();
+    let plain = math::sum_of_exponentials::<false>(&row, 0.0);
+    let fused = math::sum_of_exponentials::<true>(&row, 0.0);
+    assert!((plain - fused).abs() < 1e-6 * plain, "{plain} {fused}");
+    let mut weights = row.clone();
+    math::exponentials::<true>(&mut weights, 0.0, 1.0);
+    for (x, found) in row.iter().zip(&weights) {
+        let expected = f64::from(*x).exp();
+        // Subnormals are 0.
+        assert!(
+            (f64::from(*found) - expected).abs() < 3e-7 * expected + 1e-37,
+            "{x}"
+        );
+    }
+}
