@@ -3,10 +3,10 @@
 use super::{
     TensorSpec, activation, check_size,
     decoder::{MAX_HEADS, MAX_POSITIONS, MAX_VOCABULARY, MAX_WIDTH},
-    refuse,
+    fields, refuse,
 };
 use crate::{ModelError, kernels::Activation};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::Value;
 
 const MAX_LABELS: usize = 1 << 16;
@@ -39,8 +39,6 @@ pub struct BertConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
-    #[serde(rename = "model_type")]
-    _model_type: IgnoredAny,
     hidden_size: usize,
     intermediate_size: usize,
     num_hidden_layers: usize,
@@ -58,41 +56,6 @@ struct Raw {
     problem_type: Option<String>,
     #[serde(default)]
     is_decoder: bool,
-    #[serde(default)]
-    add_cross_attention: bool,
-    quantization_config: Option<Value>,
-    #[serde(rename = "architectures")]
-    _architectures: Option<IgnoredAny>,
-    #[serde(rename = "attention_probs_dropout_prob")]
-    _attention_dropout: Option<IgnoredAny>,
-    #[serde(rename = "bos_token_id")]
-    _bos_token_id: Option<IgnoredAny>,
-    #[serde(rename = "classifier_dropout")]
-    _classifier_dropout: Option<IgnoredAny>,
-    #[serde(rename = "dtype")]
-    _dtype: Option<IgnoredAny>,
-    #[serde(rename = "eos_token_id")]
-    _eos_token_id: Option<IgnoredAny>,
-    #[serde(rename = "gradient_checkpointing")]
-    _gradient_checkpointing: Option<IgnoredAny>,
-    #[serde(rename = "hidden_dropout_prob")]
-    _hidden_dropout: Option<IgnoredAny>,
-    #[serde(rename = "initializer_range")]
-    _initializer_range: Option<IgnoredAny>,
-    #[serde(rename = "label2id")]
-    _label2id: Option<IgnoredAny>,
-    #[serde(rename = "pad_token_id")]
-    _pad_token_id: Option<IgnoredAny>,
-    #[serde(rename = "tie_word_embeddings")]
-    _tie_word_embeddings: Option<IgnoredAny>,
-    #[serde(rename = "torch_dtype")]
-    _torch_dtype: Option<IgnoredAny>,
-    #[serde(rename = "transformers_version")]
-    _transformers_version: Option<IgnoredAny>,
-    #[serde(rename = "use_cache")]
-    _use_cache: Option<IgnoredAny>,
-    #[serde(rename = "_name_or_path")]
-    _name: Option<IgnoredAny>,
 }
 
 fn two() -> usize {
@@ -105,8 +68,7 @@ fn default_eps() -> f64 {
 
 impl BertConfig {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
-        let raw: Raw =
-            serde_json::from_slice(bytes).map_err(|e| refuse(format!("config.json: {e}")))?;
+        let raw: Raw = fields::read(bytes, fields::OF_LANGUAGE_MODELS)?;
         raw.check_neutral()?;
         check_size("hidden_size", raw.hidden_size, MAX_WIDTH)?;
         check_size("intermediate_size", raw.intermediate_size, 8 * MAX_WIDTH)?;
@@ -184,10 +146,8 @@ impl Raw {
     fn check_neutral(&self) -> Result<(), ModelError> {
         let relative = |kind: &str| kind != "absolute";
         let several = |kind: &str| kind != "single_label_classification";
-        let unsupported = if self.is_decoder || self.add_cross_attention {
+        let unsupported = if self.is_decoder {
             "a decoder"
-        } else if self.quantization_config.is_some() {
-            "quantization"
         } else if self
             .position_embedding_type
             .as_deref()

@@ -3,11 +3,12 @@
 use super::{
     TensorSpec, activation, check_size,
     decoder::{MAX_HEADS, MAX_POSITIONS, MAX_VOCABULARY, MAX_WIDTH},
+    fields,
     raw::OneOrMany,
     refuse,
 };
 use crate::{ModelError, kernels::Activation};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 /// A GPT-2: layer norms, learned positions, attention of all heads, one matrix up and one down.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +44,6 @@ pub struct Gpt2Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
-    #[serde(rename = "model_type")]
-    _model_type: IgnoredAny,
     #[serde(alias = "hidden_size")]
     n_embd: usize,
     #[serde(alias = "num_hidden_layers")]
@@ -54,8 +53,6 @@ struct Raw {
     n_inner: Option<usize>,
     #[serde(alias = "max_position_embeddings")]
     n_positions: usize,
-    #[serde(rename = "n_ctx")]
-    _n_ctx: Option<IgnoredAny>,
     vocab_size: usize,
     #[serde(default = "default_epsilon")]
     layer_norm_epsilon: f64,
@@ -68,49 +65,6 @@ struct Raw {
     tie_word_embeddings: bool,
     bos_token_id: Option<u32>,
     eos_token_id: Option<OneOrMany>,
-    #[serde(default)]
-    add_cross_attention: bool,
-    quantization_config: Option<serde_json::Value>,
-    #[serde(rename = "architectures")]
-    _architectures: Option<IgnoredAny>,
-    #[serde(rename = "attn_pdrop")]
-    _attn_pdrop: Option<IgnoredAny>,
-    #[serde(rename = "dtype")]
-    _dtype: Option<IgnoredAny>,
-    #[serde(rename = "embd_pdrop")]
-    _embd_pdrop: Option<IgnoredAny>,
-    #[serde(rename = "id2label")]
-    _id2label: Option<IgnoredAny>,
-    #[serde(rename = "initializer_range")]
-    _initializer_range: Option<IgnoredAny>,
-    #[serde(rename = "label2id")]
-    _label2id: Option<IgnoredAny>,
-    #[serde(rename = "pad_token_id")]
-    _pad_token_id: Option<IgnoredAny>,
-    #[serde(rename = "reorder_and_upcast_attn")]
-    _reorder_and_upcast_attn: Option<IgnoredAny>,
-    #[serde(rename = "resid_pdrop")]
-    _resid_pdrop: Option<IgnoredAny>,
-    #[serde(rename = "summary_activation")]
-    _summary_activation: Option<IgnoredAny>,
-    #[serde(rename = "summary_first_dropout")]
-    _summary_first_dropout: Option<IgnoredAny>,
-    #[serde(rename = "summary_proj_to_labels")]
-    _summary_proj_to_labels: Option<IgnoredAny>,
-    #[serde(rename = "summary_type")]
-    _summary_type: Option<IgnoredAny>,
-    #[serde(rename = "summary_use_proj")]
-    _summary_use_proj: Option<IgnoredAny>,
-    #[serde(rename = "task_specific_params")]
-    _task_specific_params: Option<IgnoredAny>,
-    #[serde(rename = "torch_dtype")]
-    _torch_dtype: Option<IgnoredAny>,
-    #[serde(rename = "transformers_version")]
-    _transformers_version: Option<IgnoredAny>,
-    #[serde(rename = "use_cache")]
-    _use_cache: Option<IgnoredAny>,
-    #[serde(rename = "_name_or_path")]
-    _name: Option<IgnoredAny>,
 }
 
 fn default_epsilon() -> f64 {
@@ -123,13 +77,7 @@ fn yes() -> bool {
 
 impl Gpt2Config {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
-        let raw: Raw =
-            serde_json::from_slice(bytes).map_err(|e| refuse(format!("config.json: {e}")))?;
-        if raw.add_cross_attention || raw.quantization_config.is_some() {
-            return Err(refuse(
-                "config.json: cross attention and quantization are not computed by this release",
-            ));
-        }
+        let raw: Raw = fields::read(bytes, fields::OF_CLASSIFIERS)?;
         check_size("n_embd", raw.n_embd, MAX_WIDTH)?;
         check_size("n_layer", raw.n_layer, 1_024)?;
         check_size("n_head", raw.n_head, MAX_HEADS)?;

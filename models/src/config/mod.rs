@@ -3,7 +3,10 @@
 mod bert;
 mod classifier;
 mod decoder;
+mod fields;
 mod gpt2;
+#[cfg(test)]
+mod published_tests;
 mod raw;
 mod rope;
 #[cfg(test)]

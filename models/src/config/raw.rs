@@ -1,11 +1,8 @@
-//! The fields of a decoder's `config.json` as `transformers` writes them.
-//!
-//! What could change the computation and isn't computed is refused; what can't is ignored by
-//! name; any other field is refused, because its meaning is unknown.
+//! The fields of a decoder's `config.json` that are read.
 
-use super::refuse;
+use super::{fields, refuse};
 use crate::ModelError;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// One id or several; the first counts.
@@ -28,8 +25,6 @@ impl OneOrMany {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
-    #[serde(rename = "model_type")]
-    _model_type: IgnoredAny,
     pub(super) hidden_size: usize,
     pub(super) intermediate_size: usize,
     pub(super) num_hidden_layers: usize,
@@ -57,6 +52,8 @@ pub(super) struct Raw {
     /// Absent and null differ: the first leaves it to the family.
     #[serde(default, deserialize_with = "given")]
     pub(super) sliding_window: Option<Option<usize>>,
+    /// Older name of `sliding_window`.
+    sliding_window_size: Option<usize>,
     pub(super) use_sliding_window: Option<bool>,
     pub(super) max_window_layers: Option<usize>,
     pub(super) layer_types: Option<Vec<String>>,
@@ -65,55 +62,6 @@ pub(super) struct Raw {
     pub(super) query_pre_attn_scalar: Option<f64>,
     pub(super) attn_logit_softcapping: Option<f64>,
     pub(super) final_logit_softcapping: Option<f64>,
-    use_bidirectional_attention: Option<bool>,
-    quantization_config: Option<Value>,
-    add_cross_attention: Option<bool>,
-    #[serde(rename = "architectures")]
-    _architectures: Option<IgnoredAny>,
-    #[serde(rename = "attention_dropout")]
-    _attention_dropout: Option<IgnoredAny>,
-    #[serde(rename = "auto_map")]
-    _auto_map: Option<IgnoredAny>,
-    #[serde(rename = "cache_implementation")]
-    _cache_implementation: Option<IgnoredAny>,
-    #[serde(rename = "chunk_size_feed_forward")]
-    _chunk_size: Option<IgnoredAny>,
-    #[serde(rename = "dtype")]
-    _dtype: Option<IgnoredAny>,
-    #[serde(rename = "embd_pdrop")]
-    _embd_pdrop: Option<IgnoredAny>,
-    #[serde(rename = "id2label")]
-    _id2label: Option<IgnoredAny>,
-    #[serde(rename = "initializer_range")]
-    _initializer_range: Option<IgnoredAny>,
-    #[serde(rename = "is_decoder")]
-    _is_decoder: Option<IgnoredAny>,
-    #[serde(rename = "is_encoder_decoder")]
-    _is_encoder_decoder: Option<IgnoredAny>,
-    #[serde(rename = "label2id")]
-    _label2id: Option<IgnoredAny>,
-    #[serde(rename = "output_attentions")]
-    _output_attentions: Option<IgnoredAny>,
-    #[serde(rename = "output_hidden_states")]
-    _output_hidden_states: Option<IgnoredAny>,
-    #[serde(rename = "pad_token_id")]
-    _pad_token_id: Option<IgnoredAny>,
-    #[serde(rename = "pretraining_tp")]
-    _pretraining_tp: Option<IgnoredAny>,
-    #[serde(rename = "problem_type")]
-    _problem_type: Option<IgnoredAny>,
-    #[serde(rename = "resid_pdrop")]
-    _resid_pdrop: Option<IgnoredAny>,
-    #[serde(rename = "return_dict")]
-    _return_dict: Option<IgnoredAny>,
-    #[serde(rename = "torch_dtype")]
-    _torch_dtype: Option<IgnoredAny>,
-    #[serde(rename = "transformers_version")]
-    _transformers_version: Option<IgnoredAny>,
-    #[serde(rename = "use_cache")]
-    _use_cache: Option<IgnoredAny>,
-    #[serde(rename = "_name_or_path")]
-    _name: Option<IgnoredAny>,
 }
 
 /// Some for a field that is there, whatever it holds.
@@ -125,19 +73,16 @@ fn given<'de, D: serde::Deserializer<'de>>(
 
 impl Raw {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
-        let raw: Self =
-            serde_json::from_slice(bytes).map_err(|e| refuse(format!("config.json: {e}")))?;
-        let unsupported = if raw.quantization_config.is_some() {
-            "quantization"
-        } else if raw.use_bidirectional_attention == Some(true) {
-            "use_bidirectional_attention"
-        } else if raw.add_cross_attention == Some(true) {
-            "add_cross_attention"
-        } else {
-            return Ok(raw);
-        };
-        Err(refuse(format!(
-            "config.json: {unsupported} is not computed by this release"
-        )))
+        let mut raw: Self = fields::read(bytes, fields::OF_CLASSIFIERS)?;
+        if let Some(size) = raw.sliding_window_size {
+            let window = raw.sliding_window.get_or_insert(Some(size));
+            if *window != Some(size) {
+                return Err(refuse(
+                    "config.json: sliding_window and sliding_window_size differ; they are two \
+                     names of one number, leave out the wrong one",
+                ));
+            }
+        }
+        Ok(raw)
     }
 }
