@@ -39,11 +39,12 @@ pub(crate) struct Evaluate {
     #[arg(long, default_value = "0", value_name = "SEED")]
     seed: Seed,
     /// Longest sample in tokens; longer ones are cut.
-    #[arg(long, default_value_t = 1024, value_name = "N")]
+    #[arg(long, default_value_t = 1024, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..))]
     context: u32,
     /// Tokens of one forward pass, by default what suits the device; changes the speed and the
     /// memory taken, not the score.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_tokens: Option<u32>,
     /// Numeric profile: the task's, for the task's score.
     #[arg(long, default_value = "f32")]

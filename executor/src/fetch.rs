@@ -175,22 +175,31 @@ impl Fetcher {
         if let Some(bytes) = self.cache.manifest(&root).map_err(disk)? {
             return Ok(bytes);
         }
+        let most = scoring::LONGEST_MANIFEST;
+        let mut another = false;
         let found = from_any(mirrors, name, |mirror| {
             let mut opened = self.client.open(&mirror.join(name), Ask::Whole)?;
-            let (bytes, more) = opened.read_up_to(scoring::LONGEST_MANIFEST)?;
+            let (bytes, more) = opened.read_up_to(most)?;
             if more {
-                return Err(Miss::Wrong("is longer than a manifest may be".to_owned()));
+                let why =
+                    format!("is longer than {most} bytes, the most of a manifest; remove files");
+                return Err(Miss::Wrong(why));
             }
             if manifest::root_of(&bytes) == root {
                 return Ok(bytes);
             }
+            another |= opened.delimited;
             let why = "has another root".to_owned();
             Err(match opened.delimited {
                 true => Miss::Wrong(why),
                 false => Miss::Unreachable(format!("{why}, or was cut")),
             })
         });
-        let bytes = found.map_err(model_fault)?;
+        let bytes = found.map_err(|failure| match failure {
+            // Too long wherever it was served: the true one may well be.
+            Failure::Wrong(why) if !another => miner(MinerFault::Manifest, why),
+            failure => model_fault(failure),
+        })?;
         // What can't be kept is fetched again next time.
         if let Err(error) = self.cache.keep_manifest(&root, &bytes) {
             tracing::warn!(%error, "cannot keep a manifest");

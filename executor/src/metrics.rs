@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     faults: IntCounterVec,
     seconds: CounterVec,
     samples: IntCounter,
+    skipped: IntCounter,
     deaths: IntCounter,
 }
 
@@ -58,6 +59,10 @@ impl Metrics {
                 &["phase"],
             )?,
             samples: IntCounter::with_opts(name("samples_total", "Samples of finished jobs"))?,
+            skipped: IntCounter::with_opts(name(
+                "skipped_samples_total",
+                "Samples of finished jobs that had nothing to predict or lost text in tokens",
+            ))?,
             deaths: IntCounter::with_opts(name("worker_deaths_total", "Workers that died"))?,
         };
         metrics.registry.register(Box::new(metrics.jobs.clone()))?;
@@ -79,6 +84,9 @@ impl Metrics {
         metrics
             .registry
             .register(Box::new(metrics.samples.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.skipped.clone()))?;
         metrics
             .registry
             .register(Box::new(metrics.deaths.clone()))?;
@@ -104,6 +112,11 @@ impl Metrics {
             | JobStatus::Queued
             | JobStatus::Running { .. } => {}
         }
+    }
+
+    /// Counts samples that a finished job skipped.
+    pub(crate) fn skipped(&self, samples: u32) {
+        self.skipped.inc_by(u64::from(samples));
     }
 
     /// Counts a worker process that ended with no outcome.

@@ -14,7 +14,12 @@ const CUDA_BATCH_TOKENS: u32 = 8192;
 /// What decides a loss beside the job, of a device as it describes itself; in the head of every
 /// file of losses.
 pub(crate) fn made_by(device: &str) -> String {
-    format!("arena-executor {} {device}", env!("CARGO_PKG_VERSION"))
+    // Batches are cut so that every thread has some.
+    let threads = arena_models::threads();
+    format!(
+        "arena-executor {} {device} {threads} threads",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// Tokens of one forward pass on a device.

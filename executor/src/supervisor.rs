@@ -15,7 +15,7 @@ use crate::{
     worker::Phase,
 };
 use arena_models::Device;
-use arena_primitives::job::{Fault, InfraFault};
+use arena_primitives::job::{Fault, InfraFault, JobStatus};
 use autopsy::autopsy;
 use std::{
     io,
@@ -78,7 +78,8 @@ pub(crate) struct Shared {
 
 /// How one worker process came to its end.
 enum End {
-    Outcome(Ended),
+    /// With the samples that it said it skipped.
+    Outcome(Ended, u32),
     /// All that the job needs is there.
     Fetched,
     Died(Fault),
@@ -136,10 +137,14 @@ async fn run(
     let job = hex::encode(ticket.id.as_bytes());
     tracing::info!(%job, phase = phase.name(), "job goes on");
     let mut attempt = 1;
+    let mut skipped = 0;
     let ended = loop {
         match attend(shared, ticket, phase, stop).await {
             End::Fetched => return true,
-            End::Outcome(ended) => break ended,
+            End::Outcome(ended, said) => {
+                skipped = said;
+                break ended;
+            }
             End::Deadline => {
                 break failed(infra(InfraFault::Timeout, "the job's deadline passed"));
             }
@@ -162,7 +167,12 @@ async fn run(
             }
         }
     };
-    tracing::info!(%job, status = %crate::fault::describe_status(&ended.status), "job ended");
+    let status = crate::fault::describe_status(&ended.status);
+    tracing::info!(%job, skipped, %status, "job ended");
+    // Before anybody sees that it is done.
+    if matches!(ended.status, JobStatus::Done(_)) {
+        shared.metrics.skipped(skipped);
+    }
     let (shared, ticket) = (shared.clone(), ticket.clone());
     let kept = tokio::task::spawn_blocking(move || shared.queue.finish(&ticket, ended)).await;
     if kept.is_err() {
@@ -187,8 +197,9 @@ async fn attend(
         }
     };
     let last_words = listen(&mut child);
+    let mut skipped = 0;
     let watched = {
-        let follow = follow(shared, ticket, &mut child);
+        let follow = follow(shared, ticket, &mut child, &mut skipped);
         tokio::pin!(follow);
         tokio::select! {
             biased;
@@ -209,7 +220,7 @@ async fn attend(
     };
     // What it wrote counts, however it ended afterwards.
     match store::read_scale::<Ended>(&ticket.dir, store::OUTCOME) {
-        Ok(Some(ended)) => End::Outcome(ended),
+        Ok(Some(ended)) => End::Outcome(ended, skipped),
         Ok(None) if phase == Phase::Fetch && succeeded(&status) => End::Fetched,
         Ok(None) => End::Died(autopsy(status, &last_words.take().await)),
         Err(error) => End::Died(infra(
@@ -263,13 +274,18 @@ fn spawn(shared: &Shared, ticket: &Ticket, phase: Phase, left: Duration) -> io::
 }
 
 /// Reads what a worker reports until it ends.
-async fn follow(shared: &Shared, ticket: &Ticket, child: &mut Child) -> io::Result<ExitStatus> {
+async fn follow(
+    shared: &Shared,
+    ticket: &Ticket,
+    child: &mut Child,
+    skipped: &mut u32,
+) -> io::Result<ExitStatus> {
     // Taken out and kept: waiting for the child would close it.
     let alive = child.stdin.take();
     if let Some(stdout) = child.stdout.take() {
         let mut lines = BufReader::new(stdout);
         while let Some(line) = line(&mut lines).await? {
-            report(shared, ticket, &line);
+            report(shared, ticket, &line, skipped);
         }
     }
     let status = child.wait().await;
@@ -277,8 +293,8 @@ async fn follow(shared: &Shared, ticket: &Ticket, child: &mut Child) -> io::Resu
     status
 }
 
-/// `progress DONE TOTAL` and `phase NAME SECONDS`; anything else is no report.
-fn report(shared: &Shared, ticket: &Ticket, line: &str) {
+/// `progress DONE TOTAL`, `phase NAME SECONDS` and `skipped SAMPLES`; anything else is no report.
+fn report(shared: &Shared, ticket: &Ticket, line: &str, skipped: &mut u32) {
     let mut words = line.split(' ');
     match (words.next(), words.next(), words.next()) {
         (Some("progress"), Some(done), Some(total)) => {
@@ -289,6 +305,11 @@ fn report(shared: &Shared, ticket: &Ticket, line: &str) {
         (Some("phase"), Some(name @ ("fetch" | "evaluate")), Some(seconds)) => {
             if let Ok(seconds) = seconds.parse() {
                 shared.metrics.spent(name, seconds);
+            }
+        }
+        (Some("skipped"), Some(samples), None) => {
+            if let Ok(samples) = samples.parse() {
+                *skipped = samples;
             }
         }
         _ => tracing::debug!(%line, "a worker said something else"),

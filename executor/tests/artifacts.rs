@@ -176,18 +176,22 @@ fn manifest_that_leads_elsewhere_or_never_ends_should_be_the_models_fault() {
     let many = listing(&f.path("many"), tiny(2_000));
     assert_miner(&fault_of(many), MinerFault::Manifest);
     let huge = listing(&f.path("huge"), tiny(100_000));
-    assert_miner(&fault_of(huge), MinerFault::HashMismatch);
+    assert_miner(&fault_of(huge), MinerFault::Manifest);
     let large = listing(&f.path("large"), one("model.safetensors", u64::MAX));
     assert_miner(&fault_of(large), MinerFault::TooLarge);
     let endless = Mock::of(b"\x01", Manner::Endless);
     let mut artifact = listing(&f.path("endless"), one("config.json", 1));
     artifact.uris = vec![endless.url()];
-    assert_miner(&fault_of(artifact), MinerFault::HashMismatch);
+    assert_miner(&fault_of(artifact), MinerFault::Manifest);
     // A manifest's length, and what fits the sockets' buffers.
     assert!(endless.sent() < 32 << 20, "{}", endless.sent());
     // Nothing of all that was fetched.
     let blobs = fs::read_dir(f.path("base/cache/blobs")).unwrap();
     assert_eq!(blobs.count(), 0);
+    // A mirror that never ends doesn't harm a model that another one serves.
+    let mut evaluate = f.evaluation();
+    evaluate.model.uris.insert(0, endless.url());
+    assert_eq!(f.outcome(evaluate).samples, 20);
 }
 
 #[test]

@@ -9,23 +9,9 @@ use common::{model::*, *};
 use serde_json::{Value, json};
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
-
-fn fixtures() -> PathBuf {
-    PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../models/tests/fixtures"
-    ))
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-}
 
 /// Sets fields of a JSON file.
 fn set(path: &Path, values: Value) {
@@ -46,6 +32,19 @@ fn weights(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(&path).unwrap();
     change(&mut bytes);
     fs::write(path, bytes).unwrap();
+}
+
+/// Changes the header of the weights, and the bytes after it.
+fn tensors(dir: &Path, change: impl FnOnce(&mut Value, &mut Vec<u8>)) {
+    weights(dir, |file| {
+        let length = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+        let mut body = file.split_off(8 + length);
+        let mut header: Value = serde_json::from_slice(&file[8..]).unwrap();
+        change(&mut header, &mut body);
+        let header = header.to_string().into_bytes();
+        let length = (header.len() as u64).to_le_bytes();
+        *file = [&length[..], &header, &body].concat();
+    });
 }
 
 /// A weights file of one tensor with this entry, and 8 bytes.
@@ -81,6 +80,8 @@ fn convolution(dir: &Path, kernel: usize, padding: usize) {
 type Broken = (&'static str, MinerFault, fn(&Path));
 
 const MLP: &str = "an mlp";
+/// A llama, on conversations.
+const CHAT: &str = "a chat model";
 
 const BROKEN: &[Broken] = &[
     (MLP, MinerFault::Weights, |dir| {
@@ -183,6 +184,25 @@ const BROKEN: &[Broken] = &[
         json["model"]["vocab"]["<far>"] = 1_000_000.into();
         fs::write(path, json.to_string()).unwrap();
     }),
+    ("llama", MinerFault::Config, |dir| {
+        tensors(dir, |header, body| {
+            let (from, to) = (body.len(), body.len() + 4);
+            body.extend([0; 4]);
+            header["model.surplus"] =
+                json!({"dtype": "F32", "shape": [1], "data_offsets": [from, to]});
+        });
+    }),
+    // As many numbers, turned.
+    ("llama", MinerFault::Config, |dir| {
+        tensors(dir, |header, _| {
+            header["model.layers.0.mlp.down_proj.weight"]["shape"] = json!([32, 24]);
+        });
+    }),
+    (CHAT, MinerFault::Tokenizer, |dir| {
+        let within = "{% for b in range(90000) %}{% endfor %}";
+        let template = format!("{{% for a in range(90000) %}}{within}{{% endfor %}}");
+        fs::write(dir.join("chat_template.jinja"), template).unwrap();
+    }),
     ("gpt2", MinerFault::Config, |dir| {
         config(dir, json!({"n_positions": 64}))
     }),
@@ -236,6 +256,7 @@ impl Fixture {
         let to = self.dir.path().join(to);
         match name {
             MLP => write_mlp(&to, &[4, 8]),
+            CHAT => copy_dir(&fixtures().join("llama/model"), &to),
             _ => copy_dir(&fixtures().join(name).join("model"), &to),
         }
         to
@@ -245,6 +266,7 @@ impl Fixture {
     fn evaluation(&self, name: &str, model: &Path) -> Evaluate {
         let data = match name {
             MLP => self.dir.path().join("rows.jsonl"),
+            CHAT => fixtures().join("data/conversations.jsonl"),
             "bert" => fixtures().join("data/labelled.jsonl"),
             _ => fixtures().join("data/texts.jsonl"),
         };
@@ -265,7 +287,10 @@ fn job(evaluate: Evaluate) -> JobRequest {
 
 #[test]
 fn broken_models_should_get_their_faults_and_the_next_job_be_unharmed() {
-    let f = Fixture::new(|config| config.workers = 2);
+    let f = Fixture::new(|config| {
+        config.workers = 2;
+        config.memory_bytes = 1 << 30;
+    });
     let good = |name: &str, to: &str| job(f.evaluation(name, &f.model(name, to)));
     let before = f.server.client.outcome(&good(MLP, "good"));
     let posted: Vec<_> = BROKEN
@@ -285,6 +310,11 @@ fn broken_models_should_get_their_faults_and_the_next_job_be_unharmed() {
         let status = f.server.client.end(&id);
         let found = matches!(&status, JobStatus::Failed(Fault::Miner(found, _)) if found == class);
         assert!(found, "{n}, {}: {class:?}: {status:?}", BROKEN[n].0);
+        if BROKEN[n].0 == CHAT {
+            // A model with no template has the same fault.
+            let said = format!("{status:?}");
+            assert!(said.contains("the chat template runs too long"), "{said}");
+        }
     }
     for (n, (name, samples)) in [("llama", 23), ("gpt2", 23), ("bert", 14)]
         .iter()
@@ -300,6 +330,38 @@ fn broken_models_should_get_their_faults_and_the_next_job_be_unharmed() {
     };
     let after = f.server.client.outcome(&again);
     assert_eq!(after.samples_root, before.samples_root);
+}
+
+/// No job has a symbolic link: a manifest lists files only. But a mirror may have one.
+#[test]
+fn symlink_at_a_mirror_should_be_the_file_that_it_leads_to() {
+    let f = Fixture::new(|_| ());
+    let linked = |n: usize, target: &Path| {
+        let dir = f.dir.path().join(format!("linked-{n}"));
+        // Weights of their own, so that the cache has none of them.
+        write_mlp(&dir, &[4, 8 + n]);
+        let evaluate = f.evaluation(MLP, &dir);
+        let weights = dir.join("model.safetensors");
+        fs::rename(&weights, dir.join("true.safetensors")).unwrap();
+        symlink(target, &weights).unwrap();
+        f.server.client.end(&f.server.client.post(&job(evaluate)))
+    };
+    let status = linked(0, Path::new("true.safetensors"));
+    assert!(matches!(status, JobStatus::Done(_)), "{status:?}");
+    let status = linked(1, Path::new("config.json"));
+    let other = matches!(
+        status,
+        JobStatus::Failed(Fault::Miner(MinerFault::HashMismatch, _))
+    );
+    assert!(other, "{status:?}");
+    for (n, target) in [(2, "/dev/zero"), (3, "nowhere"), (4, ".")] {
+        let status = linked(n, Path::new(target));
+        let unserved = matches!(
+            status,
+            JobStatus::Failed(Fault::Infra(InfraFault::Download, _))
+        );
+        assert!(unserved, "{target}: {status:?}");
+    }
 }
 
 #[test]

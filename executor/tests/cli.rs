@@ -68,6 +68,103 @@ fn evaluation_should_be_printed_with_these_fields_and_nothing_beside() {
     );
 }
 
+/// What the reference implementation finds of a fixture's texts.
+fn expected(name: &str) -> Value {
+    let bytes = fs::read(fixtures().join(name).join("expected.json")).unwrap();
+    let mut expected: Value = serde_json::from_slice(&bytes).unwrap();
+    let run = expected["runs"][0].take();
+    assert_eq!(
+        (&run["data"], &run["context"]),
+        (&json!("texts.jsonl"), &json!(128))
+    );
+    run
+}
+
+/// What `evaluate` prints of a fixture's texts.
+fn scored(model: &str, more: &[&str]) -> Value {
+    let [model, data] = [model, "data/texts.jsonl"].map(|name| fixtures().join(name));
+    let words = [
+        "evaluate",
+        "--json",
+        "--context",
+        "128",
+        "--model",
+        model.to_str().unwrap(),
+        "--data",
+        data.to_str().unwrap(),
+    ];
+    let (code, out, err) = say(&[&words, more].concat());
+    assert_eq!((code, err.as_str()), (0, ""), "{more:?}");
+    serde_json::from_str(&out).unwrap()
+}
+
+#[track_caller]
+fn assert_close(found: &Value, expected: f64, tolerance: f64) {
+    let found = found.as_f64().unwrap();
+    assert!(
+        (found - expected).abs() <= expected * tolerance,
+        "{found} is not {expected}"
+    );
+}
+
+#[test]
+fn decoder_and_adapter_should_be_scored_as_by_the_reference() {
+    let base = fixtures().join("llama/model");
+    let base = ["--base", base.to_str().unwrap()];
+    for (name, model, more) in [
+        ("llama", "llama/model", &[][..]),
+        ("lora-llama", "lora-llama/adapter", &base),
+    ] {
+        let found = scored(model, more);
+        let mut names: Vec<_> = found.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        let wanted = "bits_per_byte bytes device nll_nats profile samples samples_root seconds \
+                      skipped tokens tokens_per_second";
+        assert_eq!(names.join(" "), wanted, "{name}");
+        let run = expected(name);
+        let samples = run["samples"].as_array().unwrap();
+        let sum = |field: &str| -> u64 {
+            let values = samples.iter().map(|sample| sample[field].as_u64().unwrap());
+            values.sum()
+        };
+        let nll = run["nll"].as_f64().unwrap();
+        assert_close(&found["nll_nats"], nll, 1e-5);
+        let bits = nll / std::f64::consts::LN_2 / sum("bytes") as f64;
+        assert_close(&found["bits_per_byte"], bits, 1e-5);
+        assert_eq!(found["tokens"], sum("tokens"), "{name}");
+        assert_eq!(found["bytes"], sum("bytes"), "{name}");
+        // One text is empty.
+        assert_eq!(
+            (&found["samples"], &found["skipped"]),
+            (&json!(23), &json!(1)),
+            "{name}"
+        );
+        assert_eq!(
+            (&found["profile"], &found["device"]),
+            (&json!("f32"), &json!("cpu"))
+        );
+        let root = found["samples_root"].as_str().unwrap();
+        assert!(root.starts_with("0x") && root.len() == 66, "{root}");
+        for field in ["seconds", "tokens_per_second"] {
+            assert!(found[field].as_f64().unwrap() > 0.0, "{name}: {field}");
+        }
+    }
+}
+
+#[test]
+fn bf16_should_be_close_to_f32_and_not_the_same() {
+    let whole = scored("llama/model", &[]);
+    let rounded = scored("llama/model", &["--profile", "bf16"]);
+    assert_eq!(rounded["profile"], "bf16");
+    assert_eq!(
+        (&rounded["tokens"], &rounded["bytes"]),
+        (&whole["tokens"], &whole["bytes"])
+    );
+    assert_ne!(rounded["samples_root"], whole["samples_root"]);
+    let nll = whole["nll_nats"].as_f64().unwrap();
+    assert_close(&rounded["nll_nats"], nll, 5e-3);
+}
+
 #[test]
 fn seed_should_be_a_number_or_hex_and_decide_the_draw() {
     let f = Fixture::new();
@@ -87,6 +184,8 @@ fn wrong_usage_should_be_2_and_say_what_is_right() {
         (["--device", "tpu"], "a device is cpu, cuda or cuda:N"),
         (["--profile", "f64"], "exact-cpu-f32"),
         (["--metric", "loss"], "bits-per-byte"),
+        (["--context", "0"], "0 is not in 1.."),
+        (["--batch-tokens", "0"], "0 is not in 1.."),
     ] {
         let (code, _, err) = f.evaluate(&words);
         assert_eq!(code, 2);

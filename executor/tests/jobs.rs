@@ -176,14 +176,6 @@ fn wrong_bytes_should_be_a_hash_mismatch_unless_another_mirror_is_right() {
     }
 }
 
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-}
-
 #[test]
 fn malformed_manifest_should_be_the_models_fault() {
     let f = Fixture::new();
@@ -270,8 +262,39 @@ fn starved_worker_should_be_a_fault_of_memory_and_the_next_job_unharmed() {
     evaluate.limits.max_bytes = u64::MAX;
     let fault = server.client.fault(&request(JobKind::Evaluate(evaluate)));
     assert_infra(&fault, InfraFault::Memory);
-    let fault = server.client.fault(&unreachable(1));
-    assert_infra(&fault, InfraFault::Download);
+    write_mlp(&dir.path().join("small"), &[16, 8]);
+    let small = evaluation(&dir.path().join("small"), &dir.path().join("data"));
+    let found = server.client.outcome(&request(JobKind::Evaluate(small)));
+    assert_eq!(found.samples, 10);
+}
+
+#[test]
+fn skipped_samples_should_be_counted_and_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    copy_dir(&fixtures().join("llama/model"), &dir.join("model"));
+    let data = fixtures().join("data/texts.jsonl");
+    let mut evaluate = evaluation(&dir.join("model"), &data);
+    evaluate.metric = Metric::BitsPerByte;
+    let served = Served::start_by(dir, &["env", "RUST_LOG=info"]);
+    let metrics = || served.client.get("/metrics").text();
+    let before = metrics();
+    assert!(
+        before.contains("arena_executor_skipped_samples_total 0"),
+        "{before}"
+    );
+    // One of 24 texts is empty.
+    let found = served.client.outcome(&request(JobKind::Evaluate(evaluate)));
+    assert_eq!(found.samples, 23);
+    let after = metrics();
+    for wanted in [
+        "arena_executor_samples_total 23",
+        "arena_executor_skipped_samples_total 1",
+    ] {
+        assert!(after.contains(wanted), "{after}");
+    }
+    let log = fs::read_to_string(dir.join("log")).unwrap();
+    assert!(log.contains("skipped=1"), "{log}");
 }
 
 #[test]

@@ -9,8 +9,12 @@ use std::{fs, path::Path};
 
 /// A job of some seconds, for the time to interrupt it.
 fn slow(dir: &Path) -> JobRequest {
+    slow_of(dir, 60_000)
+}
+
+fn slow_of(dir: &Path, samples: usize) -> JobRequest {
     write_mlp(&dir.join("model"), &[16, 1536, 1536, 1536]);
-    write_tensors(&dir.join("data"), 60_000, 16);
+    write_tensors(&dir.join("data"), samples, 16);
     request(JobKind::Evaluate(evaluation(
         &dir.join("model"),
         &dir.join("data"),
@@ -100,11 +104,41 @@ fn cancelled_job_should_stop_and_leave_nothing() {
     let job = dir.path().join("base/jobs").join(hex::encode(id));
     until("the files to go", || (!job.exists()).then_some(()));
     // The worker is free again.
-    let fault = server.client.fault(&unreachable(1));
-    assert!(
-        matches!(fault, Fault::Infra(InfraFault::Download, _)),
-        "{fault:?}"
-    );
+    assert_eq!(server.client.outcome(&quick(dir.path(), 1)).samples, 1);
+}
+
+/// Whether there is a worker process of the job in this directory.
+fn has_worker(job: &Path) -> bool {
+    let wanted = format!("--job\0{}\0", job.display());
+    let mut processes = fs::read_dir("/proc").unwrap().flatten();
+    processes.any(|process| {
+        let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&wanted)
+    })
+}
+
+#[test]
+fn running_worker_should_be_killed_at_the_jobs_deadline_and_the_next_job_unharmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // Takes some times as long as its deadline.
+    let request = JobRequest {
+        deadline_seconds: 6,
+        ..slow_of(dir, 600_000)
+    };
+    let server = InProcess::start(config(dir));
+    let id = server.client.post(&request);
+    until_running(&server.client, &id);
+    let job = dir.join("base/jobs").join(hex::encode(id));
+    assert!(has_worker(&job));
+    let status = server.client.end(&id);
+    let JobStatus::Failed(Fault::Infra(InfraFault::Timeout, why)) = &status else {
+        panic!("{status:?}");
+    };
+    // Neither of a job that waits nor of a mirror.
+    assert_eq!(why, "the job's deadline passed");
+    assert!(!has_worker(&job));
+    assert_eq!(server.client.outcome(&quick(dir, 1)).samples, 1);
 }
 
 #[test]

@@ -182,6 +182,34 @@ fn cached_model_should_need_no_mirror() {
 }
 
 #[test]
+fn manifest_that_never_ends_should_be_its_own_fault_and_yield_to_the_true_one() {
+    let f = fixture();
+    let (_, artifact) = f.model("model");
+    let endless = Mock::of(b"\x01", Manner::Endless);
+    let liar = Mock::of(b"\x01\x00", Manner::Good);
+    let absent = Mock::of(&[], Manner::Refuses("404 Not Found"));
+    let from = |mirrors: &[&Mock]| Artifact {
+        uris: mirrors.iter().map(|mirror| mirror.url()).collect(),
+        ..artifact.clone()
+    };
+    for (mirrors, class) in [
+        (&[&endless][..], MinerFault::Manifest),
+        (&[&absent, &endless], MinerFault::Manifest),
+        (&[&endless, &liar], MinerFault::HashMismatch),
+        (&[&liar, &endless], MinerFault::HashMismatch),
+    ] {
+        let fault = fetch_model(&f, &from(mirrors)).unwrap_err();
+        assert!(
+            matches!(&fault, Fault::Miner(found, _) if *found == class),
+            "{class:?}: {fault:?}"
+        );
+    }
+    let mut both = from(&[&endless]);
+    both.uris.extend(artifact.uris.clone());
+    fetch_model(&f, &both).unwrap();
+}
+
+#[test]
 fn header_that_a_mirror_made_up_should_convict_nobody() {
     let f = fixture();
     let (dir, artifact) = f.model("model");

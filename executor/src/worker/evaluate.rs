@@ -98,6 +98,7 @@ fn score(args: &Worker, task: &Task, losses: File) -> Result<Evaluated, Fault> {
         .losses
         .sync()
         .map_err(|error| from_io(&error, "the losses"))?;
+    say(format_args!("skipped {}", scored.skipped));
     if args.not_isolated {
         device.push_str(" (not isolated)");
     }

@@ -3,6 +3,23 @@
 use super::*;
 use std::fs;
 
+/// Models and data of the crate `arena-models`, as `scripts/parity/generate.py` made them.
+pub(crate) fn fixtures() -> PathBuf {
+    PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../models/tests/fixtures"
+    ))
+}
+
+/// Copies the files of a directory.
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
 /// A value in -1..1 that looks like noise.
 fn noise(i: usize) -> f32 {
     ((i as f32 * 12.9898).sin() * 43_758.547).fract()
