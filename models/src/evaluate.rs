@@ -78,8 +78,8 @@ pub struct EvalOptions {
     /// Most target tokens of a text, longer ones are cut; 0 leaves it to
     /// [`Limits::context`], and of two the smaller counts. Language models only.
     pub context: usize,
-    /// Most padded tokens (classifiers: samples) of one forward pass; changes the score by no
-    /// more than rounding in f32.
+    /// Most tokens (classifiers: samples) of one forward pass, of which each thread computes one;
+    /// changes the score by no more than rounding in f32.
     pub batch_tokens: usize,
     /// How numbers are computed.
     pub profile: Profile,
@@ -178,7 +178,8 @@ pub struct Evaluation {
 /// Scores the model in `dir` on the file `data`.
 ///
 /// Losses known from an earlier run of the same arguments, as [`Sink::start`] returns them,
-/// are not computed again, and the result is the same to the bit on the same machine.
+/// are not computed again, and the result is the same to the bit on the same machine with as many
+/// [`threads`](crate::threads).
 pub fn evaluate(
     dir: &Path,
     data: &Path,
@@ -348,7 +349,7 @@ pub(crate) struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(total: usize, options: &EvalOptions, sink: &'a mut dyn Sink) -> Self {
+    pub(crate) fn new(total: usize, options: &EvalOptions, sink: &'a mut dyn Sink) -> Self {
         let drawn = draw(total, options.samples, options.seed);
         let mut losses = vec![None; drawn.len()];
         for loss in sink.start(drawn.len()) {

@@ -155,45 +155,72 @@ pub(crate) fn losses(
         true => rayon::current_num_threads(),
         false => 1,
     };
-    let all: usize = drawn.iter().map(|d| d.sequence.ids.len()).sum();
-    let budget = batch_tokens.min(all.div_ceil(threads));
-    // Neither batches nor who computes them depends on what is known, so that a resumed run
-    // computes the same.
-    let mut rest = drawn.as_slice();
-    let mut count = 0;
+    let sizes = |drawn: &[Drawn]| drawn.iter().map(|d| d.sequence.ids.len()).sum::<usize>();
+    // What is longer than a thread's share of everything is computed by all of them, one after
+    // the other, before the rest is shared. Neither this nor batches depend on what is known, so
+    // that a resumed run computes the same.
+    let share = sizes(&drawn).div_ceil(threads);
+    let (long, rest) = drawn.split_at(drawn.partition_point(|d| d.sequence.ids.len() > share));
+    let compute = |batch: &[Drawn]| losses_of(model, batch);
+    one_by_one(&compute, &batched(long, 1, collector), collector)?;
+    let budget = batch_tokens.min(sizes(rest).div_ceil(threads));
+    let batches = batched(rest, budget, collector);
+    match threads {
+        1 => one_by_one(&compute, &batches, collector),
+        threads => by_threads(&compute, &batches, threads, collector),
+    }
+}
+
+fn one_by_one(
+    compute: &impl Fn(&[Drawn]) -> Computed<Vec<f32>>,
+    batches: &[&[Drawn]],
+    collector: &mut Collector<'_>,
+) -> Result<(), ModelError> {
+    for batch in batches {
+        settle(compute, batch, compute(batch), collector)?;
+    }
+    Ok(())
+}
+
+/// Batches of at most so many tokens, but for those of which all is known.
+fn batched<'a>(
+    mut drawn: &'a [Drawn],
+    tokens: usize,
+    collector: &Collector<'_>,
+) -> Vec<&'a [Drawn]> {
     let mut batches = Vec::new();
-    while !rest.is_empty() {
-        let (batch, later) = rest.split_at(fitting(rest, budget, |d| d.sequence.ids.len()));
-        rest = later;
-        count += 1;
+    while !drawn.is_empty() {
+        let (batch, rest) = drawn.split_at(fitting(drawn, tokens, |d| d.sequence.ids.len()));
+        drawn = rest;
         let positions: Vec<usize> = batch.iter().map(|d| d.position).collect();
         if !collector.knows_all(&positions) {
             batches.push(batch);
         }
     }
-    if threads > 1 && count >= threads {
-        return by_threads(model, &batches, threads, collector);
-    }
-    let compute = |batch: &[Drawn]| losses_of(model, batch);
-    for batch in batches {
-        settle(&compute, batch, compute(batch), collector)?;
-    }
-    Ok(())
+    batches
 }
 
+/// What computes the losses of a batch.
+trait Compute: Fn(&[Drawn]) -> Computed<Vec<f32>> + Sync {}
+impl<F: Fn(&[Drawn]) -> Computed<Vec<f32>> + Sync> Compute for F {}
+
 /// Each thread computes a batch for itself, and takes the next one when it is done: nobody waits
-/// for others but at the end.
+/// for others but at the end. What lacked memory is tried again by half as many.
 fn by_threads(
-    model: &LanguageModel,
+    compute: &impl Compute,
     batches: &[&[Drawn]],
     threads: usize,
     collector: &mut Collector<'_>,
 ) -> Result<(), ModelError> {
+    if batches.is_empty() {
+        return Ok(());
+    }
     // In a pool of its own a thread shares nothing of its batch, and takes nothing of another's.
     let pool = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    let pools: Result<Vec<_>, _> = (0..threads).map(pool).collect();
-    let pools = pools.map_err(|e| ModelError::new(Fault::Memory, format!("a thread: {e}")))?;
-    let alone = |batch: &[Drawn]| pools[0].install(|| losses_of(model, batch));
+    let pools: Result<Vec<_>, _> = (0..threads.min(batches.len())).map(pool).collect();
+    let no_thread =
+        |e: &dyn std::fmt::Display| ModelError::new(Fault::Memory, format!("a thread: {e}"));
+    let pools = pools.map_err(|e| no_thread(&e))?;
     let next = AtomicUsize::new(0);
     let mut starved = Vec::new();
     std::thread::scope(|scope| {
@@ -201,16 +228,20 @@ fn by_threads(
         for pool in &pools {
             let (sender, next) = (sender.clone(), &next);
             let work = move || {
+                let _stop = StopAll(next, batches.len());
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(batch) = batches.get(at) else { break };
                     // Whoever listens no longer has found an error.
-                    if sender.send((at, losses_of(model, batch))).is_err() {
+                    if sender.send((at, compute(batch))).is_err() {
                         break;
                     }
                 }
             };
-            scope.spawn(move || pool.install(work));
+            let thread = std::thread::Builder::new();
+            thread
+                .spawn_scoped(scope, move || pool.install(work))
+                .map_err(|e| no_thread(&e))?;
         }
         drop(sender);
         // Told in their order, whoever is done first.
@@ -222,18 +253,32 @@ fn by_threads(
                 let batch = batches[told];
                 told += 1;
                 match values {
-                    // Tried again when the others are done.
                     Err(error) if is_starved(&error) => starved.push(batch),
-                    values => settle(&alone, batch, values, collector)?,
+                    // With no lack of memory there is nothing to compute.
+                    values => settle(compute, batch, values, collector)?,
                 }
             }
         }
         Ok::<_, ModelError>(())
     })?;
-    for batch in starved {
-        settle(&alone, batch, alone(batch), collector)?;
+    match threads / 2 {
+        0 | 1 => {
+            let alone = |batch: &[Drawn]| pools[0].install(|| compute(batch));
+            one_by_one(&alone, &starved, collector)
+        }
+        fewer => by_threads(compute, &starved, fewer, collector),
     }
-    Ok(())
+}
+
+/// Leaves nothing to others when a thread panics.
+struct StopAll<'a>(&'a AtomicUsize, usize);
+
+impl Drop for StopAll<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(self.1, Ordering::Relaxed);
+        }
+    }
 }
 
 fn losses_of(model: &LanguageModel, batch: &[Drawn]) -> Computed<Vec<f32>> {
@@ -303,3 +348,6 @@ fn tokenize(
     }
     Ok(drawn)
 }
+
+#[cfg(test)]
+mod tests;

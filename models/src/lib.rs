@@ -51,3 +51,9 @@ pub use limits::{Architecture, Limits};
 pub use lora::is_adapter;
 pub use manifest::{FileEntry, Manifest};
 pub use merkle::samples_root;
+
+/// Threads that an evaluation computes with on a CPU. Outside of the exact profile they are one
+/// of the things that decide how sums are rounded.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}

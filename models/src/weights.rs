@@ -2,7 +2,7 @@
 
 use crate::{
     Fault, ModelConfig, ModelError, Profile,
-    header::Header,
+    header::{self, Header},
     kernels::{Turned, are_ours},
     lora::Adapter,
     sketch::blame_base,
@@ -16,8 +16,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Numbers that are read at a time: they stay in a processor's own cache until they are where
-/// they belong.
+/// Numbers that are read at a time, where no row is wider: they stay in a processor's own cache
+/// until they are where they belong.
 const PART: usize = 1 << 16;
 
 /// Tensors by name: in f32 on CPUs, elsewhere as their [`Form`] says.
@@ -32,15 +32,15 @@ enum Source<'a> {
 
 /// Tensors in files, with the updates of an adapter.
 struct Files<'a> {
-    files: Vec<(&'a Path, File)>,
     places: BTreeMap<String, Place<'a>>,
     adapter: Option<&'a Adapter>,
     form: Form,
 }
 
-/// Where a tensor lies: the file's number, and its first byte there.
+/// Where a tensor lies: a file, which is open only while it is read since a model may have more
+/// files than a worker may open, and its first byte there.
 struct Place<'a> {
-    file: usize,
+    path: &'a Path,
     start: u64,
     info: &'a TensorInfo,
 }
@@ -62,28 +62,23 @@ impl<'a> Weights<'a> {
         adapter: Option<&'a Adapter>,
         form: Form,
     ) -> Result<Self, ModelError> {
-        let mut files = Vec::new();
         let mut places = BTreeMap::new();
         for (path, header) in shards {
-            let file = files.len();
-            files.push((
-                path.as_path(),
-                File::open(path).map_err(|e| ModelError::io(path, &e))?,
-            ));
             for (name, info) in &header.tensors {
-                if let Some(listed) = config.listed_as(name) {
-                    let place = Place {
-                        file,
-                        start: start(header.data_start, info),
-                        info,
-                    };
-                    places.insert(listed.into_owned(), place);
-                }
+                let Some(listed) = config.listed_as(name) else {
+                    continue;
+                };
+                header::check_dtype(name, info)?;
+                let place = Place {
+                    path,
+                    start: start(header.data_start, info),
+                    info,
+                };
+                places.insert(listed.into_owned(), place);
             }
         }
         Ok(Self {
             source: Source::Files(Files {
-                files,
                 places,
                 adapter,
                 form,
@@ -126,8 +121,9 @@ impl Files<'_> {
     /// `row` numbers at a time.
     fn read(&self, name: &str, row: usize, mut take: impl FnMut(&[f32])) -> Result<(), ModelError> {
         let place = self.place(name)?;
-        let (path, file) = &self.files[place.file];
-        read_parts(file, path, place.start, place.info, row, |values| {
+        let path = place.path;
+        let file = File::open(path).map_err(|e| ModelError::io(path, &e))?;
+        read_parts(&file, path, place.start, place.info, row, |values| {
             self.form.check(name, values)?;
             take(values);
             Ok(())
@@ -262,7 +258,11 @@ fn read_parts(
     let length = end.saturating_sub(first);
     let row = row.max(1);
     let most = (PART / row).max(1).saturating_mul(row).min(length / width);
-    let mut bytes = vec![0; most * width];
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(most * width)
+        .map_err(|e| ModelError::new(Fault::Memory, format!("a part of the weights: {e}")))?;
+    bytes.resize(most * width, 0);
     let mut values = reserved(most)?;
     let mut at = 0;
     while at < length {
@@ -333,12 +333,11 @@ mod tests {
         let (path, header) = &shards[0];
         let info = &header.tensors["t"];
         let place = Place {
-            file: 0,
+            path,
             start: start(header.data_start, info),
             info,
         };
         Files {
-            files: vec![(path.as_path(), File::open(path).unwrap())],
             places: BTreeMap::from([("t".to_owned(), place)]),
             adapter: None,
             form,

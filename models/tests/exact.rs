@@ -44,7 +44,7 @@ fn evaluated() -> Found {
     found
 }
 
-/// Hashes of the weights that three short trainings end with.
+/// Hashes of the weights that short trainings end with.
 fn trained() -> Found {
     let dir = tempfile::tempdir().unwrap();
     let texts = ["one two three", "vier fünf sechs", "seven eight nine ten"];
@@ -68,11 +68,19 @@ fn trained() -> Found {
     );
     let llama = json!({"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "context": 12});
+    // Longer than the queries that are scored at a time.
+    let mut long = llama.clone();
+    long["context"] = 300.into();
+    let line = |i: usize| format!("{i} {} ", ["rain", "Regen", "pluie"][i % 3]);
+    let lines: String = (0..60).map(line).collect();
+    fs::create_dir(dir.path().join("long")).unwrap();
+    let lines = common::texts(&dir.path().join("long"), &[lines.as_str()]);
     let mut found = Found::new();
-    for (family, mut model, data) in [
-        ("mlp", mlp, &rows),
-        ("cnn", cnn, &rows),
-        ("llama", llama, &texts),
+    for (name, family, mut model, data) in [
+        ("mlp", "mlp", mlp, &rows),
+        ("cnn", "cnn", cnn, &rows),
+        ("llama", "llama", llama, &texts),
+        ("llama-long", "llama", long, &lines),
     ] {
         model["family"] = family.into();
         let mut config = json!({"seed": 7, "data": [data], "steps": 6, "batch": 4,
@@ -87,11 +95,11 @@ fn trained() -> Found {
             config["model"]["input_shape"] = shape;
         }
         let config = TrainConfig::parse(config.to_string().as_bytes()).unwrap();
-        let out = dir.path().join(family);
+        let out = dir.path().join(format!("out-{name}"));
         let done = train::run(&config, &out, false, &mut |_| {}).unwrap();
         let weights = fs::read(done.model.join("model.safetensors")).unwrap();
         found.insert(
-            format!("trained/{family}"),
+            format!("trained/{name}"),
             blake3::hash(&weights).to_hex().to_string(),
         );
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 import transformers as hf
 
-from samples import BOS, EOS, EOT, IM_END, LABELS, VOCABULARY, WORD_PIECES
+from samples import BOS, CHANNELS, EOS, EOT, FEATURES, IM_END, LABELS, VOCABULARY, WORD_PIECES
 
 LENGTH = 128
 SHORT = 64
@@ -40,6 +40,16 @@ class Adapter:
     base: str
     options: dict
     runs: list = field(default_factory=lambda: [("texts", LENGTH), ("completions", LENGTH)])
+
+
+@dataclass
+class Network:
+    """A classifier of rows, in the format that models/README.md describes, made of torch.nn."""
+
+    family: str
+    input_shape: list
+    layers: list
+    runs: list = field(default_factory=lambda: [("rows", 1)])
 
 
 def sizes(**changed):
@@ -172,6 +182,24 @@ def berts():
     }
 
 
+def networks():
+    def linear(out):
+        return {"type": "linear", "out": out}
+
+    def conv(out, kernel, stride, padding):
+        return {"type": "conv2d", "out": out, "kernel": kernel, "stride": stride, "padding": padding}
+
+    relu, gelu, tanh, flatten = ({"type": name} for name in ("relu", "gelu", "tanh", "flatten"))
+    # Windows that overlap, and leave something out.
+    pool = {"type": "max_pool2d", "kernel": 3, "stride": 2}
+    return {
+        "mlp": Network("arena_mlp", [FEATURES], [linear(24), gelu, linear(16), tanh, linear(12), relu,
+                                                 linear(LABELS)]),
+        "cnn": Network("arena_cnn", CHANNELS, [conv(5, 3, 1, 1), relu, pool, conv(4, 2, 2, 1), tanh, flatten,
+                                               linear(LABELS)]),
+    }
+
+
 def adapters():
     linear = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     return {
@@ -181,6 +209,9 @@ def adapters():
         "lora-qwen2": Adapter("qwen2", {"r": 3, "lora_alpha": 5, "use_rslora": True,
                                         "target_modules": ["q_proj", "v_proj"],
                                         "rank_pattern": {"v_proj": 2}}),
+        # Its matrices lie the other way round.
+        "lora-gpt2": Adapter("gpt2", {"r": 3, "lora_alpha": 5, "fan_in_fan_out": True,
+                                      "target_modules": ["c_attn", "c_fc", "mlp.c_proj"]}),
         "lora-phi3": Adapter("phi3-longrope", {"r": 2, "lora_alpha": 4,
                                                "target_modules": ["qkv_proj", "gate_up_proj", "o_proj"]}),
     }
@@ -188,7 +219,7 @@ def adapters():
 
 def fixtures():
     """Every model by name; bases come before adapters."""
-    return {**llamas(), **mistrals(), **qwens(), **phis(), **gemmas(), **gpt2s(), **berts(), **adapters()}
+    return {**llamas(), **mistrals(), **qwens(), **phis(), **gemmas(), **gpt2s(), **berts(), **networks(), **adapters()}
 
 
 # --- as older releases wrote them

@@ -136,6 +136,16 @@ def logits(directory, fixture):
         return model(torch.arange(60).unsqueeze(0)).logits
 
 
+def write_network(directory, fixture, random):
+    config = {"model_type": fixture.family, "version": 1, "input_shape": fixture.input_shape,
+              "layers": fixture.layers, "labels": samples.LABELS}
+    write_json(directory / "config.json", config)
+    shapes = reference.network(config).named_parameters()
+    tensors = {name: torch.randn(weight.shape, generator=random) * (0.3 if weight.dim() > 1 else 0.2)
+               for name, weight in shapes}
+    save_file({f"layers.{name}": weight for name, weight in tensors.items()}, directory / "model.safetensors")
+
+
 @torch.no_grad()
 def write_adapter(directory, adapter, out, random):
     base = out / adapter.base / "model"
@@ -160,6 +170,8 @@ def run(fixture, directory, base, data, dtype=torch.float32):
         rows = data[f"{name}.jsonl"]
         if name == "labelled":
             found.append(reference.classifier(directory, rows, dtype))
+        elif name == "rows":
+            found.append(reference.rows(directory, rows, dtype))
         else:
             found.append(reference.language(directory, rows, name.removesuffix("s"), context, base, dtype))
     return found
@@ -181,6 +193,8 @@ def attempt(name, fixture, out, data, seed, number):
     random = generator(seed, name, number)
     if is_adapter:
         write_adapter(directory, fixture, out, random)
+    elif isinstance(fixture, families.Network):
+        write_network(directory, fixture, random)
     else:
         write_model(directory, fixture, random)
     narrow = run(fixture, directory, base, data)
@@ -192,7 +206,7 @@ def attempt(name, fixture, out, data, seed, number):
         "seed": seed, "attempt": number,
         "family": "lora" if is_adapter else fixture.family,
         "model": directory.name, "base": f"../{fixture.base}/model" if is_adapter else None,
-        "metric": "accuracy" if fixture.runs[0][0] == "labelled" else "bits-per-byte",
+        "metric": "accuracy" if fixture.runs[0][0] in ("labelled", "rows") else "bits-per-byte",
         "versions": {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__,
                      "peft": peft.__version__},
         "float64_error": found, "runs": runs,

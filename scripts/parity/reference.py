@@ -9,6 +9,7 @@ import json
 import os
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
@@ -136,6 +137,43 @@ def classifier(directory, rows, dtype=torch.float32):
         with torch.inference_mode():
             logits = model(input_ids=torch.tensor([encoded.ids]),
                            token_type_ids=torch.tensor([encoded.type_ids])).logits[0]
+        loss = -torch.log_softmax(logits, -1)[row["label"]].double().item()
+        found.append({"nll": loss, "tokens": 1, "bytes": 0, "logits": logits.tolist(),
+                      "correct": int(logits.argmax()) == row["label"]})
+    return found
+
+
+def network(config, dtype=torch.float32):
+    """A classifier of rows, whose parameters are named by the place of their layer."""
+    nn = torch.nn
+    shape = tuple(config["input_shape"])
+    layers = []
+    for layer in config["layers"]:
+        sides = {name: layer[name] for name in ("stride", "padding") if name in layer}
+        kinds = {
+            "linear": lambda: nn.Linear(shape[0], layer["out"]),
+            "relu": nn.ReLU, "tanh": nn.Tanh, "gelu": lambda: nn.GELU(approximate="tanh"),
+            "conv2d": lambda: nn.Conv2d(shape[0], layer["out"], layer["kernel"], **sides),
+            "max_pool2d": lambda: nn.MaxPool2d(layer["kernel"], **sides),
+            "flatten": nn.Flatten,
+        }
+        layers.append(kinds[layer["type"]]())
+        with torch.no_grad():
+            shape = layers[-1](torch.zeros(1, *shape)).shape[1:]
+    return nn.Sequential(*layers).to(dtype)
+
+
+def rows(directory, data, dtype=torch.float32):
+    """Losses and logits of a classifier of rows."""
+    config = json.loads((directory / "config.json").read_text())
+    model = network(config, dtype)
+    tensors = load_file(directory / "model.safetensors")
+    model.load_state_dict({name.removeprefix("layers."): weight.to(dtype) for name, weight in tensors.items()})
+    found = []
+    for row in data:
+        features = torch.tensor(row["features"], dtype=torch.float32).to(dtype)
+        with torch.inference_mode():
+            logits = model(features.reshape(1, *config["input_shape"]))[0]
         loss = -torch.log_softmax(logits, -1)[row["label"]].double().item()
         found.append({"nll": loss, "tokens": 1, "bytes": 0, "logits": logits.tolist(),
                       "correct": int(logits.argmax()) == row["label"]})

@@ -41,6 +41,9 @@ LENGTHS = [2, 7, 8, 9, 15, 16, 17, 18, 31, 33, 60, 64, 65, 100, 120]
 # Tokens of the prompt and of the completion; the start token comes on top.
 PAIRS = [(0, 4), (1, 1), (5, 2), (7, 8), (8, 8), (3, 13), (20, 6), (12, 40), (60, 20), (70, 40)]
 LABELS = 3
+# Shape of a row for a network of convolutions, and its numbers.
+CHANNELS = [2, 7, 5]
+FEATURES = 70
 
 
 def byte_level():
@@ -124,11 +127,15 @@ def make(seed, tokenizer):
                 for length in [1, 2, 3, 5, 8, 9, 10, 1, 4, 7, 6, 2]]
     labelled.append({"text": "Grüße, 灯台! 🦀", "label": 0})
     labelled.append({"text": "", "label": 1})
+    talks = conversations(rng)
+    rows = [{"features": [round(rng.gauss(0, 1), 4) for _ in range(FEATURES)], "label": rng.randrange(LABELS)}
+            for _ in range(12)]
     return {
         "texts.jsonl": [{"text": text} for text in texts],
         "completions.jsonl": completions,
-        "conversations.jsonl": conversations(rng),
+        "conversations.jsonl": talks,
         "labelled.jsonl": labelled,
+        "rows.jsonl": rows,
     }
 
 

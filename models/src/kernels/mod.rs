@@ -5,9 +5,9 @@
 //! a strided loop of its own, forward and backward, and every square of scores lies in memory
 //! as a whole.
 //!
-//! Everything here but [`Kernels::Fast`] matrix products gives the same bits on every machine:
-//! sums have a fixed order, of lanes whose number is fixed; multiplications and additions are
-//! never fused; `exp` and its relatives are polynomials. Wider vectors, where a machine has
+//! Everything here but [`Kernels::Fast`] matrix products, attention and losses gives the same bits
+//! on every machine: sums have a fixed order, of lanes whose number is fixed; multiplications and
+//! additions are never fused; `exp` and its relatives are polynomials. Wider vectors, where a machine has
 //! them, compute the same IEEE operations on more lanes at a time, and threads share rows.
 //!
 //! On a device that has no kernel of ours each operation is composed of candle's. Matrices are

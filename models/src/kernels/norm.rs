@@ -34,6 +34,9 @@ impl CustomOp2 for RmsNorm {
     ) -> Result<(CpuStorage, Shape)> {
         let weight = values(weight, weight_layout)?;
         let x = values(x, layout)?;
+        if weight.is_empty() || !x.len().is_multiple_of(weight.len()) {
+            return Err(Error::msg("a norm of another width"));
+        }
         let normed = made(
             x.len(),
             weight.len(),

@@ -97,6 +97,39 @@ fn text_should_be_predicted_from_its_first_token() {
 }
 
 #[test]
+fn special_token_beyond_the_vocabulary_should_cost_only_who_spells_it() {
+    let mut tokenizer = bytes();
+    // The library numbers an added token that isn't among the model's after all of them.
+    let full = 259;
+    let vocabulary = &mut tokenizer["model"]["vocab"];
+    for (token, id) in [("<s>", 0), ("</s>", 1), ("<|im_end|>", full - 1)] {
+        vocabulary[token] = id.into();
+    }
+    tokenizer["added_tokens"][0]["id"] = (full - 1).into();
+    let mut image = tokenizer["added_tokens"][0].clone();
+    image["id"] = full.into();
+    image["content"] = "<image>".into();
+    let added = tokenizer["added_tokens"].as_array_mut().unwrap();
+    added.push(image);
+    let made = |tokenizer: &Value| Encoder::new(tokenizer.to_string().as_bytes(), full, ENDS);
+    let found = made(&tokenizer).unwrap();
+    let text = |text: &str| found.encode(&Sample::Text(text.into()), 20).unwrap();
+    assert_eq!(tokens(text("abc")).targets.len(), 3);
+    assert_eq!(text("a<image>c"), Encoded::Lossy { bytes: 9 });
+    assert_eq!(text("<image>"), Encoded::Lossy { bytes: 7 });
+    let given = found.encode(&completion("a<image>", "cd"), 20).unwrap();
+    assert_eq!(tokens(given).targets.len(), 3);
+    tokenizer["added_tokens"][1]["special"] = false.into();
+    assert!(
+        made(&tokenizer)
+            .err()
+            .unwrap()
+            .detail
+            .contains("vocab_size")
+    );
+}
+
+#[test]
 fn completion_should_be_predicted_with_its_end() {
     let encoder = encoder(&bytes());
     let found = tokens(encoder.encode(&completion("ab", "cd"), 8).unwrap());

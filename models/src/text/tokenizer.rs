@@ -154,15 +154,17 @@ impl Tokenizer {
     }
 
     /// Ids must fit the vocabulary, and no two tokens may share one: which of them decodes it
-    /// would be drawn at random.
+    /// would be drawn at random. Special tokens may lie beyond, as those for images do in
+    /// Gemma 3's text models: [`encode`](Self::encode) never gives them.
     fn check_ids(&self) -> Result<(), ModelError> {
         let vocabulary = self.model.get_vocab();
         let mut seen = HashSet::with_capacity(vocabulary.len());
         if let Some(id) = vocabulary.values().find(|id| !seen.insert(**id)) {
             return Err(refuse(format!("two tokens have id {id}")));
         }
-        let ids = vocabulary.values().chain(self.added.get_vocab().values());
-        match ids.max() {
+        let added = self.added.get_added_tokens_decoder();
+        let plain = added.iter().filter(|(_, token)| !token.special);
+        match vocabulary.values().chain(plain.map(|(id, _)| id)).max() {
             Some(id) if *id as usize >= self.vocabulary => Err(self.beyond(*id)),
             _ => Ok(()),
         }
@@ -176,14 +178,11 @@ impl Tokenizer {
     }
 
     /// Tokens of a text with no special tokens around it. A text that spells an added token has
-    /// that token.
+    /// that token; one beyond the vocabulary is left out, so that what it stood for is lost.
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         let encoding = self.encoding(text)?;
-        let ids = encoding.get_ids();
-        match ids.iter().find(|id| **id as usize >= self.vocabulary) {
-            Some(id) => Err(self.beyond(*id)),
-            None => Ok(ids.to_vec()),
-        }
+        let ids = encoding.get_ids().iter().copied();
+        Ok(ids.filter(|id| (*id as usize) < self.vocabulary).collect())
     }
 
     fn encoding(&self, text: &str) -> Result<Encoding, ModelError> {
