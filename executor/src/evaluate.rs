@@ -274,11 +274,15 @@ fn bar(template: &str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
+    restyle(&bar, template);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn restyle(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 /// Shows progress.
@@ -289,7 +293,7 @@ struct Shown {
 impl Shown {
     fn new() -> Self {
         Self {
-            bar: bar("{wide_bar} {pos}/{len} samples, {eta} left"),
+            bar: bar("{spinner} reading the model and {len} samples, {elapsed}"),
         }
     }
 }
@@ -301,6 +305,9 @@ impl Sink for Shown {
     }
 
     fn sample(&mut self, _: &SampleLoss) {
+        if self.bar.position() == 0 {
+            restyle(&self.bar, "{wide_bar} {pos}/{len} samples, {eta} left");
+        }
         self.bar.inc(1);
     }
 }

@@ -4,7 +4,7 @@ use crate::fault;
 use arena_primitives::job::{JobStatus, Outcome};
 use prometheus::{
     CounterVec, Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    TextEncoder, core::Collector,
 };
 
 /// How many jobs are in each state.
@@ -32,65 +32,54 @@ pub(crate) struct Metrics {
     deaths: IntCounter,
 }
 
+/// Registers what was made.
+fn kept<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    made: prometheus::Result<C>,
+) -> prometheus::Result<C> {
+    let collector = made?;
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
 impl Metrics {
-    pub(crate) fn new() -> prometheus::Result<Self> {
+    /// Of a server whose workers compute on `device`.
+    pub(crate) fn new(device: &str) -> prometheus::Result<Self> {
         let name = |name: &str, help: &str| Opts::new(format!("arena_executor_{name}"), help);
-        let metrics = Self {
-            registry: Registry::new(),
-            jobs: IntGaugeVec::new(name("jobs", "Jobs kept, by state"), &["state"])?,
-            queue_length: IntGauge::with_opts(name("queue_length", "Jobs that wait or run"))?,
-            fetched: IntGauge::with_opts(name(
+        let of_device = |of: &str, help: &str| name(of, help).const_label("device", device);
+        let registry = Registry::new();
+        let gauge = |opts| kept(&registry, IntGauge::with_opts(opts));
+        let counter = |opts| kept(&registry, IntCounter::with_opts(opts));
+        let jobs = IntGaugeVec::new(name("jobs", "Jobs kept, by state"), &["state"]);
+        let faults = of_device(
+            "faults_total",
+            "Jobs that came to no outcome, by whose fault it was and where it was found",
+        );
+        let seconds = of_device(
+            "phase_seconds_total",
+            "Seconds that workers spent in each phase",
+        );
+        Ok(Self {
+            jobs: kept(&registry, jobs)?,
+            queue_length: gauge(name("queue_length", "Jobs that wait or run"))?,
+            fetched: gauge(name(
                 "fetched_jobs",
                 "Jobs that are fetched and wait for a worker",
             ))?,
-            isolated: IntGauge::with_opts(name("isolated", "Whether workers are isolated"))?,
-            faults: IntCounterVec::new(
-                name(
-                    "faults_total",
-                    "Jobs that came to no outcome, by whose fault it was",
-                ),
-                &["side", "class"],
+            isolated: gauge(name("isolated", "Whether workers are isolated"))?,
+            faults: kept(
+                &registry,
+                IntCounterVec::new(faults, &["side", "class", "phase"]),
             )?,
-            seconds: CounterVec::new(
-                name(
-                    "phase_seconds_total",
-                    "Seconds that workers spent in each phase",
-                ),
-                &["phase"],
-            )?,
-            samples: IntCounter::with_opts(name("samples_total", "Samples of finished jobs"))?,
-            skipped: IntCounter::with_opts(name(
+            seconds: kept(&registry, CounterVec::new(seconds, &["phase"]))?,
+            samples: counter(of_device("samples_total", "Samples of finished jobs"))?,
+            skipped: counter(of_device(
                 "skipped_samples_total",
                 "Samples of finished jobs that had nothing to predict or lost text in tokens",
             ))?,
-            deaths: IntCounter::with_opts(name("worker_deaths_total", "Workers that died"))?,
-        };
-        metrics.registry.register(Box::new(metrics.jobs.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.queue_length.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.fetched.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.isolated.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.faults.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.seconds.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.samples.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.skipped.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.deaths.clone()))?;
-        Ok(metrics)
+            deaths: counter(name("worker_deaths_total", "Workers that died"))?,
+            registry,
+        })
     }
 
     /// Says whether workers are isolated.
@@ -98,15 +87,16 @@ impl Metrics {
         self.isolated.set(i64::from(isolated));
     }
 
-    /// Counts a job that ended.
-    pub(crate) fn ended(&self, status: &JobStatus) {
+    /// Counts a job that ended in a phase of its worker, or in the queue.
+    pub(crate) fn ended(&self, status: &JobStatus, phase: &str) {
         match status {
             JobStatus::Done(Outcome::Evaluated(found)) => {
                 self.samples.inc_by(u64::from(found.samples));
             }
             JobStatus::Failed(fault) => {
                 let (side, class) = fault::labels(fault);
-                self.faults.with_label_values(&[side, class.as_str()]).inc();
+                let labels = [side, class.as_str(), phase];
+                self.faults.with_label_values(&labels).inc();
             }
             JobStatus::Done(Outcome::Sketched(_))
             | JobStatus::Queued

@@ -27,6 +27,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 /// Longest wait before a job that is posted again runs again.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
 
+/// Where a job ended that no worker had.
+const IN_QUEUE: &str = "queue";
+
 /// Why a job is not taken.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
@@ -162,7 +165,7 @@ impl Queue {
             entry.not_before = Instant::now() + backoff(repeats);
         }
         if entry.is_ended() {
-            self.metrics.ended(&entry.record.status);
+            self.metrics.ended(&entry.record.status, IN_QUEUE);
         } else {
             state.waiting.push_back(id);
         }
@@ -304,20 +307,20 @@ impl Queue {
         }
     }
 
-    /// Keeps how a job ended.
-    pub(crate) fn finish(&self, ticket: &Ticket, ended: Ended) {
+    /// Keeps how a job ended in a phase of its worker.
+    pub(crate) fn finish(&self, ticket: &Ticket, ended: Ended, phase: &str) {
         let mut state = self.lock();
         if let Some(entry) = running(&mut state, ticket) {
-            self.end(&ticket.id, entry, ended);
+            self.end(&ticket.id, entry, ended, phase);
         } else {
             drop(state);
             self.cancelled(&ticket.id);
         }
     }
 
-    fn end(&self, id: &JobId, entry: &mut Entry, ended: Ended) {
+    fn end(&self, id: &JobId, entry: &mut Entry, ended: Ended, phase: &str) {
         entry.end(ended);
-        self.metrics.ended(&entry.record.status);
+        self.metrics.ended(&entry.record.status, phase);
         self.save(id, entry);
         if let Err(error) = self.store.tidy(id) {
             tracing::warn!(job = %hex::encode(id), %error, "cannot remove the model of a job");
@@ -358,7 +361,8 @@ impl Queue {
                 return true;
             }
             let why = "the deadline passed before a worker was free";
-            self.end(id, entry, failed(infra(InfraFault::Timeout, why)));
+            let ended = failed(infra(InfraFault::Timeout, why));
+            self.end(id, entry, ended, IN_QUEUE);
             false
         };
         waiting.retain(&mut in_time);

@@ -115,7 +115,7 @@ impl Server {
         fs::create_dir_all(&config.base)
             .with_context(|| format!("cannot create {}", config.base.display()))?;
         let lock = lock(&config)?;
-        let metrics = Arc::new(Metrics::new()?);
+        let metrics = Arc::new(Metrics::new(&config.device.to_string())?);
         metrics.isolated(!config.insecure_no_isolation);
         let queue = Queue::open(
             &config.base,

@@ -174,7 +174,10 @@ async fn run(
         shared.metrics.skipped(skipped);
     }
     let (shared, ticket) = (shared.clone(), ticket.clone());
-    let kept = tokio::task::spawn_blocking(move || shared.queue.finish(&ticket, ended)).await;
+    let kept = tokio::task::spawn_blocking(move || {
+        shared.queue.finish(&ticket, ended, phase.name());
+    })
+    .await;
     if kept.is_err() {
         tracing::error!(%job, "keeping the outcome panicked");
     }

@@ -403,3 +403,25 @@ fn watch_should_say_that_nobody_answers() {
         "{err}"
     );
 }
+
+#[test]
+fn terminal_should_show_progress_and_a_pipe_none() {
+    let f = Fixture::new();
+    let (_, _, quiet) = f.evaluate(&[]);
+    assert!(!quiet.contains("samples,"), "{quiet}");
+    // util-linux's `script` gives a program a terminal.
+    let command = format!(
+        "{BINARY} evaluate --model {} --data {}",
+        f.text("model"),
+        f.text("data.jsonl")
+    );
+    let shown = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.status.success(), "{text}");
+    assert!(text.contains("20 samples,"), "{text}");
+    assert!(text.contains("accuracy"), "{text}");
+}

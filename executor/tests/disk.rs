@@ -176,7 +176,8 @@ fn full_disk_should_fail_the_job_that_is_posted_and_none_that_is_there() {
     let wanted = "failed: this machine's fault, Disk: cannot keep the job: File too large";
     assert!(said.starts_with(wanted), "{said}");
     let metrics = served.client.get("/metrics").text();
-    let wanted = "arena_executor_faults_total{class=\"Disk\",side=\"infra\"} 1";
+    let wanted = "arena_executor_faults_total{class=\"Disk\",device=\"cpu\",phase=\"queue\",\
+                  side=\"infra\"} 1";
     assert!(metrics.contains(wanted), "{metrics}");
     assert_eq!(served.client.outcome(&done), found);
     let status = served.client.status(&running.id());

@@ -280,7 +280,7 @@ fn skipped_samples_should_be_counted_and_logged() {
     let metrics = || served.client.get("/metrics").text();
     let before = metrics();
     assert!(
-        before.contains("arena_executor_skipped_samples_total 0"),
+        before.contains("arena_executor_skipped_samples_total{device=\"cpu\"} 0"),
         "{before}"
     );
     // One of 24 texts is empty.
@@ -288,8 +288,8 @@ fn skipped_samples_should_be_counted_and_logged() {
     assert_eq!(found.samples, 23);
     let after = metrics();
     for wanted in [
-        "arena_executor_samples_total 23",
-        "arena_executor_skipped_samples_total 1",
+        "arena_executor_samples_total{device=\"cpu\"} 23",
+        "arena_executor_skipped_samples_total{device=\"cpu\"} 1",
     ] {
         assert!(after.contains(wanted), "{after}");
     }

@@ -9,16 +9,16 @@ use std::{fs, path::Path};
 
 /// A job of some seconds, for the time to interrupt it.
 fn slow(dir: &Path) -> JobRequest {
-    slow_of(dir, 60_000)
+    slow_of(dir, 1536, 60_000)
 }
 
-fn slow_of(dir: &Path, samples: usize) -> JobRequest {
-    write_mlp(&dir.join("model"), &[16, 1536, 1536, 1536]);
+fn slow_of(dir: &Path, width: usize, samples: usize) -> JobRequest {
+    write_mlp(&dir.join("model"), &[16, width, width, width]);
     write_tensors(&dir.join("data"), samples, 16);
-    request(JobKind::Evaluate(evaluation(
-        &dir.join("model"),
-        &dir.join("data"),
-    )))
+    let mut evaluate = evaluation(&dir.join("model"), &dir.join("data"));
+    evaluate.limits.max_parameters = u64::MAX;
+    evaluate.limits.max_bytes = u64::MAX;
+    request(JobKind::Evaluate(evaluate))
 }
 
 /// Waits until some samples are computed, but not all.
@@ -121,10 +121,10 @@ fn has_worker(job: &Path) -> bool {
 fn running_worker_should_be_killed_at_the_jobs_deadline_and_the_next_job_unharmed() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    // Takes some times as long as its deadline.
+    // 40 TFLOP.
     let request = JobRequest {
-        deadline_seconds: 6,
-        ..slow_of(dir, 600_000)
+        deadline_seconds: 10,
+        ..slow_of(dir, 4096, 600_000)
     };
     let server = InProcess::start(config(dir));
     let id = server.client.post(&request);

@@ -217,7 +217,7 @@ fn score(
             let mut collector = Collector::new(rows.labels.len(), options, sink);
             let network = Network::new(config, &open()?, kernels)?;
             classifier::losses(&network, &rows, options.batch_tokens, &mut collector)?;
-            collector.finish()
+            collector.finish()?
         }
         (ModelConfig::Decoder(_) | ModelConfig::Gpt2(_), Metric::BitsPerByte) => {
             let context = context(options)?;
@@ -232,7 +232,7 @@ fn score(
                 tokens.map_err(|e| checked.not_own(e))
             };
             language::losses(&model, options.batch_tokens, &mut collector, encode)?;
-            collector.finish()
+            collector.finish()?
         }
         (ModelConfig::Bert(config), Metric::Accuracy) => {
             let context = context(options)?.min(config.max_position_embeddings);
@@ -246,7 +246,7 @@ fn score(
             };
             let label = |index: usize| samples[index].label;
             bert::losses(&model, options.batch_tokens, &mut collector, encode, label)?;
-            collector.finish()
+            collector.finish()?
         }
         (_, metric) => {
             let detail = format!("{metric:?} isn't measured on {}", checked.info.architecture);
@@ -401,8 +401,13 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Vec<SampleLoss> {
-        self.losses.into_iter().flatten().collect()
+    fn finish(self) -> Result<Vec<SampleLoss>, ModelError> {
+        let missing = |position: usize| {
+            let detail = format!("sample {} was not computed", self.drawn[position]);
+            ModelError::new(Fault::Unstable, detail)
+        };
+        let each = |(position, loss): (usize, &Option<SampleLoss>)| loss.ok_or(missing(position));
+        self.losses.iter().enumerate().map(each).collect()
     }
 }
 

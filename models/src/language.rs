@@ -205,22 +205,19 @@ trait Compute: Fn(&[Drawn]) -> Computed<Vec<f32>> + Sync {}
 impl<F: Fn(&[Drawn]) -> Computed<Vec<f32>> + Sync> Compute for F {}
 
 /// Each thread computes a batch for itself, and takes the next one when it is done: nobody waits
-/// for others but at the end. What lacked memory is tried again by half as many.
+/// for others but at the end. What lacked memory is then tried again by all of them together.
 fn by_threads(
     compute: &impl Compute,
     batches: &[&[Drawn]],
     threads: usize,
     collector: &mut Collector<'_>,
 ) -> Result<(), ModelError> {
-    if batches.is_empty() {
-        return Ok(());
-    }
     // In a pool of its own a thread shares nothing of its batch, and takes nothing of another's.
     let pool = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let pools: Result<Vec<_>, _> = (0..threads.min(batches.len())).map(pool).collect();
-    let no_thread =
-        |e: &dyn std::fmt::Display| ModelError::new(Fault::Memory, format!("a thread: {e}"));
-    let pools = pools.map_err(|e| no_thread(&e))?;
+    let Ok(pools) = pools else {
+        return one_by_one(compute, batches, collector);
+    };
     let next = AtomicUsize::new(0);
     let mut starved = Vec::new();
     std::thread::scope(|scope| {
@@ -241,7 +238,7 @@ fn by_threads(
             let thread = std::thread::Builder::new();
             thread
                 .spawn_scoped(scope, move || pool.install(work))
-                .map_err(|e| no_thread(&e))?;
+                .map_err(|e| ModelError::new(Fault::Memory, format!("a thread: {e}")))?;
         }
         drop(sender);
         // Told in their order, whoever is done first.
@@ -261,13 +258,8 @@ fn by_threads(
         }
         Ok::<_, ModelError>(())
     })?;
-    match threads / 2 {
-        0 | 1 => {
-            let alone = |batch: &[Drawn]| pools[0].install(|| compute(batch));
-            one_by_one(&alone, &starved, collector)
-        }
-        fewer => by_threads(compute, &starved, fewer, collector),
-    }
+    drop(pools);
+    one_by_one(compute, &starved, collector)
 }
 
 /// Leaves nothing to others when a thread panics.

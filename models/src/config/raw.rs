@@ -73,15 +73,15 @@ fn given<'de, D: serde::Deserializer<'de>>(
 
 impl Raw {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
-        let mut raw: Self = fields::read(bytes, fields::OF_CLASSIFIERS)?;
-        if let Some(size) = raw.sliding_window_size {
-            let window = raw.sliding_window.get_or_insert(Some(size));
-            if *window != Some(size) {
-                return Err(refuse(
-                    "config.json: sliding_window and sliding_window_size differ; they are two \
-                     names of one number, leave out the wrong one",
-                ));
-            }
+        let raw: Self = fields::read(bytes, fields::OF_CLASSIFIERS)?;
+        // The reference reads the other name alone.
+        if let Some(size) = raw.sliding_window_size
+            && raw.sliding_window != Some(Some(size))
+        {
+            return Err(refuse(format!(
+                "config.json: sliding_window_size is {size}, and sliding_window isn't; the \
+                 second counts, give it the number or leave out the first"
+            )));
         }
         Ok(raw)
     }

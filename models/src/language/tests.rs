@@ -94,7 +94,7 @@ fn losses_should_be_told_in_order_whoever_is_done_first() {
 }
 
 #[test]
-fn memory_that_lacks_should_be_tried_again_by_fewer_and_then_in_halves() {
+fn memory_that_lacks_should_be_tried_again_together_and_then_in_halves() {
     let failed = Mutex::new(HashSet::new());
     let (done, told) = shared(9, |batch| {
         let is_first = failed.lock().unwrap().insert(batch[0].position);
@@ -142,7 +142,7 @@ fn panic_of_one_thread_should_stop_the_others() {
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         shared(1, |batch| {
             if batch[0].position == 0 {
-                panic!("in a test");
+                std::panic::resume_unwind(Box::new("in a test"));
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
             computed.fetch_add(1, Ordering::Relaxed);

@@ -90,7 +90,8 @@ struct Target {
 }
 
 impl Encoder {
-    /// From the bytes of a `tokenizer.json`; every id must be below `vocabulary`.
+    /// From the bytes of a `tokenizer.json`; every id but those of special added
+    /// tokens must be below `vocabulary`.
     pub(crate) fn new(json: &[u8], vocabulary: usize, ends: Ends) -> Result<Self, ModelError> {
         Ok(Self {
             tokenizer: Tokenizer::new(json, vocabulary)?,

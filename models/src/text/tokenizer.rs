@@ -106,7 +106,8 @@ fn step<T: for<'a> Deserialize<'a>>(value: Value) -> Result<T, String> {
 }
 
 impl Tokenizer {
-    /// From the bytes of a `tokenizer.json`; every id must be below `vocabulary`.
+    /// From the bytes of a `tokenizer.json`; every id but those of special added
+    /// tokens must be below `vocabulary`.
     pub(super) fn new(json: &[u8], vocabulary: usize) -> Result<Self, ModelError> {
         let file: File = serde_json::from_slice(json).map_err(refuse)?;
         if file.version.is_some_and(|version| version != "1.0") {
