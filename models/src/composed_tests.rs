@@ -7,7 +7,7 @@ mod common;
 mod reference;
 
 use crate::{Device, EvalOptions, Evaluation, Metric, Profile, evaluate, kernels::COMPOSED};
-use common::{Noise, cnn, mlp, options, rows};
+use common::{classifiers, options};
 use reference::{fixtures, losses, relative};
 use std::path::Path;
 
@@ -59,14 +59,7 @@ fn composed_models_should_give_the_reference_losses() {
 
 #[test]
 fn composed_classifiers_should_give_the_kernels_losses() {
-    let mut noise = Noise(9);
-    let models = [(mlp(), 3, 2), (cnn(&mut noise), 16, 3)];
-    for (model, width, labels) in models {
-        let dir = model.in_dir();
-        let data: Vec<_> = (0..12)
-            .map(|i| (noise.values(width, 2.0), i % labels))
-            .collect();
-        let data = rows(dir.path(), &data);
+    for (dir, data) in classifiers() {
         for profile in [Profile::F32, Profile::Bf16] {
             let options = EvalOptions {
                 profile,

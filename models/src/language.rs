@@ -171,8 +171,12 @@ pub(crate) fn losses(
     }
 }
 
+/// What computes the losses of a batch.
+trait Compute: Fn(&[Drawn]) -> Computed<Vec<f32>> + Sync {}
+impl<F: Fn(&[Drawn]) -> Computed<Vec<f32>> + Sync> Compute for F {}
+
 fn one_by_one(
-    compute: &impl Fn(&[Drawn]) -> Computed<Vec<f32>>,
+    compute: &impl Compute,
     batches: &[&[Drawn]],
     collector: &mut Collector<'_>,
 ) -> Result<(), ModelError> {
@@ -199,10 +203,6 @@ fn batched<'a>(
     }
     batches
 }
-
-/// What computes the losses of a batch.
-trait Compute: Fn(&[Drawn]) -> Computed<Vec<f32>> + Sync {}
-impl<F: Fn(&[Drawn]) -> Computed<Vec<f32>> + Sync> Compute for F {}
 
 /// Each thread computes a batch for itself, and takes the next one when it is done: nobody waits
 /// for others but at the end. What lacked memory is then tried again by all of them together.
@@ -289,7 +289,7 @@ pub(crate) fn fitting<T>(drawn: &[T], tokens: usize, length: impl Fn(&T) -> usiz
 
 /// Takes a batch's losses; where memory lacked, each half of it is computed for itself.
 fn settle(
-    compute: &impl Fn(&[Drawn]) -> Computed<Vec<f32>>,
+    compute: &impl Compute,
     batch: &[Drawn],
     values: Computed<Vec<f32>>,
     collector: &mut Collector<'_>,

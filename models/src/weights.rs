@@ -286,7 +286,7 @@ pub(crate) fn widen(bytes: &[u8], dtype: Dtype) -> Result<Vec<f32>, ModelError> 
 
 fn widen_into(bytes: &[u8], dtype: Dtype, values: &mut Vec<f32>) -> Result<(), ModelError> {
     match dtype {
-        Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
+        Dtype::F32 => values.extend(floats(bytes)),
         Dtype::BF16 => values.extend(
             (bytes.as_chunks().0.iter())
                 .map(|b| f32::from_bits(u32::from(u16::from_le_bytes(*b)) << 16)),
@@ -302,10 +302,11 @@ fn widen_into(bytes: &[u8], dtype: Dtype, values: &mut Vec<f32>) -> Result<(), M
 
 /// Little-endian f32 values.
 pub(crate) fn le_floats(bytes: &[u8]) -> Vec<f32> {
-    bytes
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect()
+    floats(bytes).collect()
+}
+
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod common;
 mod reference;
 
 use arena_models::{Device, EvalOptions, Evaluation, Metric, Profile, SampleLoss, evaluate};
-use common::{Noise, cnn, mlp, options, rows};
+use common::{classifiers, options};
 use reference::{Expected, Run, fixtures, losses, relative};
 use std::path::Path;
 
@@ -71,13 +71,7 @@ fn losses_on_a_device_should_be_those_of_the_reference() {
 #[ignore = "takes an NVIDIA device and a build with CUDA: scripts/cuda-check.sh"]
 fn classifiers_on_a_device_should_give_the_losses_of_the_cpu() {
     let device = device();
-    let mut noise = Noise(9);
-    for (model, width, labels) in [(mlp(), 3, 2), (cnn(&mut noise), 16, 3)] {
-        let dir = model.in_dir();
-        let data: Vec<_> = (0..12)
-            .map(|i| (noise.values(width, 2.0), i % labels))
-            .collect();
-        let data = rows(dir.path(), &data);
+    for (dir, data) in classifiers() {
         for profile in [Profile::F32, Profile::Bf16] {
             let find = |device| -> Evaluation {
                 let options = EvalOptions {

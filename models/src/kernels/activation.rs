@@ -1,13 +1,12 @@
 //! Activations.
 
 use super::{
-    are_ours, made,
+    PART, are_ours, made,
     math::{exp, sigmoid, tanh},
     values, widened,
 };
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Error, Layout, Result, Shape, Tensor};
 
-const CHUNK: usize = 16_384;
 /// √(2/π).
 const ROOT: f32 = 0.797_884_6;
 const CUBIC: f32 = 0.044_715;
@@ -91,7 +90,7 @@ impl Activation {
             ($kind:expr) => {
                 made(
                     x.len(),
-                    CHUNK,
+                    PART,
                     #[inline(always)]
                     |places| {
                         let factors = factors.map(|factor| &factor[places.clone()]);

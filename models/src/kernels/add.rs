@@ -1,9 +1,7 @@
 //! Sums of two tensors of one shape.
 
-use super::{are_ours, made, values, widened};
+use super::{PART, are_ours, made, values, widened};
 use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
-
-const CHUNK: usize = 16_384;
 
 struct Add;
 
@@ -25,7 +23,7 @@ impl CustomOp2 for Add {
         }
         let sum = made(
             x.len(),
-            CHUNK,
+            PART,
             #[inline(always)]
             |places| {
                 let (x, y) = (&x[places.clone()], &y[places]);

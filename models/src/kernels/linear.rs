@@ -70,10 +70,9 @@ impl Linear {
         let Some(weight) = weight else {
             return Ok(Self::load(weights, name, has_bias)?.turned(kernels)?);
         };
-        let bias = has_bias.then(|| weights.get(&format!("{name}.bias")));
         Ok(Self {
             weight,
-            bias: bias.transpose()?,
+            bias: bias(weights, name, has_bias)?,
             is_turned: true,
         })
     }
@@ -84,9 +83,8 @@ impl Linear {
         name: &str,
         has_bias: bool,
     ) -> std::result::Result<Self, ModelError> {
-        let bias = has_bias.then(|| weights.get(&format!("{name}.bias")));
         let weight = weights.get(&format!("{name}.weight"))?;
-        Ok(Self::new(weight, bias.transpose()?))
+        Ok(Self::new(weight, bias(weights, name, has_bias)?))
     }
 
     /// The same in f32, for products that bf16 would round too much.
@@ -146,6 +144,15 @@ impl Linear {
             None => Ok(product),
         }
     }
+}
+
+fn bias(
+    weights: &Weights,
+    name: &str,
+    has_bias: bool,
+) -> std::result::Result<Option<Tensor>, ModelError> {
+    let bias = has_bias.then(|| weights.get(&format!("{name}.bias")));
+    bias.transpose()
 }
 
 /// Whether these kernels want `[in, out]` on a device.

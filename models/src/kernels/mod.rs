@@ -90,6 +90,9 @@ fn zeros(count: usize) -> Result<Vec<f32>> {
     Ok(values)
 }
 
+/// Numbers that one thread takes at a time.
+const PART: usize = 16_384;
+
 /// `count` numbers, made in parts of `part` by all threads: `f` is given a part's places, and
 /// what it gives back makes each number from its place in the part. Both closures must be
 /// `#[inline(always)]`; see [`math::wide`].
@@ -114,7 +117,7 @@ fn made<G: Fn(usize) -> f32>(
     };
     out.spare_capacity_mut()[..count]
         .par_chunks_mut(part)
-        .with_min_len((16_384 / part).max(1))
+        .with_min_len((PART / part).max(1))
         .enumerate()
         .for_each(fill);
     // SAFETY: each of the first `count` slots lies in one part, and was written there.
@@ -145,7 +148,7 @@ fn flat(tensor: &Tensor) -> Result<Vec<f32>> {
 
 /// Rows that one thread takes at a time: some ten thousand numbers.
 fn rows_at_a_time(width: usize) -> usize {
-    (16_384 / width.max(1)).max(1)
+    (PART / width.max(1)).max(1)
 }
 
 #[cfg(test)]

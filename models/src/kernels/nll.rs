@@ -1,7 +1,7 @@
 //! Losses of classes.
 
 use super::{
-    Kernels, Linear, Matrix, are_ours, flat,
+    Kernels, Linear, Matrix, PART, are_ours, flat, made,
     math::{exponentials, fuses, largest, sum_of_exponentials, tanh, wide},
     room, values, widened,
 };
@@ -109,11 +109,17 @@ impl CustomOp1 for SoftCap {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = values(storage, layout)?;
-        let mut out = room(x.len())?;
-        out.extend_from_slice(x);
         let cap = self.0;
-        out.par_chunks_mut(16_384)
-            .for_each(|chunk| wide!(chunk.iter_mut().for_each(|v| *v = cap * tanh(*v / cap))));
+        let out = made(
+            x.len(),
+            PART,
+            #[inline(always)]
+            |places| {
+                let x = &x[places];
+                #[inline(always)]
+                move |i| cap * tanh(x[i] / cap)
+            },
+        )?;
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }

@@ -223,3 +223,17 @@ pub(crate) fn rows(dir: &Path, rows: &[(Vec<f32>, u32)]) -> std::path::PathBuf {
     fs::write(&path, lines.join("\n")).unwrap();
     path
 }
+
+/// An MLP and a CNN in directories, each with twelve rows of data.
+pub(crate) fn classifiers() -> [(tempfile::TempDir, std::path::PathBuf); 2] {
+    let mut noise = Noise(9);
+    let models = [(mlp(), 3, 2), (cnn(&mut noise), 16, 3)];
+    models.map(|(model, width, labels)| {
+        let dir = model.in_dir();
+        let data: Vec<_> = (0..12)
+            .map(|i| (noise.values(width, 2.0), i % labels))
+            .collect();
+        let data = rows(dir.path(), &data);
+        (dir, data)
+    })
+}
