@@ -28,6 +28,20 @@ pub enum Domain {
     Shard,
     /// What a service key signs to accept its operator.
     ServiceKeyProof,
+    /// What a challenger commits to: `H(challenger ‖ task ‖ claim ‖ nonce)`.
+    Case,
+    /// What a juror commits to: `H(juror ‖ case ‖ appeal ‖ vote ‖ nonce)`.
+    Vote,
+    /// What is drawn in a case: segments, samples, jurors.
+    CaseDraw,
+    /// A leaf of a training's log: `H(run seed ‖ place ‖ leaf)`.
+    LogLeaf,
+    /// The seed of a registered training: `H(task ‖ trainer ‖ run ‖ randomness)`.
+    RunSeed,
+    /// The key of a watermark: `H(task ‖ owner ‖ salt)`.
+    MarkKey,
+    /// What the owner of a watermark commits to: `H(key)`.
+    Mark,
 }
 
 impl Domain {
@@ -43,6 +57,13 @@ impl Domain {
             Domain::Shard => b"arena/shard/1",
             Domain::Job => b"arena/job/1",
             Domain::ServiceKeyProof => b"arena/service-key/1",
+            Domain::Case => b"arena/case/1",
+            Domain::Vote => b"arena/vote/1",
+            Domain::CaseDraw => b"arena/case-draw/1",
+            Domain::LogLeaf => b"arena/log-leaf/1",
+            Domain::RunSeed => b"arena/run-seed/1",
+            Domain::MarkKey => b"arena/wm/1",
+            Domain::Mark => b"arena/mark/1",
         }
     }
 }

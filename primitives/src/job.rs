@@ -5,14 +5,17 @@
 //! carries a version byte, so that a node and an executor of different releases refuse each
 //! other with a reason instead of misreading.
 
-use crate::hash::{Domain, hash};
+use crate::{
+    challenge::{LogLeaf, LossLeaf},
+    hash::{Domain, hash},
+};
 use alloc::{string::String, vec::Vec};
 use codec::{Decode, Encode};
 use scale_info::TypeInfo;
 use sp_core::H256;
 
 /// Version of the wire; the first byte of every request.
-pub const WIRE_VERSION: u8 = 2;
+pub const WIRE_VERSION: u8 = 3;
 
 /// Longest body of a request in bytes.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
@@ -41,7 +44,7 @@ impl JobRequest {
     }
 }
 
-/// The four kinds of work (protocol sections 5 and 7).
+/// The kinds of work (protocol sections 5 and 7).
 #[allow(
     clippy::large_enum_variant,
     reason = "made once per job and sent, never kept in number"
@@ -54,18 +57,33 @@ pub enum JobKind {
     /// SimHash of a model's weight update.
     #[codec(index = 1)]
     Sketch(Sketch),
-    /// Train the steps between two checkpoints again.
+    /// Train the steps between checkpoints again.
     #[codec(index = 2)]
-    ReplaySegment(Opaque),
+    ReplaySegments(ReplaySegments),
     /// Look for a watermark in a model.
     #[codec(index = 3)]
-    ExtractWatermark(Opaque),
+    ExtractWatermark(ExtractWatermark),
+    /// Measure how far two models are apart.
+    #[codec(index = 4)]
+    Compare(Compare),
+    /// Score a model, and compare with what a validator says of it.
+    #[codec(index = 5)]
+    Recompute(Recompute),
 }
 
-/// Arguments of a kind that this release does not execute; answered with
-/// [`Fault::Unsupported`].
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Opaque(pub Vec<u8>);
+impl JobKind {
+    /// What the task allows of the models.
+    pub fn limits(&self) -> &Limits {
+        match self {
+            Self::Evaluate(job) => &job.limits,
+            Self::Sketch(job) => &job.limits,
+            Self::ReplaySegments(job) => &job.limits,
+            Self::ExtractWatermark(job) => &job.limits,
+            Self::Compare(job) => &job.limits,
+            Self::Recompute(job) => &job.evaluate.limits,
+        }
+    }
+}
 
 /// Arguments of [`JobKind::Evaluate`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -95,6 +113,75 @@ pub struct Sketch {
     pub seed: [u8; 32],
     /// What the task allows.
     pub limits: Limits,
+}
+
+/// Arguments of [`JobKind::ReplaySegments`]. Numbers are computed as `exact-cpu-f32` has them.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReplaySegments {
+    /// What was registered: a manifest over the training's config and all that it reads.
+    pub recipe: Artifact,
+    /// The model that was submitted.
+    pub model: Artifact,
+    /// The run's seed.
+    pub seed: [u8; 32],
+    /// Steps of the whole training, as registered.
+    pub steps: u64,
+    /// Base URIs of the checkpoints: each file lies under its BLAKE3 in hexadecimal digits.
+    pub uris: Vec<String>,
+    /// Most bytes of both files of one checkpoint, as registered.
+    pub checkpoint_bytes: u64,
+    /// What is to be trained again, in the order of the steps.
+    pub segments: Vec<Segment>,
+    /// The last leaf of the log: its weights must be the model's.
+    pub last: LogLeaf,
+    /// What the task allows.
+    pub limits: Limits,
+}
+
+/// The training between two leaves of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Segment {
+    /// Its first checkpoint. With step 0 it is compared with what the seed gives.
+    pub from: LogLeaf,
+    /// Its last one.
+    pub to: LogLeaf,
+}
+
+/// Arguments of [`JobKind::ExtractWatermark`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ExtractWatermark {
+    /// The model.
+    pub model: Artifact,
+    /// What its update is counted from; `None` takes whole weights.
+    pub base: Option<Artifact>,
+    /// [`mark_key`](crate::challenge::mark_key).
+    pub key: [u8; 32],
+    /// Account whose mark it is.
+    pub owner: [u8; 32],
+    /// What the task allows.
+    pub limits: Limits,
+}
+
+/// Arguments of [`JobKind::Compare`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Compare {
+    /// The model that is accused.
+    pub model: Artifact,
+    /// The one that was first.
+    pub earlier: Artifact,
+    /// What updates are counted from; `None` takes whole weights.
+    pub base: Option<Artifact>,
+    /// What the task allows.
+    pub limits: Limits,
+}
+
+/// Arguments of [`JobKind::Recompute`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Recompute {
+    /// What was to be evaluated.
+    pub evaluate: Evaluate,
+    /// Losses that the validator committed to, in the order of their samples.
+    pub leaves: Vec<LossLeaf>,
 }
 
 /// A model by the root of its manifest, with the mirrors that may serve it.
@@ -313,6 +400,18 @@ pub enum Outcome {
     /// Of a [`JobKind::Sketch`].
     #[codec(index = 1)]
     Sketched(Sketched),
+    /// Of a [`JobKind::ReplaySegments`].
+    #[codec(index = 2)]
+    Replayed(Replayed),
+    /// Of an [`JobKind::ExtractWatermark`].
+    #[codec(index = 3)]
+    Extracted(Extracted),
+    /// Of a [`JobKind::Compare`].
+    #[codec(index = 4)]
+    Compared(Compared),
+    /// Of a [`JobKind::Recompute`].
+    #[codec(index = 5)]
+    Recomputed(Recomputed),
 }
 
 /// A model's measured value.
@@ -339,10 +438,97 @@ pub struct Evaluated {
 pub struct Sketched {
     /// 256-bit SimHash of the weight update; the same on every machine.
     pub sketch: [u8; 32],
+    /// Hash of the tensors' names, shapes and values, however they are written.
+    pub canonical: [u8; 32],
     /// What computed it, e.g. `cpu`.
     pub device: String,
     /// Computing time.
     pub millis: u64,
+}
+
+/// What came of training segments again.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Replayed {
+    /// How it ended.
+    pub finding: ReplayFinding,
+    /// Segments that gave the committed hashes.
+    pub same: u32,
+    /// Steps that were trained again.
+    pub steps: u64,
+    /// What computed it.
+    pub device: String,
+    /// Computing time.
+    pub millis: u64,
+}
+
+/// How a replay ended: with the first that does not hold, in the order of the segments.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ReplayFinding {
+    /// All of it is as committed.
+    #[codec(index = 0)]
+    Same,
+    /// Training this segment again gives another checkpoint, or its update another norm.
+    #[codec(index = 1)]
+    Differs {
+        /// Its first step.
+        from: u64,
+    },
+    /// The initial state is not what the seed gives.
+    #[codec(index = 2)]
+    WrongStart,
+    /// The last checkpoint is not the submitted model.
+    #[codec(index = 3)]
+    WrongModel,
+    /// A checkpoint is malformed, not finite, or larger than registered.
+    #[codec(index = 4)]
+    BadCheckpoint {
+        /// Its step.
+        step: u64,
+    },
+    /// A checkpoint is served by no mirror that the trainer named.
+    #[codec(index = 5)]
+    Unavailable {
+        /// Its step.
+        step: u64,
+    },
+    /// The recipe is malformed, or can't be trained.
+    #[codec(index = 6)]
+    BadRecipe,
+}
+
+/// What was found of a watermark.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Extracted {
+    /// Bits of 256 that agree with the owner's message; `None` where the model has too few
+    /// weights to carry a mark.
+    pub matches: Option<u32>,
+    /// What computed it.
+    pub device: String,
+    /// Computing time.
+    pub millis: u64,
+}
+
+/// How far two models are apart.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Compared {
+    /// `‖A − B‖ / ‖B‖` over all weight updates, in Perbill, rounded down, at the most
+    /// `u32::MAX`; `None` where the models have other tensors, which nothing can be said of.
+    pub distance: Option<u32>,
+    /// Whether names, shapes and values are the same, however they are written.
+    pub same: bool,
+    /// What computed it.
+    pub device: String,
+    /// Computing time.
+    pub millis: u64,
+}
+
+/// What came of scoring a model again.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Recomputed {
+    /// What it is worth.
+    pub evaluated: Evaluated,
+    /// Losses that were given and are not what the sample has, beyond what the profile allows.
+    pub wrong: u32,
 }
 
 /// Why a job came to no outcome.

@@ -4,6 +4,7 @@
 //! - [`spec`]: what a task is.
 //! - [`round`]: what a round counts, what is found in it, and what stays of it.
 //! - [`shard`]: sealed evaluation data.
+//! - [`challenge`]: what cases are about.
 //! - [`duty`]: what the feeless calls are told apart and refused by.
 //! - [`traits`]: the glue between pallets; wired in the runtime's `configs/arena.rs`.
 //! - [`job`]: the wire between a node's offchain worker and its executor.
@@ -22,6 +23,7 @@
 
 extern crate alloc;
 
+pub mod challenge;
 pub mod duty;
 pub mod hash;
 pub mod job;
@@ -32,6 +34,7 @@ pub mod time;
 pub mod traits;
 pub mod types;
 
+pub use challenge::*;
 pub use duty::*;
 pub use round::*;
 pub use shard::{MAX_SHARD_PROOF, Shard, ShardProof, ShardState};

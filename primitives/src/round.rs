@@ -56,8 +56,29 @@ pub struct ScoreEntry {
     pub manifest_root: H256,
     /// What was found.
     pub outcome: ScoreOutcome,
-    /// SimHash of the weight update, once tasks ask for one.
+    /// SimHash of the weight update under the round's seed, where the task asks for one and the
+    /// model could be sketched.
     pub sketch: Option<[u8; 32]>,
+}
+
+/// Most models of earlier rounds whose sketches a reveal lists.
+pub const MAX_EARLIER: u32 = 16;
+
+/// Sketches of the earlier models that the round compares with, in their order; `None` for one
+/// that could not be sketched.
+pub type EarlierSketches = BoundedVec<Option<[u8; 32]>, ConstU32<MAX_EARLIER>>;
+
+/// A model of an earlier round that a round's models are compared with.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct EarlierModel {
+    /// Whose.
+    pub trainer: AccountId,
+    /// Which.
+    pub manifest_root: H256,
+    /// The best score that it had.
+    pub score: Perbill,
 }
 
 /// A reveal's lines, in the order of the round's models.
@@ -119,6 +140,28 @@ pub enum ModelStatus {
     Skipped(Option<InfraFault>),
 }
 
+/// How near a model comes to an earlier one of another operator.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub struct ModelLikeness {
+    /// The earlier model.
+    pub earlier: H256,
+    /// Bits in which the two sketches differ; at most the task's threshold of flags.
+    pub distance: u16,
+    /// Whether it is within the threshold of matches: then it ranks just below the earlier one.
+    pub matches: bool,
+}
+
 /// What stays of a model's round.
 #[derive(
     Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
@@ -138,6 +181,23 @@ pub struct ModelResult {
     pub rank: Option<u32>,
     /// What its position earned, before it is shared with delegators.
     pub reward: Balance,
+    /// The earlier model that it is like, if there is one.
+    pub likeness: Option<ModelLikeness>,
+}
+
+/// A score that can be challenged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disclosed {
+    /// In the metric's unit.
+    pub raw: u64,
+    /// `H` over the roots of the losses of all models in the reveal, in its order.
+    pub samples_root: H256,
+    /// Which of them is the model's.
+    pub place: u32,
+    /// How many they are.
+    pub models: u32,
+    /// The round was settled in this block; `None` before.
+    pub settled_at: Option<BlockNumber>,
 }
 
 /// What stays of a validator's round.

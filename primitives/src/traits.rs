@@ -103,6 +103,13 @@ pub trait Stakes {
     /// Takes `amount` (or what there is) of own stake for a fault and returns what was taken;
     /// it goes where slashes go.
     fn slash_own(venue: Venue, who: &AccountId, amount: Balance) -> Balance;
+    /// The same, but `payees` are paid of it first, in their order, as far as it goes.
+    fn slash_own_for(
+        venue: Venue,
+        who: &AccountId,
+        amount: Balance,
+        payees: &[(AccountId, Balance)],
+    ) -> Taken;
     /// Takes the seat of who stays away: its stake counts no more from the next round on, until
     /// it takes a seat again. Returns whether it had one.
     fn chill(venue: Venue, who: &AccountId) -> bool;
@@ -190,6 +197,15 @@ pub struct Due {
     pub bounty: Balance,
 }
 
+/// What a fault cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// In all.
+    pub total: Balance,
+    /// What of it went to those who were named; the rest is burned.
+    pub paid: Balance,
+}
+
 /// Where tasks and scoring make money move. Implemented by rewards.
 pub trait TaskRewards {
     /// A task begins; it may draw at most `max_share` of the emission.
@@ -218,8 +234,11 @@ pub trait TaskRewards {
     /// The task has ended: what its positions earned is free, what is left of its bounty goes
     /// back to `creator`.
     fn release(task: TaskId, creator: &AccountId);
-    /// A challenge took a position's rewards: they are burned. Returns how much.
-    fn forfeit(task: TaskId, operator: &AccountId) -> Balance;
+    /// What a position, with its delegators, has earned and not been paid.
+    fn locked(task: TaskId, operator: &AccountId) -> Balance;
+    /// A challenge took a position's rewards: of them `payees` are paid in their order, as far as
+    /// they go, and the rest is burned. Returns what was taken in all, and what was paid.
+    fn forfeit(task: TaskId, operator: &AccountId, payees: &[(AccountId, Balance)]) -> Taken;
 }
 
 /// Live rounds and their models. Implemented by tasks, used by scoring.
@@ -259,6 +278,16 @@ pub trait Results {
     fn result(task: TaskId, round: Round) -> Option<RoundResult>;
     /// A round of the task is being settled, in steps: some of it may be paid already.
     fn settling(task: TaskId) -> bool;
+    /// What a validator revealed of one model, as long as it can be challenged; `None` where it
+    /// gave no score.
+    fn disclosed(
+        task: TaskId,
+        round: Round,
+        validator: &AccountId,
+        model: &H256,
+    ) -> Option<Disclosed>;
+    /// How near the model comes to an earlier one, by the last settled round that says so.
+    fn likeness(task: TaskId, model: &H256) -> Option<ModelLikeness>;
     /// The task has ended: results of its rounds can be pruned after their keep.
     fn ended(task: TaskId);
 }
@@ -270,6 +299,12 @@ impl Results for () {
     fn result(_: TaskId, _: Round) -> Option<RoundResult> {
         None
     }
+    fn disclosed(_: TaskId, _: Round, _: &AccountId, _: &H256) -> Option<Disclosed> {
+        None
+    }
+    fn likeness(_: TaskId, _: &H256) -> Option<ModelLikeness> {
+        None
+    }
     fn ended(_: TaskId) {}
 }
 
@@ -277,8 +312,10 @@ impl Results for () {
 pub trait Cases {
     /// A task with an open case can't be closed.
     fn open_cases(task: TaskId) -> u32;
-    /// Was the trainer convicted of a fault in a task that has not ended yet?
-    fn is_convicted(task: TaskId, trainer: &AccountId) -> bool;
+    /// Was the operator convicted of a fault in a task that has not ended yet?
+    fn is_convicted(task: TaskId, operator: &AccountId) -> bool;
+    /// Is a case open against it? Until it is over nothing that it earned is paid.
+    fn is_accused(task: TaskId, operator: &AccountId) -> bool;
     /// The task was closed or cancelled.
     fn ended(task: TaskId);
 }
@@ -290,6 +327,9 @@ impl Cases for () {
     fn is_convicted(_: TaskId, _: &AccountId) -> bool {
         false
     }
+    fn is_accused(_: TaskId, _: &AccountId) -> bool {
+        false
+    }
     fn ended(_: TaskId) {}
 }
 
@@ -299,8 +339,12 @@ pub trait TaskStates {
     fn phase(task: TaskId) -> Option<TaskPhase>;
     /// Until when the phase lasts, where it ends by the clock.
     fn phase_ends(task: TaskId) -> Option<BlockNumber>;
-    /// Has `trainer` a published model in the task?
-    fn has_model(task: TaskId, trainer: &AccountId) -> bool;
+    /// The last model of `trainer` that was published in the task.
+    fn model(task: TaskId, trainer: &AccountId) -> Option<H256>;
+    /// Who committed first to a model, of those who published it, and in which block.
+    fn owner(task: TaskId, manifest_root: &H256) -> Option<(AccountId, BlockNumber)>;
+    /// What was voted on.
+    fn spec(task: TaskId) -> Option<TaskSpec>;
 }
 
 /// The VRF output of the parent of the block being executed.

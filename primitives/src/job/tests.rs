@@ -56,7 +56,63 @@ fn sketch(base: Option<Artifact>) -> JobRequest {
 
 #[test]
 fn request_should_decode_to_itself_and_start_with_its_version() {
-    for request in [request(), sketch(None), sketch(Some(artifact(2)))] {
+    let leaf = LogLeaf {
+        step: 4,
+        weights: [1; 32],
+        optimizer: [2; 32],
+        update: 5,
+    };
+    let JobKind::Evaluate(evaluate) = request().kind else {
+        panic!("an evaluation")
+    };
+    let others = [
+        JobKind::ReplaySegments(ReplaySegments {
+            recipe: artifact(1),
+            model: artifact(2),
+            seed: [3; 32],
+            steps: 128,
+            uris: alloc::vec![],
+            checkpoint_bytes: 9,
+            segments: alloc::vec![Segment {
+                from: leaf,
+                to: leaf,
+            }],
+            last: leaf,
+            limits: limits(),
+        }),
+        JobKind::ExtractWatermark(ExtractWatermark {
+            model: artifact(1),
+            base: None,
+            key: [3; 32],
+            owner: [4; 32],
+            limits: limits(),
+        }),
+        JobKind::Compare(Compare {
+            model: artifact(1),
+            earlier: artifact(2),
+            base: Some(artifact(3)),
+            limits: limits(),
+        }),
+        JobKind::Recompute(Recompute {
+            evaluate,
+            leaves: alloc::vec![LossLeaf {
+                index: 1,
+                nll: 2,
+                tokens: 3,
+                bytes: 4,
+                correct: true,
+            }],
+        }),
+    ];
+    let requests = [request(), sketch(None), sketch(Some(artifact(2)))];
+    let requests = requests
+        .into_iter()
+        .chain(others.map(|kind| request_of(kind)));
+    for (index, request) in requests.enumerate() {
+        let kind = u8::try_from(index.saturating_sub(1)).unwrap();
+        let kind = if index < 2 { index as u8 } else { kind };
+        assert_eq!(request.encode()[5], kind);
+        assert_eq!(request.kind.limits(), &limits());
         let bytes = request.encode();
         assert_eq!(bytes.first(), Some(&WIRE_VERSION));
         assert_eq!(JobRequest::decode(&mut &bytes[..]), Ok(request));
@@ -89,14 +145,51 @@ fn unknown_kind_should_not_decode() {
 
 #[test]
 fn outcomes_should_decode_to_themselves_and_be_told_apart_by_their_index() {
-    let sketched = Outcome::Sketched(Sketched {
-        sketch: [7; 32],
+    let evaluated = Evaluated {
+        raw: 1,
+        samples: 2,
+        tokens: 3,
+        bytes: 4,
+        samples_root: H256::zero(),
         device: "cpu".into(),
-        millis: 8,
-    });
-    let bytes = sketched.encode();
-    assert_eq!(bytes.first(), Some(&1));
-    assert_eq!(Outcome::decode(&mut &bytes[..]), Ok(sketched));
+        millis: 5,
+    };
+    let outcomes = [
+        Outcome::Evaluated(evaluated.clone()),
+        Outcome::Sketched(Sketched {
+            sketch: [7; 32],
+            canonical: [8; 32],
+            device: "cpu".into(),
+            millis: 8,
+        }),
+        Outcome::Replayed(Replayed {
+            finding: ReplayFinding::Differs { from: 8 },
+            same: 3,
+            steps: 40,
+            device: "cpu".into(),
+            millis: 8,
+        }),
+        Outcome::Extracted(Extracted {
+            matches: Some(205),
+            device: "cpu".into(),
+            millis: 8,
+        }),
+        Outcome::Compared(Compared {
+            distance: None,
+            same: false,
+            device: "cpu".into(),
+            millis: 8,
+        }),
+        Outcome::Recomputed(Recomputed {
+            evaluated,
+            wrong: 1,
+        }),
+    ];
+    for (index, outcome) in (0u8..).zip(outcomes) {
+        let bytes = outcome.encode();
+        assert_eq!(bytes.first(), Some(&index));
+        assert_eq!(Outcome::decode(&mut &bytes[..]), Ok(outcome));
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What a spec must be before it is voted on, as far as it can be told without a clock.
 
 use super::{
-    Architecture, BaseModel, DataSource, Metric, ModelBounds, RankRule, RewardParams, TaskSpec,
-    WeightCap,
+    Architecture, BaseModel, DataSource, LikenessRule, Metric, ModelBounds, RankRule, RewardParams,
+    TaskSpec, WeightCap,
 };
 use crate::{MAX_TRAINERS, MAX_VALIDATORS, PERBILL, Uris, time::MINUTES_PER_DAY};
 use core::fmt;
@@ -18,6 +18,9 @@ pub const MAX_ALPHA_MILLI: u32 = 10_000;
 /// Most bits per byte that is told apart, × 10⁹: worse is this bad, and no task's range ends
 /// beyond it.
 pub const MAX_BITS_PER_BYTE: u64 = 64_000_000_000;
+
+/// Most bits of a threshold: unrelated models differ in 128 of 256, with a deviation of 8.
+pub const MAX_FLAG_BITS: u16 = 96;
 
 /// What is wrong with a spec. Shown, it names the field and what it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,8 @@ pub enum SpecFault {
     FinalDays,
     /// Too long.
     ChallengeDays,
+    /// Thresholds that are not ordered, or that unrelated models are below.
+    Likeness,
 }
 
 impl fmt::Display for SpecFault {
@@ -136,6 +141,11 @@ impl fmt::Display for SpecFault {
             Self::RoundMinutes => write!(f, "round_minutes: from 1 minute to {MAX_ROUNDS} days"),
             Self::FinalDays => write!(f, "final_days: from 1 to {MAX_ROUNDS}"),
             Self::ChallengeDays => write!(f, "challenge_days: at most {MAX_ROUNDS}"),
+            Self::Likeness => write!(
+                f,
+                "likeness: match_bits at most flag_bits, flag_bits at most {MAX_FLAG_BITS}, \
+                 copy_distance from 0 to 1"
+            ),
         }
     }
 }
@@ -173,7 +183,18 @@ impl TaskSpec {
             SpecFault::RoundMinutes,
         )?;
         ensure(days.contains(&self.final_days), SpecFault::FinalDays)?;
-        ensure(self.challenge_days <= MAX_ROUNDS, SpecFault::ChallengeDays)
+        ensure(self.challenge_days <= MAX_ROUNDS, SpecFault::ChallengeDays)?;
+        self.likeness.map_or(Ok(()), |rule| rule.check())
+    }
+}
+
+impl LikenessRule {
+    fn check(&self) -> Result<(), SpecFault> {
+        let ordered = self.match_bits <= self.flag_bits && self.flag_bits <= MAX_FLAG_BITS;
+        ensure(
+            ordered && is_perbill(self.copy_distance),
+            SpecFault::Likeness,
+        )
     }
 }
 

@@ -6,7 +6,8 @@ mod tests;
 
 pub use crate::job::{Architecture, Metric, NumericProfile};
 pub use check::{
-    MAX_ALPHA_MILLI, MAX_BITS_PER_BYTE, MAX_LAMBDA_MILLI, MAX_ROUNDS, SpecFault, are_mirrors,
+    MAX_ALPHA_MILLI, MAX_BITS_PER_BYTE, MAX_FLAG_BITS, MAX_LAMBDA_MILLI, MAX_ROUNDS, SpecFault,
+    are_mirrors,
 };
 
 use crate::{PERBILL, Uris};
@@ -219,6 +220,42 @@ pub struct ModelBounds {
     pub base: Option<BaseModel>,
 }
 
+/// When models count as alike; calibrated per task (`arena-executor sketch --calibrate`).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
+)]
+pub struct LikenessRule {
+    /// Sketches that differ in at most so many of 256 bits match: the later model ranks just
+    /// below the earlier one.
+    pub match_bits: u16,
+    /// Sketches that differ in at most so many bits are flagged: a challenger pays half the bond.
+    pub flag_bits: u16,
+    /// A jury convicts a copy whose weight update is at most so far from the earlier one's, as a
+    /// part of the earlier one's norm.
+    pub copy_distance: Perbill,
+}
+
+impl LikenessRule {
+    /// 13 and 38 bits, and 25 %: for tasks whose independent updates have a cosine of 0.8 at most
+    /// (`docs/sketch.md`).
+    pub const DEFAULT: Self = Self {
+        match_bits: 13,
+        flag_bits: 38,
+        copy_distance: Perbill::from_percent(25),
+    };
+}
+
 /// What is voted on.
 #[derive(
     Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
@@ -250,6 +287,11 @@ pub struct TaskSpec {
     pub rewards: RewardParams,
     /// Models must score more than this to earn.
     pub baseline: Perbill,
+    /// When models count as alike; `None` asks validators for no sketches, and no copy can be
+    /// challenged by its distance.
+    pub likeness: Option<LikenessRule>,
+    /// A model counts only if its trainer registered the training before.
+    pub registered: bool,
 }
 
 impl TaskSpec {

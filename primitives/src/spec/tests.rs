@@ -41,6 +41,8 @@ fn spec(metric: Metric, worst: u64) -> TaskSpec {
             max_leverage: 20,
         },
         baseline: Perbill::zero(),
+        likeness: None,
+        registered: false,
     }
 }
 
@@ -162,4 +164,20 @@ fn check_should_refuse_a_base_without_root_or_mirrors() {
     for uris in [Uris::default(), bad(b" "), bad(&[0xff])] {
         assert_eq!(checked(root, uris), Err(SpecFault::BaseUris));
     }
+}
+
+#[test]
+fn likeness_should_be_ordered_and_below_what_unrelated_models_are() {
+    let with = |change: fn(&mut LikenessRule)| {
+        let mut spec = passing(Architecture::Mlp);
+        let mut rule = LikenessRule::DEFAULT;
+        change(&mut rule);
+        spec.likeness = Some(rule);
+        spec.check()
+    };
+    assert_eq!(with(|_| ()), Ok(()));
+    assert_eq!(with(|rule| rule.match_bits = 38), Ok(()));
+    let refused = Err(SpecFault::Likeness);
+    assert_eq!(with(|rule| rule.match_bits = 39), refused);
+    assert_eq!(with(|rule| rule.flag_bits = MAX_FLAG_BITS + 1), refused);
 }
