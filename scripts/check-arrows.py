@@ -61,7 +61,7 @@ def primitives_allow(dep):
 
 PALLET_RULES = [
     ("a pallet never depends on another pallet of ours", lambda dep: not is_pallet(dep)),
-    only_ours("arena-primitives", "arena-math", "pallet-arena-*"),
+    only_ours("arena-primitives", "arena-math", "arena-offchain", "pallet-arena-*"),
 ]
 
 RULES = {
@@ -69,6 +69,7 @@ RULES = {
     "arena-primitives": [
         ("only sp-*, parity-scale-codec, scale-info and serde*", primitives_allow),
     ],
+    "arena-offchain": [only_ours("arena-primitives")],
     "arena-models": [
         ("no network and no chain", none_of("sp-", *CHAIN, "subxt*", "ureq", "axum*", "tokio")[1]),
         only_ours(),
