@@ -301,6 +301,10 @@ pub fn mark_commitment(task: TaskId, owner: &AccountId, salt: &H256) -> H256 {
     hash(Domain::Mark, &mark_key(task, owner, salt))
 }
 
+/// Bits of 256 in which an extracted mark must agree with its owner's message. By chance as many
+/// do with a probability of 2.3·10⁻²³.
+pub const WATERMARK_BITS: u32 = 205;
+
 /// A sample's loss as a validator's root commits to it.
 #[derive(
     Clone,
