@@ -174,16 +174,52 @@ pub mod dynamic_params {
         pub static MaxMisses: u32 = 3;
     }
 
-    /// Of challenges.
+    /// Of challenges. Times are minutes of the chain's day.
     #[dynamic_pallet_params]
     #[codec(index = 2)]
     pub mod challenges {
-        /// Held while a case is open.
+        /// For opening what was committed to.
         #[codec(index = 0)]
-        pub static Bond: Balance = 50 * UNIT;
-        /// Minutes in which a case must be decided.
+        pub static OpenWithin: u32 = 60;
+        /// For the accused to answer.
         #[codec(index = 1)]
-        pub static DecideWithin: u32 = 720;
+        pub static RespondWithin: u32 = 1_440;
+        /// For jurors to find out, and to commit to their votes.
+        #[codec(index = 2)]
+        pub static VoteWithin: u32 = 1_440;
+        /// For jurors to reveal their votes.
+        #[codec(index = 3)]
+        pub static RevealWithin: u32 = 360;
+        /// For an appeal against the first verdict.
+        #[codec(index = 4)]
+        pub static AppealWithin: u32 = 720;
+        /// What a juror gets for a vote, whichever it is.
+        #[codec(index = 5)]
+        pub static JurorFee: Balance = 2 * UNIT;
+        /// What a bond is beyond the jury's fees, as a part of the accused's locked rewards.
+        #[codec(index = 6)]
+        pub static BondShare: Perbill = Perbill::from_percent(5);
+        /// The most that challengers get of the accused's locked rewards.
+        #[codec(index = 7)]
+        pub static ChallengerShare: Perbill = Perbill::from_percent(50);
+        /// What a juror that says nothing loses of its own stake.
+        #[codec(index = 8)]
+        pub static JurorSlash: Perbill = Perbill::from_percent(1);
+        /// What jurors lose of their own stake whose verdict an appeal turns.
+        #[codec(index = 9)]
+        pub static OverturnedSlash: Perbill = Perbill::from_percent(5);
+        /// Most bytes that a juror must fetch of a training's checkpoints.
+        #[codec(index = 10)]
+        pub static MaxReplayBytes: u64 = 8 * 1_024 * 1_024 * 1_024;
+        /// Held while a registered training is kept.
+        #[codec(index = 11)]
+        pub static RunDeposit: Balance = 10 * UNIT;
+        /// Segments of a training with the largest updates that are trained again.
+        #[codec(index = 12)]
+        pub static LargestSegments: u32 = 4;
+        /// Segments at random that are trained again.
+        #[codec(index = 13)]
+        pub static RandomSegments: u32 = 12;
     }
 }
 
