@@ -1,0 +1,232 @@
+//! The worker's contact with the world: keystore, local storage, executor and pool.
+
+use super::decide::{Action, Ballot, Duty, Question, Window, decide};
+use crate::{Answer, Answers, Call, Case, CaseState, Config, Facts, OpenCases, Pallet, Runs};
+use alloc::{format, string::String, vec::Vec};
+use arena_offchain::{
+    Before, Executor, Line, Shelf, Signer, TARGET,
+    jobs::{artifact, evaluate, limits, texts},
+    signers,
+};
+use arena_primitives::{
+    AccountId, BlockNumber, CaseId, Claim, LogLeaf, TaskSpec, Uris, drawn_segments,
+    job::{Artifact, ReplaySegments, Segment},
+    mark_key,
+    traits::{Rounds, TaskStates},
+};
+use codec::Encode;
+use frame_support::traits::Get;
+use sp_core::H256;
+
+/// Prefix of the keys of ballots.
+const BALLOT_PREFIX: &[u8] = b"arena::ballot";
+/// What is kept of cases.
+const SHELF: Shelf<CaseId> = Shelf::new(b"arena::cases");
+/// How long what is kept outlives its window, which a reorganisation may undo.
+const KEEP: BlockNumber = 256;
+/// Where a training's recipe lies under the mirrors that its trainer names.
+const RECIPE: &str = "recipe";
+/// And where its checkpoints do.
+const OBJECTS: &str = "objects";
+
+/// One run, after block `n`, when the workers of other pallets have run.
+pub fn run<T: Config>(n: BlockNumber) {
+    // What is sent now is checked, and included, as of the next block.
+    let next = n.saturating_add(1);
+    SHELF.clean_up(n, |case| !OpenCases::<T>::contains_key(case));
+    for mut signer in signers::<T, T::AuthorityId, T::ServiceKeys>(Before::OtherWorkers) {
+        serve::<T>(next, &mut signer);
+    }
+}
+
+/// All duties of one key: reveals first, since they can't wait.
+fn serve<T: Config>(next: BlockNumber, signer: &mut Signer<T>) {
+    let mut duties: Vec<Duty> = OpenCases::<T>::iter()
+        .filter_map(|(id, case)| duty::<T>(id, &case, &signer.operator))
+        .collect();
+    duties.sort_by_key(|duty| (duty.window != Window::Reveal, duty.case));
+    let mut line = None;
+    for mut duty in duties {
+        if duty.wants_answers() {
+            if line.is_none() {
+                line = Executor::named().map(Line::new);
+            }
+            duty.answers = line.as_mut().map(|line| line.statuses(&duty.jobs()));
+            if duty.answers.is_none() {
+                log::warn!(
+                    target: TARGET,
+                    "no executor is set: case {} is voted on without its evidence", duty.case,
+                );
+            }
+        }
+        // Random, not derived from the key: sr25519 signatures are randomised.
+        let nonce = H256(sp_io::offchain::random_seed());
+        for action in decide(next, &duty, nonce) {
+            act::<T>(signer, &duty, action, line.as_mut());
+        }
+    }
+}
+
+fn act<T: Config>(signer: &mut Signer<T>, duty: &Duty, action: Action, line: Option<&mut Line>) {
+    let case = duty.case;
+    let call = match action {
+        Action::Post(job) => {
+            if let Some(line) = line {
+                line.post(&job);
+            }
+            return;
+        }
+        Action::Commit(ballot) => {
+            let Some(ballot) = keep(duty, ballot) else {
+                log::debug!(target: TARGET, "another run writes the same ballot");
+                return;
+            };
+            let commitment = duty.commitment(&ballot);
+            Call::commit_vote { case, commitment }
+        }
+        Action::Reveal(Ballot { vote, nonce, .. }) => Call::reveal_vote { case, vote, nonce },
+    };
+    signer.send::<Call<T>, T::AuthorityId>(call.into());
+}
+
+fn key(case: CaseId, appeal: bool, juror: &AccountId) -> Vec<u8> {
+    let mut key = BALLOT_PREFIX.to_vec();
+    (case, appeal, juror).encode_to(&mut key);
+    key
+}
+
+/// Keeps the ballot unless one of the same jury is there, and returns what is there then. `None`
+/// if it can't be known.
+fn keep(duty: &Duty, ballot: Ballot) -> Option<Ballot> {
+    let Window::Commit { until, .. } = duty.window else {
+        return None;
+    };
+    let until = until.saturating_add(KEEP);
+    let key = key(duty.case, duty.appeal, &duty.juror);
+    SHELF.keep(&key, duty.case, until, |found: Option<Ballot>| {
+        found
+            .filter(|found| found.draw == ballot.draw)
+            .unwrap_or(ballot)
+    })
+}
+
+/// What the best state and the local storage show of a case.
+fn duty<T: Config>(id: CaseId, case: &Case, juror: &AccountId) -> Option<Duty> {
+    let (jury, window) = match &case.state {
+        CaseState::Committing { jury, since, until } => {
+            let (opens, until) = (*since, *until);
+            (jury, Window::Commit { opens, until })
+        }
+        CaseState::Revealing { jury, .. } => (jury, Window::Reveal),
+        _ => return None,
+    };
+    let seat = jury.seats.iter().find(|seat| seat.juror == *juror)?;
+    let spec = T::Tasks::spec(case.task)?;
+    let appeal = case.appeal.is_some();
+    Some(Duty {
+        case: id,
+        appeal,
+        draw: jury.draw,
+        juror: juror.clone(),
+        window,
+        question: question::<T>(id, case, &jury.draw, &spec)?,
+        spec,
+        committed: seat.commitment,
+        revealed: seat.vote.is_some(),
+        ballot: SHELF.load(&key(id, appeal, juror)),
+        answers: None,
+    })
+}
+
+fn question<T: Config>(id: CaseId, case: &Case, draw: &H256, spec: &TaskSpec) -> Option<Question> {
+    let model = |root: H256| artifact(root, &T::Rounds::uris(case.task, &root).unwrap_or_default());
+    match (&case.claim, &case.facts) {
+        (
+            Claim::Duplicate {
+                model: accused,
+                earlier,
+                ..
+            },
+            _,
+        ) => Some(Question::Duplicate {
+            model: model(*accused),
+            earlier: model(*earlier),
+        }),
+        (
+            Claim::Watermark {
+                model: accused,
+                salt,
+                ..
+            },
+            _,
+        ) => {
+            let owner = case.challengers.first()?.who.clone();
+            Some(Question::Watermark {
+                model: model(*accused),
+                key: mark_key(case.task, &owner, salt),
+                owner,
+            })
+        }
+        (Claim::ProofOfLearning { trainer }, _) => {
+            let Answer::Training { leaves, uris } = Answers::<T>::get(id)? else {
+                return None;
+            };
+            let accused = model(T::Tasks::model(case.task, trainer)?);
+            replay::<T>(case, draw, spec, accused, &leaves, &uris)
+        }
+        (
+            Claim::Score { model: scored, .. },
+            Facts::Score {
+                raw, data, seed, ..
+            },
+        ) => {
+            let Answer::Score { samples, losses } = Answers::<T>::get(id)? else {
+                return None;
+            };
+            Some(Question::Score {
+                evaluate: evaluate(spec, data, *seed, model(*scored)),
+                losses: losses.into_inner(),
+                samples,
+                raw: *raw,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The drawn segments of a training, as its trainer opened its log.
+fn replay<T: Config>(
+    case: &Case,
+    draw: &H256,
+    spec: &TaskSpec,
+    model: Artifact,
+    leaves: &[LogLeaf],
+    uris: &Uris,
+) -> Option<Question> {
+    let run = Runs::<T>::get(case.task, case.accused())?;
+    let under = |folder: &str| -> Vec<String> {
+        let join = |uri: String| format!("{}/{folder}", uri.trim_end_matches('/'));
+        texts(uris).into_iter().map(join).collect()
+    };
+    let segments = drawn_segments(draw, leaves, T::Sampling::get())
+        .into_iter()
+        .filter_map(|place| {
+            let place = usize::try_from(place).ok()?;
+            let (from, to) = (*leaves.get(place)?, *leaves.get(place.checked_add(1)?)?);
+            Some(Segment { from, to })
+        });
+    Some(Question::ProofOfLearning(ReplaySegments {
+        recipe: Artifact {
+            manifest_root: run.recipe,
+            uris: under(RECIPE),
+        },
+        model,
+        seed: run.seed.known()?.0,
+        steps: run.steps,
+        uris: under(OBJECTS),
+        checkpoint_bytes: run.checkpoint_bytes,
+        segments: segments.collect(),
+        last: *leaves.last()?,
+        limits: limits(&spec.model),
+    }))
+}
