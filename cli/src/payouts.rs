@@ -14,6 +14,7 @@ use arena_math::wide::mul_div;
 use arena_primitives::{
     AccountId, Balance, BlockNumber, Role, Round, StakeSnapshot, TaskId, Venue,
     time::{MINUTES_PER_DAY, blocks},
+    traits::Taken,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use sp_runtime::Perbill;
@@ -48,6 +49,8 @@ pub(crate) struct Ledger {
     drawn: BTreeMap<TaskId, Balance>,
     /// What was computed to be paid.
     due: BTreeSet<(Place, Round)>,
+    /// What positions earned after a challenge had taken what they were owed.
+    late: BTreeMap<Place, Balance>,
     rewards: Balance,
     authors: Balance,
     dust: Balance,
@@ -70,14 +73,21 @@ impl Ledger {
         *drawn = drawn.saturating_add(result.drawn.0);
         for pay in pays.into_iter().filter(|pay| pay.amount > 0) {
             let place = (venue, pay.operator.clone());
-            let burned = told.forfeited.get(&place).is_some_and(|burned| {
-                let first = burned.iter().map(|(block, _)| *block).min();
+            let burned = told.forfeited.get(&place).is_some_and(|taken| {
+                let first = taken.iter().map(|(block, _)| *block).min();
+                // Pay that comes after the verdict is nobody's.
+                let whole = Taken {
+                    total: pay.amount,
+                    paid: 0,
+                };
                 first.is_some_and(|first| first <= result.settled_at)
-                    && burned.iter().any(|(_, amount)| *amount == pay.amount)
+                    && taken.iter().any(|(_, taken)| *taken == whole)
             });
             let booked = told.earned.get(&(place.clone(), pay.round));
             if burned && booked.is_none() {
                 self.rewards = self.rewards.saturating_add(pay.amount);
+                let late = self.late.entry(place).or_default();
+                *late = late.saturating_add(pay.amount);
                 continue;
             }
             let block = booked
@@ -249,14 +259,6 @@ impl Ledger {
         for (place, (_, earned)) in &self.positions {
             let stored = ledger::owed(&at, place).await?;
             let operator = &place.1;
-            if ledger::is_forfeited(&at, place).await? {
-                comparison.equal(
-                    || format!("what {operator} is owed, of what a challenge took"),
-                    &stored,
-                    &(0, 0),
-                );
-                continue;
-            }
             let claims = told.operators.iter().filter(|((of, _), _)| of == place);
             let claimed = claims.fold(0, |sum: Balance, (_, paid)| sum.saturating_add(*paid));
             let delegators = paid.get(place).copied().unwrap_or_default();
@@ -265,6 +267,15 @@ impl Ledger {
                 earned.operator.checked_sub(claimed),
                 earned.delegators.checked_sub(delegators),
             );
+            if ledger::is_forfeited(&at, place).await? {
+                comparison.equal(
+                    || format!("what {operator} is owed, of what a challenge took"),
+                    &stored,
+                    &(0, 0),
+                );
+                self.forfeited(comparison, told, place, due);
+                continue;
+            }
             let stored = (Some(stored.0), Some(stored.1));
             comparison.equal(
                 || format!("what {operator} and its delegators are owed"),
@@ -295,6 +306,30 @@ impl Ledger {
             );
         }
         Ok(())
+    }
+
+    /// Compares what a challenge took of a position, paid or burned, with what was owed to it and
+    /// its delegators, and with what it earned since.
+    fn forfeited(
+        &self,
+        comparison: &mut Comparison,
+        told: &Told,
+        place: &Place,
+        owed: (Option<Balance>, Option<Balance>),
+    ) {
+        let taken = told.forfeited.get(place).into_iter().flatten();
+        let taken = taken.fold(0, |sum: Balance, (_, one)| sum.saturating_add(one.total));
+        let late = self.late.get(place).copied().unwrap_or_default();
+        let due = owed
+            .0
+            .zip(owed.1)
+            .map(|(operator, delegators)| operator.saturating_add(delegators).saturating_add(late));
+        let operator = &place.1;
+        comparison.equal(
+            || format!("what a challenge took of {operator}"),
+            &Some(taken),
+            &due,
+        );
     }
 
     /// Compares the sums since genesis; right where the ledger has all tasks.
@@ -417,130 +452,4 @@ async fn author_pay(chain: &Chain, block: BlockNumber) -> Result<Option<Pay>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{amount::Amount, told::Event};
-
-    const STAKE: StakeSnapshot = StakeSnapshot {
-        own: 100,
-        delegated: 300,
-        shares: 300,
-    };
-
-    fn place() -> Place {
-        (Venue::Task(1), AccountId::from([1; 32]))
-    }
-
-    fn pay() -> Pay {
-        Pay {
-            round: 1,
-            operator: place().1,
-            role: Role::Validator,
-            stake: STAKE,
-            commission: Perbill::from_percent(10),
-            amount: 4_000,
-        }
-    }
-
-    fn result() -> views::Result {
-        views::Result {
-            task: 1,
-            round: 1,
-            settled_at: 10,
-            drawn: Amount(4_000),
-            treasury: Amount(0),
-            unpaid: None,
-            models: vec![],
-            validators: vec![],
-        }
-    }
-
-    /// What a chain tells that books the pay as these two parts.
-    fn told(operator: Balance, delegators: Balance) -> Told {
-        let parts = Parts {
-            operator,
-            delegators,
-            dust: 0,
-        };
-        let mut told = Told::default();
-        told.add(9, Event::Drawn(1, 3_000, 1_000));
-        told.add(10, Event::Earned(place(), 1, parts));
-        told
-    }
-
-    fn differences(told: &Told) -> (usize, Ledger) {
-        let (mut ledger, mut comparison) = (Ledger::default(), Comparison::default());
-        ledger
-            .round(&mut comparison, told, &result(), vec![pay()])
-            .unwrap();
-        (comparison.differences(), ledger)
-    }
-
-    #[test]
-    fn round_should_find_a_wrong_a_missing_and_a_second_split() {
-        // 10 % of the delegators' 3,000 are the operator's.
-        assert_eq!(differences(&told(1_300, 2_700)).0, 0);
-        assert_eq!(differences(&told(1_301, 2_699)).0, 1);
-        assert_eq!(differences(&Told::default()).0, 1);
-        let mut twice = told(1_300, 2_700);
-        twice.add(11, Event::Earned(place(), 1, Parts::default()));
-        assert_eq!(differences(&twice).0, 1);
-    }
-
-    #[test]
-    fn unexpected_should_find_pay_that_is_not_due_and_draws_that_do_not_add_up() {
-        let found = |more: Option<Event>| {
-            let mut told = told(1_300, 2_700);
-            let (_, ledger) = differences(&told);
-            more.into_iter().for_each(|event| told.add(10, event));
-            let mut comparison = Comparison::default();
-            ledger.unexpected(&mut comparison, &told);
-            comparison.differences()
-        };
-        assert_eq!(found(None), 0);
-        assert_eq!(found(Some(Event::Drawn(1, 1, 0))), 1);
-        let other = (Venue::Task(1), AccountId::from([2; 32]));
-        let parts = Parts::default();
-        assert_eq!(found(Some(Event::Earned(other, 1, parts))), 1);
-        assert_eq!(found(Some(Event::Earned(place(), 2, parts))), 1);
-        // Of a task that wasn't asked for.
-        let elsewhere = (Venue::Task(2), AccountId::from([2; 32]));
-        assert_eq!(found(Some(Event::Earned(elsewhere, 2, parts))), 0);
-    }
-
-    #[test]
-    fn what_a_challenge_took_should_be_burned_whole() {
-        let mut told = Told::default();
-        told.add(8, Event::Forfeited(place(), 50));
-        told.add(10, Event::Forfeited(place(), 4_000));
-        let (found, ledger) = differences(&told);
-        assert_eq!((found, ledger.rewards), (0, 4_000));
-        let mut less = Told::default();
-        less.add(10, Event::Forfeited(place(), 3_999));
-        assert_eq!(differences(&less).0, 1);
-    }
-
-    #[test]
-    fn books_should_be_the_sums_of_what_was_computed() {
-        let told = told(1_300, 2_700);
-        let (_, ledger) = differences(&told);
-        let sums = |change: fn(&mut Books)| {
-            let mut books = Books {
-                minted: Amount(3_000),
-                bounties: Amount(1_000),
-                rewards: Amount(4_000),
-                ..Books::default()
-            };
-            change(&mut books);
-            let mut comparison = Comparison::default();
-            ledger.books(&mut comparison, &told, &books);
-            comparison.differences()
-        };
-        assert_eq!(sums(|_| ()), 0);
-        assert_eq!(sums(|books| books.minted.0 += 1), 1);
-        assert_eq!(sums(|books| books.bounties.0 -= 1), 1);
-        assert_eq!(sums(|books| books.rewards.0 -= 1), 1);
-        assert_eq!(sums(|books| books.authors.0 += 1), 1);
-        assert_eq!(sums(|books| books.dust.0 += 1), 1);
-    }
-}
+mod tests;

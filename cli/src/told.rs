@@ -6,7 +6,7 @@ use crate::{
     split::Parts,
 };
 use anyhow::Result;
-use arena_primitives::{AccountId, Balance, BlockNumber, Round, TaskId, Venue};
+use arena_primitives::{AccountId, Balance, BlockNumber, Round, TaskId, Venue, traits::Taken};
 use codec::Decode;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub(crate) type Place = (Venue, AccountId);
 pub(crate) enum Event {
     Drawn(TaskId, Balance, Balance),
     Earned(Place, Round, Parts),
-    Forfeited(Place, Balance),
+    Forfeited(Place, Taken),
     OperatorPaid(Place, Balance),
     DelegatorPaid(Place, AccountId, Balance),
     Moved(Place, AccountId),
@@ -29,7 +29,7 @@ pub(crate) struct Told {
     /// What was booked for each position and round.
     pub(crate) earned: BTreeMap<(Place, Round), Vec<(BlockNumber, Parts)>>,
     /// What challenges took of positions.
-    pub(crate) forfeited: BTreeMap<Place, Vec<(BlockNumber, Balance)>>,
+    pub(crate) forfeited: BTreeMap<Place, Vec<(BlockNumber, Taken)>>,
     /// What operators claimed.
     pub(crate) operators: BTreeMap<(Place, BlockNumber), Balance>,
     /// What delegators claimed.
@@ -67,8 +67,9 @@ fn event(event: &blocks::Event<'_>) -> Result<Option<Event>> {
             Event::Earned((venue, operator), round, parts)
         }
         ("ArenaRewards", "Forfeited") => {
-            let (task, operator, burned) = decode(fields)?;
-            Event::Forfeited((Venue::Task(task), operator), burned)
+            let (task, operator, burned, paid): (_, _, Balance, _) = decode(fields)?;
+            let total = burned.saturating_add(paid);
+            Event::Forfeited((Venue::Task(task), operator), Taken { total, paid })
         }
         ("ArenaRewards", "Claimed") => {
             let (venue, operator, amount) = decode(fields)?;
@@ -100,11 +101,11 @@ impl Told {
                 let found = self.earned.entry((place, round)).or_default();
                 found.push((block, parts));
             }
-            Event::Forfeited(place, burned) => {
+            Event::Forfeited(place, taken) => {
                 self.forfeited
                     .entry(place)
                     .or_default()
-                    .push((block, burned));
+                    .push((block, taken));
             }
             Event::OperatorPaid(place, amount) => {
                 let sum = self.operators.entry((place, block)).or_default();

@@ -333,6 +333,19 @@ impl Cases for () {
     fn ended(_: TaskId) {}
 }
 
+/// Registered trainings. Implemented by challenges, used by tasks.
+pub trait Runs {
+    /// Had the trainer a live run in the task before `block`? In a task that asks for one, only
+    /// then is its commitment taken.
+    fn registered_before(task: TaskId, trainer: &AccountId, block: BlockNumber) -> bool;
+}
+
+impl Runs for () {
+    fn registered_before(_: TaskId, _: &AccountId, _: BlockNumber) -> bool {
+        true
+    }
+}
+
 /// Where a task stands. Implemented by tasks, used by challenges.
 pub trait TaskStates {
     /// The phase of a task that was approved.

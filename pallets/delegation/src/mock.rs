@@ -9,7 +9,7 @@ use arena_primitives::{
     AccountId, Balance, BlockNumber, Role, Round, StakeSnapshot, UNIT, Venue, time,
     traits::{
         Clock, Counted, DelegatedStake, DelegatedTotals, DelegatorRewards, LeavingStake,
-        PayoutState, Stakes, VenueRefusal, Venues,
+        PayoutState, Stakes, Taken, VenueRefusal, Venues,
     },
 };
 use frame_support::{
@@ -203,6 +203,9 @@ impl Stakes for Knobs {
     }
     fn slash_own(_: Venue, _: &AccountId, _: Balance) -> Balance {
         0
+    }
+    fn slash_own_for(_: Venue, _: &AccountId, _: Balance, _: &[(AccountId, Balance)]) -> Taken {
+        Taken::default()
     }
     fn chill(_: Venue, _: &AccountId) -> bool {
         false

@@ -209,6 +209,7 @@ impl<T: Config> Pallet<T> {
                 task,
                 operator,
                 burned: amount,
+                paid: 0,
             });
             return Ok(());
         }
@@ -329,7 +330,7 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    fn burn(amount: Balance) -> DispatchResult {
+    pub(crate) fn burn(amount: Balance) -> DispatchResult {
         T::Currency::burn_from(
             &Self::account(),
             amount,
@@ -340,7 +341,7 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn send(who: &AccountId, amount: Balance) -> DispatchResult {
+    pub(crate) fn send(who: &AccountId, amount: Balance) -> DispatchResult {
         T::Currency::transfer(&Self::account(), who, amount, Preservation::Preserve)?;
         Ok(())
     }
@@ -379,27 +380,6 @@ impl<T: Config> Pallet<T> {
             creator: creator.clone(),
             returned,
         });
-    }
-
-    pub(crate) fn do_forfeit(task: TaskId, operator: &AccountId) -> Balance {
-        let venue = Venue::Task(task);
-        let earned = Earned::<T>::get(venue, operator);
-        let owed = earned.operator_owed.saturating_add(earned.delegators_owed);
-        if owed > 0
-            && let Err(reason) = Self::burn(owed)
-        {
-            log::error!(target: LOG, "{owed} of task {task} could not be burned: {reason:?}");
-            return 0;
-        }
-        Earned::<T>::remove(venue, operator);
-        Forfeited::<T>::insert(venue, operator, ());
-        Self::do_note_burned(owed);
-        Self::deposit_event(Event::Forfeited {
-            task,
-            operator: operator.clone(),
-            burned: owed,
-        });
-        owed
     }
 
     pub(crate) fn do_note_burned(amount: Balance) {

@@ -4,7 +4,10 @@
 use crate::*;
 use arena_primitives::{
     AccountId, Balance, BlockNumber, Round, TaskId, Venue,
-    traits::{Burned, Counted, DelegatorRewards, Due, PayoutState, TaskRewards, Venues as _},
+    traits::{
+        Burned, Cases as _, Counted, DelegatorRewards, Due, PayoutState, Taken, TaskRewards,
+        Venues as _,
+    },
 };
 use core::marker::PhantomData;
 use frame_support::{
@@ -71,8 +74,12 @@ impl<T: Config> TaskRewards for Pallet<T> {
         Self::do_release(task, creator);
     }
 
-    fn forfeit(task: TaskId, operator: &AccountId) -> Balance {
-        Self::do_forfeit(task, operator)
+    fn locked(task: TaskId, operator: &AccountId) -> Balance {
+        Earned::<T>::get(Venue::Task(task), operator).owed()
+    }
+
+    fn forfeit(task: TaskId, operator: &AccountId, payees: &[(AccountId, Balance)]) -> Taken {
+        Self::do_forfeit(task, operator, payees)
     }
 }
 
@@ -88,6 +95,12 @@ impl<T: Config> DelegatorRewards for Pallet<T> {
     fn state(venue: Venue, operator: &AccountId) -> PayoutState {
         if Forfeited::<T>::contains_key(venue, operator) {
             return PayoutState::Forfeited;
+        }
+        // What was free before the case was opened, too: a conviction takes all of it.
+        if let Venue::Task(task) = venue
+            && T::Cases::is_accused(task, operator)
+        {
+            return PayoutState::Locked;
         }
         if venue == Venue::Network || Released::<T>::contains_key(venue) {
             return PayoutState::Free;

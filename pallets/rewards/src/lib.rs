@@ -16,6 +16,7 @@ extern crate alloc;
 pub mod actions;
 #[cfg(feature = "runtime-benchmarks")]
 pub mod benchmarking;
+pub mod forfeit;
 pub mod glue;
 pub mod invariants;
 #[cfg(test)]
@@ -43,7 +44,7 @@ pub mod pallet {
     use super::*;
     use arena_primitives::{
         AccountId, Balance, Hash, Round, TaskId, Venue,
-        traits::{Clock, Stakes, Venues},
+        traits::{Cases, Clock, Stakes, Venues},
     };
     use frame_support::{
         PalletId,
@@ -79,6 +80,8 @@ pub mod pallet {
         type Stakes: Stakes;
         /// Sessions.
         type Venues: Venues;
+        /// Cases against positions.
+        type Cases: Cases;
         /// What calls weigh.
         type WeightInfo: WeightInfo;
         /// Brings the neighbours where benchmarks need them.
@@ -215,11 +218,13 @@ pub mod pallet {
             creator: AccountId,
             returned: Balance,
         },
-        /// A position's rewards were taken and burned.
+        /// A position's rewards were taken: some of them were paid to those whom a case names,
+        /// the rest was burned.
         Forfeited {
             task: TaskId,
             operator: AccountId,
             burned: Balance,
+            paid: Balance,
         },
         /// An operator was paid.
         Claimed {
@@ -237,7 +242,7 @@ pub mod pallet {
         /// No such task, or it has ended. Look at the list of tasks.
         UnknownTask,
         /// The rewards are locked: a trainer's until the task has ended, a validator's until two
-        /// more rounds are settled. Wait.
+        /// more rounds are settled, and both while a case is open against them. Wait.
         RewardsLocked,
         /// A challenge took the rewards. There is nothing to claim.
         RewardsForfeited,

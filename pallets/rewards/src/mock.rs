@@ -3,8 +3,8 @@
 use crate as pallet_arena_rewards;
 use crate::{invariants, *};
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Role, Round, StakeSnapshot, UNIT, Venue, time,
-    traits::{Clock, Counted, Stakes, VenueRefusal, Venues},
+    AccountId, Balance, BlockNumber, Role, Round, StakeSnapshot, TaskId, UNIT, Venue, time,
+    traits::{Cases, Clock, Counted, Stakes, Taken, VenueRefusal, Venues},
 };
 use frame_support::{
     ConsensusEngineId, PalletId, derive_impl, parameter_types,
@@ -46,6 +46,7 @@ parameter_types! {
     pub static Positions: Vec<Counted> = Vec::new();
     pub static ToTreasury: Balance = 0;
     pub static Settled: Option<Round> = None;
+    pub static Accused: Vec<(TaskId, AccountId)> = Vec::new();
 }
 
 impl FindAuthor<AccountId> for Knobs {
@@ -116,9 +117,25 @@ impl Stakes for Knobs {
     fn slash_own(_: Venue, _: &AccountId, _: Balance) -> Balance {
         0
     }
+    fn slash_own_for(_: Venue, _: &AccountId, _: Balance, _: &[(AccountId, Balance)]) -> Taken {
+        Taken::default()
+    }
     fn chill(_: Venue, _: &AccountId) -> bool {
         false
     }
+}
+
+impl Cases for Knobs {
+    fn open_cases(_: TaskId) -> u32 {
+        0
+    }
+    fn is_convicted(_: TaskId, _: &AccountId) -> bool {
+        false
+    }
+    fn is_accused(task: TaskId, operator: &AccountId) -> bool {
+        Accused::get().contains(&(task, operator.clone()))
+    }
+    fn ended(_: TaskId) {}
 }
 
 pub struct Sink;
@@ -136,6 +153,7 @@ impl Config for Test {
     type Clock = Knobs;
     type Stakes = Knobs;
     type Venues = Knobs;
+    type Cases = Knobs;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = ();

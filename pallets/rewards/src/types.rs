@@ -189,6 +189,11 @@ fn is_locked(round: Round, settled: Option<Round>) -> bool {
 }
 
 impl Earnings {
+    /// What it is owed with its delegators, locked or not.
+    pub fn owed(&self) -> Balance {
+        self.operator_owed.saturating_add(self.delegators_owed)
+    }
+
     /// What of the operator's part is locked when `settled` was the last round to be paid.
     pub fn operator_locked(&self, settled: Option<Round>) -> Balance {
         let locked = self.recent.iter().filter(|r| is_locked(r.round, settled));
@@ -253,7 +258,8 @@ pub struct Books {
     pub authors: u128,
     /// Of what was drawn, sent to the treasury. Fees are not in here.
     pub treasury: u128,
-    /// Forfeited or slashed. What was forfeited was a reward before, what was slashed was not.
+    /// Of what was forfeited or slashed, what nobody was paid. What was forfeited was a reward
+    /// before, what was slashed was not.
     pub burned: u128,
     /// Left over by divisions; a level: it stays in the reward account.
     pub dust: u128,

@@ -6,7 +6,7 @@ use arena_math::shares::{amount_for_shares, shares_for_amount};
 use arena_primitives::{
     AccountId, Balance, BlockNumber, Role, Round, Venue,
     time::{self, Windows},
-    traits::{Clock, Counted, DelegatedStake, DelegatedTotals, Stakes, Venues as _},
+    traits::{Clock, Counted, DelegatedStake, DelegatedTotals, Stakes, Taken, Venues as _},
 };
 use frame_support::ensure;
 use sp_runtime::{ArithmeticError, DispatchError};
@@ -54,7 +54,16 @@ impl<T: Config> Stakes for Pallet<T> {
     }
 
     fn slash_own(venue: Venue, who: &AccountId, amount: Balance) -> Balance {
-        Self::do_slash_own(venue, who, amount)
+        Self::do_slash_own(venue, who, amount, &[]).total
+    }
+
+    fn slash_own_for(
+        venue: Venue,
+        who: &AccountId,
+        amount: Balance,
+        payees: &[(AccountId, Balance)],
+    ) -> Taken {
+        Self::do_slash_own(venue, who, amount, payees)
     }
 
     fn chill(venue: Venue, who: &AccountId) -> bool {

@@ -263,11 +263,12 @@ pub mod pallet {
         ServiceKeySet { operator: AccountId, key: AccountId },
         /// An operator dropped its service key for good.
         ServiceKeyCleared { operator: AccountId, key: AccountId },
-        /// Own stake was taken for a fault.
+        /// Own stake was taken for a fault; `paid` of it went to those whom a case names.
         Slashed {
             venue: Venue,
             operator: AccountId,
             amount: Balance,
+            paid: Balance,
         },
         /// A position without a seat took one again; it counts from the next round.
         SeatTaken {

@@ -4,10 +4,14 @@ use crate::{types::*, *};
 use alloc::vec::Vec;
 use arena_primitives::{
     AccountId, Balance, BlockNumber, Role, Round, Venue, time,
-    traits::{LeavingStake as _, Venues as _},
+    traits::{LeavingStake as _, Taken, Venues as _},
 };
 use frame_support::{
-    traits::{Defensive, Get, OnUnbalanced, fungible::hold::Balanced as _, tokens::Imbalance as _},
+    traits::{
+        Defensive, Get, OnUnbalanced,
+        fungible::{Balanced as _, Credit, hold::Balanced as _},
+        tokens::Imbalance as _,
+    },
     weights::{Weight, WeightMeter},
 };
 use sp_runtime::{DispatchResult, Perbill};
@@ -15,6 +19,8 @@ use sp_staking::{
     SessionIndex,
     offence::{OffenceDetails, OnOffenceHandler},
 };
+
+type CreditOf<T> = Credit<AccountId, <T as Config>::Currency>;
 
 impl<T: Config> OnOffenceHandler<AccountId, (AccountId, ()), Weight> for Pallet<T> {
     /// All that comes here are equivocations.
@@ -206,7 +212,7 @@ impl<T: Config> Pallet<T> {
                 fault.slash = None;
             }
         });
-        let own = Self::do_slash_own(Venue::Network, &operator, slash.own);
+        let own = Self::do_slash_own(Venue::Network, &operator, slash.own, &[]).total;
         let delegated = Self::cut_delegated(Venue::Network, &operator, slash.delegated);
         let leaving = T::Leaving::slash(Venue::Network, &operator, session, slash.delegated);
         Self::deposit_event(Event::SlashApplied {
@@ -233,15 +239,55 @@ impl<T: Config> Pallet<T> {
         cut
     }
 
+    /// Takes up to `amount` of own stake and pays `payees` of it; the rest goes where slashes go.
+    pub(crate) fn do_slash_own(
+        venue: Venue,
+        operator: &AccountId,
+        amount: Balance,
+        payees: &[(AccountId, Balance)],
+    ) -> Taken {
+        let (total, credit) = Self::take_own(venue, operator, amount);
+        if total == 0 {
+            return Taken::default();
+        }
+        let (rest, paid) = Self::pay_of(credit, payees);
+        T::Slashed::on_unbalanced(rest);
+        Self::deposit_event(Event::Slashed {
+            venue,
+            operator: operator.clone(),
+            amount: total,
+            paid,
+        });
+        Taken { total, paid }
+    }
+
+    /// Pays `payees` of `credit` in their order, as far as it goes; returns the rest, which has
+    /// the parts of accounts that can't take them, and what was paid.
+    fn pay_of(credit: CreditOf<T>, payees: &[(AccountId, Balance)]) -> (CreditOf<T>, Balance) {
+        let (mut left, mut refused) = (credit, CreditOf::<T>::zero());
+        let mut paid: Balance = 0;
+        for (who, amount) in payees {
+            let part = left.extract(*amount);
+            let size = part.peek();
+            match T::Currency::resolve(who, part) {
+                Ok(()) => paid = paid.saturating_add(size),
+                Err(part) => refused.subsume(part),
+            }
+        }
+        left.subsume(refused);
+        (left, paid)
+    }
+
     /// Takes up to `amount` of own stake: what works first, then what unbonds, latest first.
-    pub(crate) fn do_slash_own(venue: Venue, operator: &AccountId, amount: Balance) -> Balance {
+    /// Returns what the books lose, and its credit.
+    fn take_own(venue: Venue, operator: &AccountId, amount: Balance) -> (Balance, CreditOf<T>) {
         let position = Positions::<T>::get(venue, operator);
         let from_stake = amount.min(position.as_ref().map_or(0, |p| p.own));
         let chunks = Unbonding::<T>::get(operator);
         let (left, from_chunks) = take_of_chunks(chunks, venue, amount.saturating_sub(from_stake));
         let taken = from_stake.saturating_add(from_chunks);
         if taken == 0 {
-            return 0;
+            return (0, CreditOf::<T>::zero());
         }
 
         let (mut credit, short) =
@@ -260,13 +306,7 @@ impl<T: Config> Pallet<T> {
         if from_chunks > 0 {
             Self::put_chunks(operator, left);
         }
-        T::Slashed::on_unbalanced(credit);
-        Self::deposit_event(Event::Slashed {
-            venue,
-            operator: operator.clone(),
-            amount: taken,
-        });
-        taken
+        (taken, credit)
     }
 }
 

@@ -11,7 +11,7 @@ use arena_primitives::{
     hash::{Domain, hash},
     submission_commitment,
     time::{RoundPhase, Schedule},
-    traits::{Cases, Clock, DutyCheck, Results, ServiceKeys, Stakes, TaskRewards},
+    traits::{Cases, Clock, DutyCheck, Results, Runs, ServiceKeys, Stakes, TaskRewards},
 };
 use frame_support::{
     ensure,
@@ -168,6 +168,11 @@ impl<T: Config> Pallet<T> {
         ensure!(
             T::Stakes::counted(venue, &who, round).is_some(),
             Error::<T>::StakeNotCounted
+        );
+        let registered = Specs::<T>::get(id).is_some_and(|spec| spec.registered);
+        ensure!(
+            !registered || T::Runs::registered_before(id, &who, at),
+            Error::<T>::NoRun
         );
         Submissions::<T>::insert((id, round, &who), Submission { commitment, at });
         Self::deposit_event(Event::Submitted {

@@ -188,7 +188,15 @@ impl<T: Config> TaskStates for Pallet<T> {
         }
     }
 
-    fn has_model(task: TaskId, trainer: &AccountId) -> bool {
-        Models::<T>::contains_key(task, trainer)
+    fn model(task: TaskId, trainer: &AccountId) -> Option<H256> {
+        Models::<T>::get(task, trainer).map(|model| model.current.manifest_root)
+    }
+
+    fn owner(task: TaskId, manifest_root: &H256) -> Option<(AccountId, BlockNumber)> {
+        Roots::<T>::get(task, manifest_root).map(|owner| (owner.trainer, owner.committed_at))
+    }
+
+    fn spec(task: TaskId) -> Option<TaskSpec> {
+        Specs::<T>::get(task)
     }
 }

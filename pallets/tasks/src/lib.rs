@@ -46,7 +46,7 @@ pub mod pallet {
     use arena_primitives::{
         AccountId, Balance, BlockNumber, MAX_ACTIVE_TASKS, PublicData, Round, RoundModels, Shard,
         ShardProof, TaskId, TaskSpec, Uris,
-        traits::{Cases, Clock, Results, ServiceKeys, Stakes, TaskRewards},
+        traits::{Cases, Clock, Results, Runs, ServiceKeys, Stakes, TaskRewards},
     };
     use codec::Encode;
     use frame_support::{
@@ -94,6 +94,8 @@ pub mod pallet {
         type Results: Results;
         /// Cases against models.
         type Cases: Cases;
+        /// Registered trainings.
+        type Runs: Runs;
         /// What a proposal holds of its proposer.
         #[pallet::constant]
         type ProposalDeposit: Get<Balance>;
@@ -385,6 +387,8 @@ pub mod pallet {
         BadCommittee,
         /// A duration is zero or above 366 days or rounds.
         BadDuration,
+        /// The thresholds of likeness aren't in order, or unrelated models would pass them.
+        BadLikeness,
         /// The windows that follow a round don't fit into one. Make rounds longer.
         RoundTooShort,
         /// One evaluation may last longer than the window for commitments. Lower `max_seconds`.
@@ -403,6 +407,8 @@ pub mod pallet {
         NotATrainer,
         /// The account's stake doesn't count in this round. It does from the next one.
         StakeNotCounted,
+        /// The task takes registered trainings only. Register a run with challenges first.
+        NoRun,
         /// The signer is nobody's service key. Register it with staking.
         NotAServiceKey,
         /// No round's publish window is open.

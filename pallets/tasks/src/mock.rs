@@ -2,12 +2,12 @@
 
 use crate as pallet_tasks;
 use arena_primitives::{
-    AccountId, Architecture, Balance, BlockNumber, DataSource, Metric, ModelBounds, NumericProfile,
-    PublicData, RankRule, RewardParams, Role, Round, RoundResult, SealedData, Shard, StakeSnapshot,
-    TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
+    AccountId, Architecture, Balance, BlockNumber, DataSource, Disclosed, Metric, ModelBounds,
+    ModelLikeness, NumericProfile, PublicData, RankRule, RewardParams, Role, Round, RoundResult,
+    SealedData, Shard, StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue, WeightCap,
     shard::{shard_count, shards_root},
     time::Windows,
-    traits::{Cases, Clock, Counted, Due, Results, ServiceKeys, Stakes, TaskRewards},
+    traits::{Cases, Clock, Counted, Due, Results, Runs, ServiceKeys, Stakes, Taken, TaskRewards},
 };
 use frame_support::{
     derive_impl, parameter_types,
@@ -65,6 +65,7 @@ impl pallet_tasks::Config for Test {
     type Slashed = Burn;
     type Results = Table;
     type Cases = Table;
+    type Runs = Table;
     type ProposalDeposit = Deposit;
     type ProposalLifetime = ConstU32<1_440>;
     type MaxTickWeight = TickWeight;
@@ -105,6 +106,8 @@ pub(crate) struct Neighbours {
     pub(crate) open_cases: u32,
     pub(crate) convicted: BTreeSet<AccountId>,
     pub(crate) ended: Vec<TaskId>,
+    /// In which block a trainer registered its run.
+    pub(crate) runs: BTreeMap<(TaskId, AccountId), BlockNumber>,
 }
 
 thread_local! {
@@ -170,6 +173,9 @@ impl Stakes for Table {
     fn slash_own(_: Venue, _: &AccountId, _: Balance) -> Balance {
         0
     }
+    fn slash_own_for(_: Venue, _: &AccountId, _: Balance, _: &[(AccountId, Balance)]) -> Taken {
+        Taken::default()
+    }
     fn chill(_: Venue, _: &AccountId) -> bool {
         false
     }
@@ -228,8 +234,11 @@ impl TaskRewards for Table {
     fn release(task: TaskId, creator: &AccountId) {
         with(|n| n.told.push(Told::Release(task, creator.clone())));
     }
-    fn forfeit(_: TaskId, _: &AccountId) -> Balance {
+    fn locked(_: TaskId, _: &AccountId) -> Balance {
         0
+    }
+    fn forfeit(_: TaskId, _: &AccountId, _: &[(AccountId, Balance)]) -> Taken {
+        Taken::default()
     }
 }
 
@@ -239,6 +248,12 @@ impl Results for Table {
     }
     fn settling(_: TaskId) -> bool {
         false
+    }
+    fn disclosed(_: TaskId, _: Round, _: &AccountId, _: &H256) -> Option<Disclosed> {
+        None
+    }
+    fn likeness(_: TaskId, _: &H256) -> Option<ModelLikeness> {
+        None
     }
     fn ended(task: TaskId) {
         with(|n| n.ended.push(task));
@@ -252,7 +267,19 @@ impl Cases for Table {
     fn is_convicted(_: TaskId, trainer: &AccountId) -> bool {
         with(|n| n.convicted.contains(trainer))
     }
+    fn is_accused(_: TaskId, _: &AccountId) -> bool {
+        false
+    }
     fn ended(_: TaskId) {}
+}
+
+impl Runs for Table {
+    fn registered_before(task: TaskId, trainer: &AccountId, block: BlockNumber) -> bool {
+        with(|n| {
+            let run = n.runs.get(&(task, trainer.clone()));
+            run.is_some_and(|registered| *registered < block)
+        })
+    }
 }
 
 pub(crate) fn account(n: u8) -> AccountId {
@@ -317,6 +344,8 @@ pub(crate) fn spec() -> TaskSpec {
             max_leverage: 20,
         },
         baseline: Perbill::zero(),
+        likeness: None,
+        registered: false,
     }
 }
 

@@ -32,6 +32,7 @@ impl<T> From<SpecFault> for Error<T> {
             | F::Percentile => Error::BadRewardParameters,
             F::Committee | F::MinScorers | F::MinTrainers => Error::BadCommittee,
             F::Rounds | F::RoundMinutes | F::FinalDays | F::ChallengeDays => Error::BadDuration,
+            F::Likeness => Error::BadLikeness,
         }
     }
 }

@@ -117,6 +117,7 @@ impl pallet_arena_rewards::Config for Runtime {
     type Clock = ArenaStaking;
     type Stakes = ArenaStaking;
     type Venues = AllVenues;
+    type Cases = ArenaChallenges;
     type WeightInfo = pallet_arena_rewards::weights::SubstrateWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarking::Neighbours;
@@ -134,6 +135,7 @@ impl pallet_arena_tasks::Config for Runtime {
     type Slashed = fees::ToTreasury;
     type Results = ArenaScoring;
     type Cases = ArenaChallenges;
+    type Runs = ArenaChallenges;
     type ProposalDeposit = dynamic_params::tasks::ProposalDeposit;
     type ProposalLifetime = dynamic_params::tasks::ProposalLifetime;
     type MaxTickWeight = MaxTickWeight;

@@ -234,3 +234,26 @@ fn claim_for_should_be_refused_as_claim_is() {
         assert_noop!(claim(), Error::<Test>::RewardsLocked);
     });
 }
+
+#[test]
+fn claim_should_pay_after_a_case_what_it_would_have_paid_before() {
+    build_and_execute(|| {
+        let claim = || Delegation::claim(signed(10), TASK, account(1));
+        delegate(10, UNIT);
+        open(7);
+        reward(6, 1 << 20);
+        open(9);
+        reward(8, 1 << 20);
+        Lag::set(Some(1));
+        let due = free(10);
+        assert!(0 < due && due < claimable(10));
+        // A case locks what was free.
+        Lag::set(None);
+        State::set(PayoutState::Locked);
+        assert_eq!(free(10), 0);
+        assert_noop!(claim(), Error::<Test>::RewardsLocked);
+        Lag::set(Some(1));
+        assert_ok!(claim());
+        assert_eq!((paid(&account(10)), free(10)), (due, 0));
+    });
+}

@@ -188,7 +188,8 @@ fn tasks_that_are_unknown_should_do_nothing() {
             (0, 0, 0)
         );
         Rewards::release(5, &account(1));
-        assert_eq!(Rewards::forfeit(5, &account(1)), 0);
+        assert_eq!(Rewards::locked(5, &account(1)), 0);
+        assert_eq!(Rewards::forfeit(5, &account(1), &[]), Taken::default());
         Rewards::to_treasury(UNIT); // of nothing drawn
         assert_eq!(ToTreasury::get(), 0);
     });

@@ -10,6 +10,7 @@ use sp_runtime::{Perbill, TokenError};
 
 mod authors;
 mod draw;
+mod forfeit;
 mod locked;
 mod pay;
 mod random;
@@ -46,6 +47,13 @@ fn about(amount: Balance, expected: Balance) {
         amount <= expected && amount + 2 >= expected,
         "{amount} for {expected}"
     );
+}
+
+/// Task 1, with `amount` drawn for a round.
+fn drawn(amount: Balance) {
+    open(1, 100, 0);
+    assert_ok!(Rewards::top_up(1, &account(20), amount));
+    assert_eq!(draw(1), amount);
 }
 
 fn owed(n: u8) -> (Balance, Balance) {

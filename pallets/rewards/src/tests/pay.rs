@@ -1,12 +1,6 @@
-//! What positions are owed, and how it is claimed, forfeited and burned.
+//! What positions are owed, and how it is claimed and burned.
 
 use super::*;
-
-fn drawn(amount: Balance) {
-    open(1, 100, 0);
-    assert_ok!(Rewards::top_up(1, &account(20), amount));
-    assert_eq!(draw(1), amount);
-}
 
 #[test]
 fn pay_should_split_between_operator_and_delegators() {
@@ -124,32 +118,6 @@ fn delegators_should_be_paid_what_they_are_owed_and_no_more() {
         assert_eq!(owed(1), (0, 30 * UNIT));
         assert_ok!(pay(30 * UNIT));
         assert_eq!(crate::Earned::<Test>::iter().count(), 0);
-    });
-}
-
-#[test]
-fn forfeit_should_burn_all_and_keep_burning() {
-    build_and_execute(|| {
-        let venue = Venue::Task(1);
-        drawn(110 * UNIT);
-        let one = counted(1, 50 * UNIT, 50 * UNIT, 0);
-        assert_ok!(pay(&one, 100 * UNIT));
-        let before = Balances::total_issuance();
-        assert_eq!(Rewards::forfeit(1, &account(1)), 100 * UNIT);
-        assert_ok!(pay(&one, 10 * UNIT)); // a later round
-        assert_eq!(before - Balances::total_issuance(), 110 * UNIT);
-        assert_eq!(Rewards::totals().burned, 110 * UNIT);
-        Rewards::release(1, &account(20));
-        assert_eq!(Rewards::state(venue, &account(1)), PayoutState::Forfeited);
-        assert_noop!(
-            Rewards::claim(signed(1), venue),
-            Error::<Test>::RewardsForfeited
-        );
-        assert_noop!(
-            <Rewards as DelegatorRewards>::pay(venue, &account(1), &account(5), 1),
-            Error::<Test>::RewardsForfeited
-        );
-        assert_eq!(Rewards::forfeit(1, &account(1)), 0);
     });
 }
 

@@ -1,7 +1,7 @@
 //! Random rounds of several tasks, with all invariants after each step.
 
 use super::*;
-use arena_primitives::Role;
+use arena_primitives::{AccountId, Role};
 use frame_support::traits::Hooks;
 use std::collections::BTreeMap;
 
@@ -16,6 +16,35 @@ impl Random {
     }
 }
 
+/// Takes what this position earned, or rather one that is owed something. Of the payees, some
+/// can't take their part, and some are left without.
+fn forfeit(random: &mut Random, task: TaskId, who: AccountId) -> Taken {
+    let owed: Vec<_> = crate::Earned::<Test>::iter()
+        .filter_map(|(venue, who, earned)| match venue {
+            Venue::Task(task) if earned.owed() > 0 => Some((task, who)),
+            _ => None,
+        })
+        .collect();
+    let some = owed.get(random.below(owed.len().max(1) as u64) as usize);
+    let chosen = some.filter(|_| random.below(4) > 0).cloned();
+    let (task, operator) = chosen.unwrap_or((task, who));
+    let payees: Vec<_> = (0..random.below(4))
+        .map(|_| {
+            let poor = 60 + random.below(60) as u8;
+            let who = account([12, 13, 14, poor][random.below(4) as usize]);
+            let bits = 5 + random.below(45);
+            (who, Balance::from(random.below(1 << bits)))
+        })
+        .collect();
+    let earned = Rewards::locked(task, &operator);
+    let burned = Rewards::totals().burned;
+    let taken = Rewards::forfeit(task, &operator, &payees);
+    let named: Balance = payees.iter().map(|(_, part)| part).sum();
+    assert!(taken.total == earned && taken.paid <= named.min(earned));
+    assert_eq!(Rewards::totals().burned - burned, earned - taken.paid);
+    taken
+}
+
 #[test]
 fn the_books_should_balance_after_any_sequence_of_steps() {
     let mut tally = BTreeMap::<&str, (u32, u32)>::new();
@@ -26,6 +55,7 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
         build_and_execute(|| {
             let issued = Balances::total_issuance();
             ToTreasury::set(0);
+            Accused::set(Vec::new());
             for task in 0..5 {
                 open(
                     task,
@@ -33,7 +63,7 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
                     1 + Balance::from(random.below(1 << 50)),
                 );
             }
-            let mut next_task = 5;
+            let (mut next_task, mut to_payees) = (5, 0);
             for _ in 0..2_500 {
                 let task = next_task - 1 - random.below(5) as TaskId;
                 let venue = if random.below(4) == 0 {
@@ -49,7 +79,8 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
                 }
                 let in_flight = Rewards::totals().in_flight;
                 let part = in_flight.min(Balance::from(random.below(1 << 50)));
-                let (name, ok) = match random.below(12) {
+                let accused = || Accused::get().contains(&(task, account(n)));
+                let (name, ok) = match random.below(13) {
                     0 => {
                         Rewards::set_counted(task, Balance::from(random.below(1 << 60)));
                         ("set_counted", true)
@@ -74,7 +105,11 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
                         let amount = Balance::from(random.below(1 << 45));
                         ("top_up", Rewards::top_up(task, &account(n), amount).is_ok())
                     }
-                    7 => ("claim", Rewards::claim(signed(n), venue).is_ok()),
+                    7 => {
+                        let claimed = Rewards::claim(signed(n), venue).is_ok();
+                        assert!(!claimed || venue == Venue::Network || !accused());
+                        ("claim", claimed)
+                    }
                     8 => {
                         let owed = Rewards::earned(venue, &account(n)).delegators_owed;
                         let amount = owed / (1 + Balance::from(random.below(3)));
@@ -84,10 +119,13 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
                             &account(15),
                             amount,
                         );
+                        assert!(paid.is_err() || venue == Venue::Network || !accused());
                         ("pay delegator", paid.is_ok())
                     }
                     9 if random.below(4) == 0 => {
-                        ("forfeit", Rewards::forfeit(task, &account(n)) > 0)
+                        let taken = forfeit(&mut random, task, account(n));
+                        to_payees += taken.paid;
+                        ("forfeit", taken.total > 0)
                     }
                     10 if random.below(10) == 0 => {
                         Rewards::release(task, &account(n));
@@ -98,6 +136,19 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
                     11 if random.below(4) == 0 => {
                         Rewards::lapse(task);
                         ("lapse", true)
+                    }
+                    12 => {
+                        // A case against it is over, or one is opened; two at most are open.
+                        let was_accused = accused();
+                        Accused::mutate(|all| {
+                            if was_accused {
+                                all.retain(|one| *one != (task, account(n)));
+                            } else {
+                                all.push((task, account(n)));
+                                all.drain(..all.len().saturating_sub(2));
+                            }
+                        });
+                        ("accuse", true)
                     }
                     _ => {
                         at(System::block_number() + 1 + random.below(3));
@@ -122,6 +173,7 @@ fn the_books_should_balance_after_any_sequence_of_steps() {
                     issued + totals.minted
                 );
             }
+            assert!(to_payees > 0);
             let blocks = System::block_number() as u32;
             let (authors, tasks) = Rewards::emission(blocks);
             assert!(Rewards::totals().minted <= authors + tasks);

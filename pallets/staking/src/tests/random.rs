@@ -228,6 +228,24 @@ fn cancel_call(random: &mut Random) -> bool {
     Staking::cancel_slash(origin, index).is_ok()
 }
 
+/// Of payees, some can't take their part, and some are left without.
+fn slash_call(random: &mut Random, venue: Venue, amount: Balance) -> bool {
+    let who = pick(random, venue, |p| p.own > 0);
+    let payees: Vec<_> = (0..random.below(4))
+        .map(|_| {
+            let payee = account([14, 15, 60 + random.below(60) as u8][random.below(3) as usize]);
+            let bits = random.below(40);
+            (payee, amount / Balance::from(1 + random.below(1 << bits)))
+        })
+        .collect();
+    let away = SlashedAway::get();
+    let taken = Staking::slash_own_for(venue, &who, amount, &payees);
+    let named: Balance = payees.iter().map(|(_, part)| part).sum();
+    assert!(taken.total <= amount && taken.paid <= named.min(taken.total));
+    assert_eq!(SlashedAway::get() - away, taken.total - taken.paid);
+    taken.total > 0
+}
+
 fn call(random: &mut Random, model: &mut Model) -> (&'static str, bool) {
     let venue = VENUES[random.below(3) as usize];
     let sizes = [UNIT / 2, 3 * UNIT, 15 * UNIT, 100 * UNIT, 333 * UNIT];
@@ -251,10 +269,7 @@ fn call(random: &mut Random, model: &mut Model) -> (&'static str, bool) {
         21 | 22 => ("cancel_slash", cancel_call(random)),
         23 | 24 => ("add", add_call(random, model, venue, amount)),
         25 | 26 => ("remove", remove_call(random, model, venue)),
-        27 => ("slash_own", {
-            let who = pick(random, venue, |p| p.own > 0);
-            Staking::slash_own(venue, &who, amount / 13) > 0
-        }),
+        27 => ("slash_own", slash_call(random, venue, amount / 13)),
         28 | 29 => ("chill", {
             let who = pick(random, venue, Position::is_seated);
             Staking::chill(venue, &who)

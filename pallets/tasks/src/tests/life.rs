@@ -69,6 +69,7 @@ pub(super) fn ranked(trainer: u8, manifest_root: H256, rank: u32) -> ModelResult
         score: Some(Perbill::from_percent(90 - rank)),
         rank: Some(rank),
         reward: 0,
+        likeness: None,
     }
 }
 

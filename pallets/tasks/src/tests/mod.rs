@@ -5,8 +5,8 @@ use crate::{
     Tasks as TaskRows, Winners, mock::*,
 };
 use arena_primitives::{
-    Architecture, DutyRefusal, Metric, ModelResult, ModelStatus, NumericProfile, Role, RoundModels,
-    RoundResult, TaskId, TaskPhase, TaskSpec, Venue,
+    Architecture, DutyRefusal, LikenessRule, Metric, ModelResult, ModelStatus, NumericProfile,
+    Role, RoundModels, RoundResult, TaskId, TaskPhase, TaskSpec, Venue,
     hash::{Domain, hash},
     traits::{Rounds, TaskStates, VenueRefusal, Venues},
 };

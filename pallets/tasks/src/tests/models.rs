@@ -32,6 +32,32 @@ fn submit_should_refuse_who_is_no_counted_trainer() {
 }
 
 #[test]
+fn submit_should_refuse_who_has_no_run_where_trainings_are_registered() {
+    run(|| {
+        let free = task();
+        let id = approve(TaskSpec {
+            registered: true,
+            ..spec()
+        });
+        go_to(ONE);
+        let try_submit = || Tasks::submit(signed(ANN), id, root(1));
+        assert_noop!(try_submit(), Error::<Test>::NoRun);
+        submit(free, ANN, root(1));
+        // A run of this block, or of another trainer or task, doesn't do.
+        with(|n| n.runs.insert((id, account(ANN)), ONE));
+        with(|n| n.runs.insert((id, account(BOB)), 1));
+        with(|n| n.runs.insert((free, account(ANN)), 1));
+        assert_noop!(try_submit(), Error::<Test>::NoRun);
+        assert_noop!(
+            Tasks::submit(signed(VAL), id, root(1)),
+            Error::<Test>::NotATrainer
+        );
+        go_to(ONE + 1);
+        assert_ok!(try_submit());
+    });
+}
+
+#[test]
 fn publish_should_open_the_commitment_in_its_window_only() {
     run(|| {
         let id = task();
@@ -56,7 +82,7 @@ fn publish_should_open_the_commitment_in_its_window_only() {
         );
         assert_ok!(publish(id, ANN, root(1)));
         assert_noop!(publish(id, ANN, root(1)), Error::<Test>::AlreadyPublished);
-        assert!(Tasks::has_model(id, &account(ANN)));
+        assert_eq!(Tasks::model(id, &account(ANN)), Some(root(1)));
         assert_eq!(Tasks::uris(id, &root(1)), Some(uris()));
     });
 }
@@ -121,13 +147,13 @@ fn root_should_belong_to_its_earliest_commitment() {
         go_to(ONE + 1);
         submit(id, BOB, root(1));
         go_to(PUBLISH);
+        assert_eq!(Tasks::owner(id, &root(1)), None);
         assert_ok!(publish(id, BOB, root(1)));
+        let owner = |root| Tasks::owner(id, &root);
+        assert_eq!(owner(root(1)), Some((account(BOB), ONE + 1)));
         assert_ok!(publish(id, ANN, root(1)));
-        assert!(Models::<Test>::get(id, account(BOB)).is_none());
-        assert_eq!(
-            Roots::<Test>::get(id, root(1)).unwrap().trainer,
-            account(ANN)
-        );
+        assert_eq!(Tasks::model(id, &account(BOB)), None);
+        assert_eq!(owner(root(1)), Some((account(ANN), ONE)));
         System::assert_has_event(
             Event::ModelDisplaced {
                 task: id,
@@ -185,6 +211,8 @@ fn models_should_be_fixed_at_the_seed_phase_and_stand_for_later_rounds() {
         // Round 2 opened in the block in which round 1 closed.
         go_to(PUBLISH + DAY);
         assert_ok!(publish(id, ANN, root(3)));
+        // The newest, before the round that counts it is fixed.
+        assert_eq!(Tasks::model(id, &account(ANN)), Some(root(3)));
         go_to(SEED + DAY);
         assert_eq!(roots(Tasks::models(id, 2)), vec![root(3), root(2)]);
     });

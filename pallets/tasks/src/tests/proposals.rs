@@ -160,6 +160,15 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
         (|s| s.rounds = 0, Error::BadDuration),
         (|s| s.rounds = 367, Error::BadDuration),
         (|s| s.final_days = 0, Error::BadDuration),
+        (
+            |s| {
+                s.likeness = Some(LikenessRule {
+                    match_bits: 39,
+                    ..LikenessRule::DEFAULT
+                });
+            },
+            Error::BadLikeness,
+        ),
         (|s| s.round_minutes = 60, Error::RoundTooShort),
         (|s| s.final_days = 11, Error::OutlivesStake),
         (|s| s.round_minutes = 10 * 1_440, Error::OutlivesStake),

@@ -191,6 +191,7 @@ impl World {
         if self.random.below(2) == 0 {
             spec = sealed(spec);
         }
+        spec.registered = self.random.below(4) == 0;
         let bad = self.random.below(12) == 0;
         if bad {
             spec.rounds = 0;
@@ -285,7 +286,15 @@ impl World {
             let from = [1, 1, 1, 1, 2, 9][self.random.below(6) as usize];
             let row = (role, 1 + u128::from(self.random.below(1_000)), from);
             with(|n| n.positions.insert((id, account(who)), row));
+            let run_at = now() + [0, 0, 0, DAY, 2 * DAY, 99 * DAY][self.random.below(6) as usize];
+            with(|n| n.runs.insert((id, account(who)), run_at));
         }
+    }
+
+    /// The task asks for no run, or the trainer registered one in an earlier block.
+    fn has_run(&self, id: TaskId, who: u8) -> bool {
+        let run = with(|n| n.runs.get(&(id, account(who))).copied());
+        !self.book.tasks[&id].spec.registered || run.is_some_and(|at| at < now())
     }
 
     fn is_trainer(&self, id: TaskId, who: u8, round: Option<Round>) -> bool {
@@ -312,7 +321,8 @@ impl World {
         let found = root(found_in * ROOTS + self.random.below(ROOTS.into()) as u8);
         let manifest_root = self.copied(id, round).unwrap_or(found);
         let nonce = H256::from_low_u64_be(self.random.below(1 << 40));
-        let able = round.is_some_and(|round| self.is_trainer(id, who, Some(round)));
+        let able = round
+            .is_some_and(|round| self.is_trainer(id, who, Some(round)) && self.has_run(id, who));
         let commitment = hash(Domain::Submission, &(account(who), manifest_root, nonce));
         let done = self.sent(able, || Tasks::submit(signed(who), id, commitment));
         if let Some(round) = round.filter(|_| done) {

@@ -177,6 +177,7 @@ fn unslashed_unbonding(world: &mut World) -> bool {
         venue: chunk.venue,
         operator,
         amount: chunk.amount,
+        paid: 0,
     };
     System::deposit_event(claimed);
     taken == own

@@ -206,7 +206,7 @@ impl Shadow {
     fn read_staking(&mut self, event: pallet_arena_staking::Event<Runtime>) -> Verdict {
         use pallet_arena_staking::Event;
         match event {
-            Event::Slashed { amount, .. } => self.burned += amount,
+            Event::Slashed { amount, paid, .. } => self.burned += amount - paid,
             Event::SlashDeferred { index, own, .. } => {
                 self.lives.deferred += 1;
                 self.pending.insert(index, own);
