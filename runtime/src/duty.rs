@@ -5,7 +5,7 @@
 //! the number of a [`DutyRefusal`](arena_primitives::DutyRefusal); the call's body checks the
 //! same again.
 
-use crate::{ArenaScoring, ArenaTasks, RuntimeCall, RuntimeOrigin};
+use crate::{ArenaChallenges, ArenaScoring, ArenaTasks, RuntimeCall, RuntimeOrigin};
 use alloc::vec;
 use arena_primitives::{
     AccountId,
@@ -40,6 +40,9 @@ fn is_duty(call: &RuntimeCall) -> bool {
         ) | RuntimeCall::ArenaScoring(
             pallet_arena_scoring::Call::commit_scores { .. }
                 | pallet_arena_scoring::Call::reveal_scores { .. }
+        ) | RuntimeCall::ArenaChallenges(
+            pallet_arena_challenges::Call::commit_vote { .. }
+                | pallet_arena_challenges::Call::reveal_vote { .. }
         )
     )
 }
@@ -49,6 +52,7 @@ impl DutyCalls for RuntimeCall {
         match self {
             RuntimeCall::ArenaTasks(call) => ArenaTasks::check_duty(signer, call),
             RuntimeCall::ArenaScoring(call) => ArenaScoring::check_duty(signer, call),
+            RuntimeCall::ArenaChallenges(call) => ArenaChallenges::check_duty(signer, call),
             _ => None,
         }
     }

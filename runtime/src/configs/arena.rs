@@ -6,7 +6,7 @@ use crate::{
     *,
 };
 use arena_primitives::{
-    Role, Round, Venue,
+    Role, Round, Sampling, Venue,
     traits::{Results as _, VenueRefusal, Venues},
 };
 use frame_support::{
@@ -162,16 +162,62 @@ impl pallet_arena_scoring::Config for Runtime {
     type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
+/// Jurors of a first instance, as genesis set it.
+pub struct Jury;
+impl Get<u32> for Jury {
+    fn get() -> u32 {
+        ArenaChallenges::jury_sizes().first
+    }
+}
+
+/// Jurors of an appeal, as genesis set it.
+pub struct AppealJury;
+impl Get<u32> for AppealJury {
+    fn get() -> u32 {
+        ArenaChallenges::jury_sizes().appeal
+    }
+}
+
+/// What is replayed of a challenged training.
+pub struct Segments;
+impl Get<Sampling> for Segments {
+    fn get() -> Sampling {
+        Sampling {
+            largest: dynamic_params::challenges::LargestSegments::get(),
+            random: dynamic_params::challenges::RandomSegments::get(),
+        }
+    }
+}
+
 impl pallet_arena_challenges::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type ArbiterOrigin = EitherOf<EnsureRoot<AccountId>, EnsureTaskGuardian>;
+    type AuthorityId = pallet_arena_challenges::crypto::ServiceKey;
     type Tasks = ArenaTasks;
+    type Rounds = ArenaTasks;
+    type Venues = AllVenues;
     type Stakes = ArenaStaking;
+    type ServiceKeys = ArenaStaking;
     type Rewards = ArenaRewards;
-    type Bond = dynamic_params::challenges::Bond;
-    type DecideWithin = dynamic_params::challenges::DecideWithin;
+    type Results = ArenaScoring;
+    type Vrf = consensus::ParentVrf;
     type Clock = ArenaStaking;
+    type OpenWithin = dynamic_params::challenges::OpenWithin;
+    type RespondWithin = dynamic_params::challenges::RespondWithin;
+    type VoteWithin = dynamic_params::challenges::VoteWithin;
+    type RevealWithin = dynamic_params::challenges::RevealWithin;
+    type AppealWithin = dynamic_params::challenges::AppealWithin;
+    type Jury = Jury;
+    type AppealJury = AppealJury;
+    type JurorFee = dynamic_params::challenges::JurorFee;
+    type BondShare = dynamic_params::challenges::BondShare;
+    type ChallengerShare = dynamic_params::challenges::ChallengerShare;
+    type JurorSlash = dynamic_params::challenges::JurorSlash;
+    type OverturnedSlash = dynamic_params::challenges::OverturnedSlash;
+    type MaxReplayBytes = dynamic_params::challenges::MaxReplayBytes;
+    type RunDeposit = dynamic_params::challenges::RunDeposit;
+    type Sampling = Segments;
+    type MaxTickWeight = MaxTickWeight;
     type Slashed = fees::ToTreasury;
     type WeightInfo = pallet_arena_challenges::weights::SubstrateWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
