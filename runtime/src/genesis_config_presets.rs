@@ -13,6 +13,7 @@ use arena_primitives::{
     time::{MINUTES_PER_DAY, Windows},
 };
 use frame_support::build_struct_json_patch;
+use pallet_arena_challenges::JurySizes;
 use pallet_arena_staking::StakeLimits;
 use serde_json::Value;
 use sp_consensus_babe::AuthorityId as BabeId;
@@ -36,6 +37,7 @@ struct Preset {
     author_stake: Balance,
     time: TimeParameters,
     limits: StakeLimits,
+    juries: JurySizes,
     sudo: Option<AccountId>,
 }
 
@@ -102,9 +104,18 @@ fn genesis(preset: Preset) -> Value {
             emission_per_day: EMISSION_PER_DAY,
             network_share: NETWORK_SHARE,
         },
+        arena_challenges: pallet_arena_challenges::GenesisConfig {
+            juries: preset.juries,
+        },
         sudo: SudoConfig { key: preset.sudo },
     })
 }
+
+/// Juries of chains with few validators.
+const SMALL_JURIES: JurySizes = JurySizes {
+    first: 3,
+    appeal: 5,
+};
 
 /// Limits of chains where tokens are play money.
 fn small_limits() -> StakeLimits {
@@ -152,6 +163,7 @@ fn development() -> Value {
             },
         ),
         limits: small_limits(),
+        juries: SMALL_JURIES,
         sudo: Some(Sr25519Keyring::Alice.to_account_id()),
     })
 }
@@ -172,6 +184,7 @@ fn local() -> Value {
             },
         ),
         limits: small_limits(),
+        juries: SMALL_JURIES,
         sudo: Some(Sr25519Keyring::Alice.to_account_id()),
     })
 }
@@ -213,6 +226,10 @@ fn production_like() -> Value {
             commission_cap: Perbill::from_percent(50),
             max_leverage: 20,
             slash_deferral_minutes: 2 * MINUTES_PER_DAY,
+        },
+        juries: JurySizes {
+            first: 11,
+            appeal: 31,
         },
         sudo: None,
     })
