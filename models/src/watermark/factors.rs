@@ -30,7 +30,8 @@ struct Part<'a> {
     columns: Vec<f64>,
     /// B, row by row.
     b: Vec<f32>,
-    /// Mean square of B: modules change in proportion to what they are.
+    /// What a change of B costs least in: its mean square, times the rank over the inputs, which
+    /// is how far a change of B spreads over the matrix.
     weight: f64,
     scale: f64,
     /// Bits with their places' signs and inputs, by output.
@@ -80,7 +81,7 @@ impl<'a> Part<'a> {
         }
         Ok(Self {
             columns: columns.collect(),
-            weight: squares / b.len().max(1) as f64,
+            weight: squares / b.len().max(1) as f64 * module.rank as f64 / module.inputs as f64,
             scale: module.scale as f64 / (1u64 << SCALE_BITS) as f64,
             module,
             b,
