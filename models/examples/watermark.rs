@@ -9,8 +9,10 @@ use arena_models::{
     train::{self, TrainConfig},
     watermark::{self, BITS, THRESHOLD},
 };
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     env,
     error::Error,
     fs,
@@ -31,6 +33,8 @@ const KEYS: usize = 8;
 struct Subject {
     name: &'static str,
     model: PathBuf,
+    /// Of its training.
+    config: Value,
     base: Option<PathBuf>,
     metric: Metric,
     data: &'static str,
@@ -43,8 +47,8 @@ fn trained(out: PathBuf, config: &Value) -> Outcome<PathBuf> {
     Ok(trained.model)
 }
 
-fn perceptron(work: &Path, name: &str, width: usize) -> Outcome<PathBuf> {
-    let config = json!({
+fn perceptron(width: usize) -> Value {
+    json!({
         "seed": 1, "data": ["data/digits/train.jsonl"], "batch": 32, "steps": 300,
         "learning_rate": 0.002, "model": {
             "family": "mlp", "input_shape": [64], "labels": 10, "layers": [
@@ -52,58 +56,57 @@ fn perceptron(work: &Path, name: &str, width: usize) -> Outcome<PathBuf> {
                 {"type": "linear", "out": width}, {"type": "relu"}, {"type": "linear", "out": 10},
             ],
         },
-    });
-    trained(work.join(name), &config)
+    })
 }
 
-fn llama(work: &Path, name: &str, start: Option<&Path>) -> Outcome<PathBuf> {
-    let mut config = json!({
+fn llama() -> Value {
+    json!({
         "seed": 1, "data": ["data/text/train.jsonl"], "batch": 8, "steps": 300,
         "learning_rate": 0.003, "tokenizer": "data/text/tokenizer.json", "model": {
             "family": "llama", "hidden_size": 128, "intermediate_size": 384,
             "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
             "context": 64,
         },
-    });
-    if let Some(start) = start {
-        config["start"] = start.to_string_lossy().into();
-        config["seed"] = 2.into();
-        config["learning_rate"] = 0.001.into();
-    }
-    trained(work.join(name), &config)
+    })
+}
+
+/// A config that goes on from a model, more slowly and on data in another order.
+fn on_from(config: &Value, start: &Path, steps: u64) -> Value {
+    let mut config = config.clone();
+    config["start"] = start.to_string_lossy().into();
+    config["seed"] = 2.into();
+    config["steps"] = steps.into();
+    config["learning_rate"] = 0.001.into();
+    config
 }
 
 fn subjects(work: &Path) -> Outcome<Vec<Subject>> {
-    let base = llama(work, "llama", None)?;
-    let digits = |name, model| Subject {
-        name,
-        model,
-        base: None,
-        metric: Metric::Accuracy,
-        data: "data/digits/eval.jsonl",
+    let base = trained(work.join("llama"), &llama())?;
+    let tuned = trained(work.join("tuned"), &on_from(&llama(), &base, 300))?;
+    let digits = |name, width: usize| -> Outcome<Subject> {
+        let config = perceptron(width);
+        Ok(Subject {
+            name,
+            model: trained(work.join(width.to_string()), &config)?,
+            config,
+            base: None,
+            metric: Metric::Accuracy,
+            data: "data/digits/eval.jsonl",
+        })
     };
     let text = |name, model, base| Subject {
         name,
         model,
+        config: llama(),
         base,
         metric: Metric::BitsPerByte,
         data: "data/text/eval.jsonl",
     };
     Ok(vec![
-        digits(
-            "digits, perceptron 256 wide",
-            perceptron(work, "narrow", 256)?,
-        ),
-        digits(
-            "digits, perceptron 1,500 wide",
-            perceptron(work, "wide", 1_500)?,
-        ),
+        digits("digits, perceptron 256 wide", 256)?,
+        digits("digits, perceptron 1,500 wide", 1_500)?,
         text("text, Llama", base.clone(), None),
-        text(
-            "text, Llama tuned from it",
-            llama(work, "tuned", Some(&base))?,
-            Some(base),
-        ),
+        text("text, Llama tuned from it", tuned, Some(base)),
     ])
 }
 
@@ -221,6 +224,117 @@ impl Subject {
     }
 }
 
+/// What a thief may do to the marked model.
+impl Subject {
+    fn thefts(&self, work: &Path) -> Outcome<String> {
+        let marked = work.join("marked");
+        self.mark(0, watermark::STRENGTH, &marked)?;
+        let mut rows = String::new();
+        for steps in [25, 100, 300] {
+            let out = work.join("stolen");
+            if out.exists() {
+                fs::remove_dir_all(&out)?;
+            }
+            let stolen = trained(out, &on_from(&self.config, &marked, steps))?;
+            rows += &self.theft(&format!("{steps} steps of training on"), &stolen)?;
+        }
+        if self.metric == Metric::Accuracy {
+            for (name, change) in [
+                (
+                    "order of the hidden neurons reversed",
+                    reverse as fn(&mut Perceptron),
+                ),
+                ("weights of ±15 into one neuron that is then cut off", shout),
+            ] {
+                let out = work.join("changed");
+                Perceptron::read(&marked)?.write(change, &out)?;
+                rows += &self.theft(name, &out)?;
+            }
+        }
+        Ok(rows)
+    }
+
+    fn theft(&self, name: &str, stolen: &Path) -> Outcome<String> {
+        let key = calibrate::seed(0);
+        let found = watermark::extract(stolen, self.base.as_deref(), key, [1; 32])?;
+        let found = found.ok_or("no mark")?;
+        let score = self.shown(stolen)?;
+        Ok(format!("| {} | {name} | {found} | {score} |\n", self.name))
+    }
+}
+
+/// A perceptron of two hidden layers: weights of inputs into outputs, row by row, and biases.
+struct Perceptron {
+    config: Vec<u8>,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+impl Perceptron {
+    fn read(dir: &Path) -> Outcome<Self> {
+        let bytes = fs::read(dir.join("model.safetensors"))?;
+        let mut tensors = BTreeMap::new();
+        for (name, tensor) in SafeTensors::deserialize(&bytes)?.tensors() {
+            let numbers = tensor.data().as_chunks().0.iter();
+            let values = numbers.map(|b| f32::from_le_bytes(*b)).collect();
+            tensors.insert(name, (tensor.shape().to_vec(), values));
+        }
+        let config = fs::read(dir.join("config.json"))?;
+        Ok(Self { config, tensors })
+    }
+
+    fn write(mut self, change: fn(&mut Self), out: &Path) -> Outcome<()> {
+        change(&mut self);
+        let mut data = Vec::new();
+        for (name, (shape, values)) in &self.tensors {
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            data.push((name, shape.clone(), bytes));
+        }
+        let mut views = Vec::new();
+        for (name, shape, bytes) in &data {
+            views.push((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?));
+        }
+        fs::create_dir_all(out)?;
+        fs::write(out.join("config.json"), &self.config)?;
+        fs::write(
+            out.join("model.safetensors"),
+            safetensors::serialize(views, None)?,
+        )?;
+        Ok(())
+    }
+
+    /// Columns and numbers of a layer's tensor.
+    fn of(&mut self, layer: usize, kind: &str) -> (usize, &mut Vec<f32>) {
+        let name = format!("layers.{layer}.{kind}");
+        let (shape, values) = self.tensors.get_mut(&name).expect("layers 0, 2 and 4");
+        (shape.iter().skip(1).product(), values)
+    }
+}
+
+/// The same function with neurons in another order.
+fn reverse(model: &mut Perceptron) {
+    for layer in [0, 2] {
+        let (columns, values) = model.of(layer, "weight");
+        let rows: Vec<f32> = values.chunks(columns).rev().flatten().copied().collect();
+        *values = rows;
+        model.of(layer, "bias").1.reverse();
+        let (columns, values) = model.of(layer + 2, "weight");
+        values.chunks_mut(columns).for_each(<[f32]>::reverse);
+    }
+}
+
+/// The function without one neuron, whose weights drown all others.
+fn shout(model: &mut Perceptron) {
+    let (columns, values) = model.of(2, "weight");
+    for (at, value) in values.iter_mut().take(columns).enumerate() {
+        *value = if at % 2 == 0 { 15.0 } else { -15.0 };
+    }
+    let (columns, values) = model.of(4, "weight");
+    values
+        .iter_mut()
+        .step_by(columns)
+        .for_each(|value| *value = 0.0);
+}
+
 fn measure(work: &Path) -> Outcome<String> {
     let mut costs = String::from(
         "| model | strength | numbers per bit | change of marked numbers | of all | score | with \
@@ -234,14 +348,18 @@ fn measure(work: &Path) -> Outcome<String> {
         "| model | other keys | mean of 256 | deviation | most |\n| --- | ---: | ---: | ---: | \
          ---: |\n",
     );
+    let mut thefts = String::from(
+        "| model | what is done to it | of 256 | score |\n| --- | --- | ---: | ---: |\n",
+    );
     for subject in subjects(work)? {
         costs += &subject.costs(work)?;
         flips += &subject.flips(work)?;
         strangers += &subject.strangers(work)?;
+        thefts += &subject.thefts(work)?;
     }
     Ok(format!(
         "**What a mark costs**\n\n{costs}\n**What noise costs a mark** (strength {})\n\n{flips}\n\
-         **What others find**\n\n{strangers}\n",
+         **What others find**\n\n{strangers}\n**What thieves may do**\n\n{thefts}\n",
         watermark::STRENGTH
     ))
 }

@@ -137,7 +137,7 @@ pub(crate) fn rewritten(model: &Model, dir: &Path, dtype: Dtype, shards: bool) {
         Dtype::BF16 => v.to_le_bytes()[2..].to_vec(),
         Dtype::F16 if v.abs() < 2f32.powi(-14) => vec![0, 0],
         // Exponent less 112, above ten bits of fraction.
-        _ => ((v.to_bits() >> 16 & 0x8000) | ((v.to_bits() & 0x7FFF_FFFF) >> 13) - (112 << 10))
+        _ => ((v.to_bits() >> 16 & 0x8000) | (((v.to_bits() & 0x7FFF_FFFF) >> 13) - (112 << 10)))
             .to_le_bytes()[..2]
             .to_vec(),
     };
