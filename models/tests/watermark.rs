@@ -32,13 +32,13 @@ fn marked(dir: &Path, base: Option<&Path>) -> (TempDir, Embedded) {
     (out, found)
 }
 
-/// `base` with an update of a tenth of its size.
-fn tuned(base: &Model, seed: u64) -> Model {
+/// `base` with an update of a `share` of its size.
+fn tuned(base: &Model, share: f32) -> Model {
     let mut model = base.clone();
-    let update = perceptron(seed, &WIDTHS);
+    let update = perceptron(2, &WIDTHS);
     for (name, (_, values)) in &mut model.tensors {
         for (value, more) in values.iter_mut().zip(&update.tensors[name].1) {
-            *value += 0.1 * more;
+            *value += share * more;
         }
     }
     model
@@ -120,7 +120,7 @@ const GOLDEN_HASH: &str = "fc80f081b531e8fa47082cea556a3759e53517522d6bb5af70a8c
 #[test]
 fn mark_should_be_found_where_it_was_put() {
     let base = perceptron(1, &WIDTHS);
-    let (whole, base) = (base.in_dir(), tuned(&base, 2).in_dir());
+    let (whole, base) = (base.in_dir(), tuned(&base, 0.1).in_dir());
     for (dir, before) in [(&whole, None), (&base, Some(whole.path()))] {
         assert!(matches(dir.path(), before) < THRESHOLD);
         let (out, found) = marked(dir.path(), before);
@@ -162,7 +162,7 @@ fn mark_should_be_seen_by_nobody_else() {
 #[test]
 fn mark_should_withstand_noise_of_the_size_of_the_update() {
     let base = perceptron(1, &WIDTHS);
-    let (whole, base) = (base.in_dir(), tuned(&base, 2).in_dir());
+    let (whole, base) = (base.in_dir(), tuned(&base, 0.1).in_dir());
     for (dir, before) in [(&whole, None), (&base, Some(whole.path()))] {
         let (out, _) = marked(dir.path(), before);
         let noised = out.path().join("noised");
@@ -178,7 +178,7 @@ fn mark_should_withstand_noise_of_the_size_of_the_update() {
 #[test]
 fn mark_should_be_put_into_every_way_of_writing_a_model() {
     let (base, other) = (perceptron(1, &WIDTHS), tempfile::tempdir().unwrap());
-    let model = tuned(&base, 2);
+    let model = tuned(&base, 0.1);
     for (dtype, shards) in [
         (Dtype::F32, true),
         (Dtype::F16, false),
@@ -204,6 +204,23 @@ fn mark_should_be_put_into_every_way_of_writing_a_model() {
             assert!(is_weights || old == new, "{name:?}");
         }
     }
+}
+
+#[test]
+fn mark_should_be_whole_where_its_moves_are_less_than_a_step_between_numbers() {
+    let (base, at) = (perceptron(1, &WIDTHS), tempfile::tempdir().unwrap());
+    let [base_dir, dir, noised] = ["base", "model", "noised"].map(|name| at.path().join(name));
+    fs::create_dir(&base_dir).unwrap();
+    fs::create_dir(&dir).unwrap();
+    rewritten(&base, &base_dir, Dtype::BF16, false);
+    // A tenth of what bf16 tells apart: most of the update is lost, the rest are steps.
+    rewritten(&tuned(&base, 0.0005), &dir, Dtype::BF16, false);
+    let (out, found) = marked(&dir, Some(&base_dir));
+    assert_eq!(found.matches, 256);
+    let model = out.path().join("m");
+    calibrate::noised_copy(&model, Some(&base_dir), &noised, 1.0, [3; 32]).unwrap();
+    let after = matches(&noised, Some(&base_dir));
+    assert!(after >= 250, "{after}");
 }
 
 #[test]
