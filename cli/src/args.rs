@@ -5,6 +5,7 @@ use crate::{
     names::{parse_account, parse_phase, parse_role, parse_venue},
     template::{Kind, Preset},
     train::TrainArgs,
+    watermark::WatermarkCommand,
 };
 use arena_primitives::{AccountId, Role, Round, TaskId, TaskPhase, Venue};
 use clap::{ArgGroup, Args, Parser, Subcommand};
@@ -237,6 +238,9 @@ pub(crate) enum Command {
     /// Data sets.
     #[command(subcommand)]
     Dataset(DatasetCommand),
+    /// Marks in models, by which a copy is known.
+    #[command(subcommand)]
+    Watermark(WatermarkCommand),
     /// Reports on tasks at one finalized block; needs an archive node.
     Report {
         /// The tasks.
@@ -551,6 +555,13 @@ mod tests {
                 "train --registered --recipe r --seed 0x{:064} --every 4 --out log",
                 7
             ),
+            &format!("watermark new --task 0 --owner {alice} --out w.json"),
+            "watermark embed --model m --out n --key w.json --base b --strength 5",
+            "watermark check --model n --key w.json --base b",
+            &format!(
+                "watermark check --model n --task 0 --owner {alice} --salt {}",
+                "07".repeat(32)
+            ),
             "report --task 0 --task 1 --out r.json",
             "verify --task 0 --task 1",
             "round-seed --task 0 --round 4",
@@ -580,6 +591,9 @@ mod tests {
             "arena train --registered --recipe r --every 4 --out m"
         ));
         assert!(refused("arena train --config c --every 4 --out m"));
+        assert!(refused("arena watermark check --model m"));
+        assert!(refused("arena watermark check --model m --task 1 --key w"));
+        assert!(refused("arena watermark check --model m --task 1"));
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod train;
 mod tx;
 mod verify;
 mod views;
+mod watermark;
 
 use anyhow::Result;
 use args::{
@@ -79,6 +80,7 @@ async fn run(cli: Cli, out: Out) -> Result<()> {
         Command::Train(args) => train::train(out, args),
         Command::Dataset(DatasetCommand::Hash { file }) => train::hash(out, &file),
         Command::Dataset(DatasetCommand::Seal(args)) => seal::seal(out, args),
+        Command::Watermark(command) => watermark::run(out, command),
         Command::Check(args) => check::check(out, &cli.url, args).await,
         Command::Dataset(DatasetCommand::Open(args)) => {
             let chain = Chain::connect(&cli.url).await?;

@@ -7,9 +7,9 @@ use arena_models::{
     Fault, calibrate, canonical_hash,
     sketch::{distance, sketch},
 };
-use common::{Model, Noise, llama, mlp};
-use safetensors::{Dtype, tensor::TensorView};
-use std::{collections::HashMap, fs, path::Path};
+use common::{Model, llama, mlp, perceptron, rewritten};
+use safetensors::Dtype;
+use std::{fs, path::Path};
 
 const SEED: [u8; 32] = [9; 32];
 
@@ -23,35 +23,9 @@ fn fault(model: &Model, base: Option<&Model>) -> Fault {
     sketch(model.in_dir().path(), base, SEED).unwrap_err().fault
 }
 
-/// Standard normal.
-fn normal(noise: &mut Noise) -> f32 {
-    // Twelve uniform numbers in (−1, 1) have a variance of four.
-    (0..12).map(|_| noise.value()).sum::<f32>() / 2.0
-}
-
 /// A perceptron of three matrices; `seed` draws its weights.
 fn wide(seed: u64) -> Model {
-    let mut noise = Noise(seed);
-    let mut model = mlp();
-    model.config["input_shape"] = serde_json::json!([300]);
-    model.config["labels"] = 30.into();
-    model.config["layers"] = serde_json::json!([
-        {"type": "linear", "out": 70}, {"type": "tanh"}, {"type": "linear", "out": 50},
-        {"type": "tanh"}, {"type": "linear", "out": 30},
-    ]);
-    model.tensors.clear();
-    for (layer, outputs, inputs) in [(0, 70, 300), (2, 50, 70), (4, 30, 50)] {
-        let values = (0..outputs * inputs)
-            .map(|_| 0.1 * normal(&mut noise))
-            .collect();
-        let name = format!("layers.{layer}.weight");
-        model.tensors.insert(name, (vec![outputs, inputs], values));
-        let bias = noise.values(outputs, 0.1);
-        model
-            .tensors
-            .insert(format!("layers.{layer}.bias"), (vec![outputs], bias));
-    }
-    model
+    perceptron(seed, &[300, 70, 50, 30])
 }
 
 /// `a + factor·b`, weight by weight.
@@ -202,51 +176,6 @@ fn distance_should_be_the_angle_between_updates() {
             off.abs() < 4.0 * deviation + 0.02 * coins * share,
             "{eta}: {off} of {deviation}"
         );
-    }
-}
-
-/// The model in another way of writing it.
-fn rewritten(model: &Model, dir: &Path, dtype: Dtype, shards: bool) {
-    model.write(dir);
-    fs::remove_file(dir.join("model.safetensors")).unwrap();
-    let bytes = |v: &f32| match dtype {
-        Dtype::F32 => (if *v == 0.0 { -0.0 } else { *v }).to_le_bytes().to_vec(),
-        Dtype::BF16 => v.to_le_bytes()[2..].to_vec(),
-        // Powers of two alone: exponent less 112, in ten bits of fraction.
-        _ => ((v.to_bits() >> 16 & 0x8000 | ((v.to_bits() >> 23 & 0xFF) - 112) << 10) as u16)
-            .to_le_bytes()
-            .to_vec(),
-    };
-    let mut map = serde_json::Map::new();
-    let files = if shards { 2 } else { 1 };
-    for file in 0..files {
-        let name = if shards {
-            format!("part-{file}.safetensors")
-        } else {
-            "model.safetensors".into()
-        };
-        let chosen: Vec<_> = model.tensors.iter().skip(file).step_by(files).collect();
-        let data: Vec<Vec<u8>> = chosen
-            .iter()
-            .map(|t| t.1.1.iter().flat_map(bytes).collect())
-            .collect();
-        let views = chosen.iter().zip(&data).map(|((name, (shape, _)), data)| {
-            (
-                name.as_str(),
-                TensorView::new(dtype, shape.clone(), data).unwrap(),
-            )
-        });
-        let metadata = HashMap::from([("made by".to_owned(), format!("{file}"))]);
-        fs::write(
-            dir.join(&name),
-            safetensors::serialize(views, Some(metadata)).unwrap(),
-        )
-        .unwrap();
-        map.extend(chosen.iter().map(|t| (t.0.clone(), name.clone().into())));
-    }
-    if shards {
-        let index = serde_json::json!({"metadata": {"x": 1}, "weight_map": map}).to_string();
-        fs::write(dir.join("model.safetensors.index.json"), index).unwrap();
     }
 }
 

@@ -3,7 +3,11 @@
 
 use arena_models::{Device, EvalOptions, Limits, Metric, Profile};
 use safetensors::{Dtype, tensor::TensorView};
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::Path,
+};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 /// A model directory in memory.
@@ -83,6 +87,90 @@ pub(crate) fn mlp() -> Model {
         config,
         tensors,
         tokenizer: None,
+    }
+}
+
+/// Standard normal.
+pub(crate) fn normal(noise: &mut Noise) -> f32 {
+    // Twelve uniform numbers in (−1, 1) have a variance of four.
+    (0..12).map(|_| noise.value()).sum::<f32>() / 2.0
+}
+
+/// Linear layers of so many inputs and outputs, with tanh between; `seed` draws the weights.
+pub(crate) fn perceptron(seed: u64, widths: &[usize]) -> Model {
+    let mut noise = Noise(seed);
+    let (mut layers, mut tensors) = (Vec::new(), BTreeMap::new());
+    for pair in widths.windows(2) {
+        let [inputs, outputs] = [pair[0], pair[1]];
+        if !layers.is_empty() {
+            layers.push(serde_json::json!({"type": "tanh"}));
+        }
+        let layer = layers.len();
+        layers.push(serde_json::json!({"type": "linear", "out": outputs}));
+        let values = (0..outputs * inputs)
+            .map(|_| 0.1 * normal(&mut noise))
+            .collect();
+        tensors.insert(
+            format!("layers.{layer}.weight"),
+            (vec![outputs, inputs], values),
+        );
+        let bias = noise.values(outputs, 0.1);
+        tensors.insert(format!("layers.{layer}.bias"), (vec![outputs], bias));
+    }
+    let config = serde_json::json!({
+        "model_type": "arena_mlp", "version": 1, "input_shape": [widths[0]],
+        "labels": widths[widths.len() - 1], "layers": layers,
+    });
+    Model {
+        config,
+        tensors,
+        tokenizer: None,
+    }
+}
+
+/// The model in another way of writing it.
+pub(crate) fn rewritten(model: &Model, dir: &Path, dtype: Dtype, shards: bool) {
+    model.write(dir);
+    fs::remove_file(dir.join("model.safetensors")).unwrap();
+    let bytes = |v: &f32| match dtype {
+        Dtype::F32 => (if *v == 0.0 { -0.0 } else { *v }).to_le_bytes().to_vec(),
+        Dtype::BF16 => v.to_le_bytes()[2..].to_vec(),
+        Dtype::F16 if v.abs() < 2f32.powi(-14) => vec![0, 0],
+        // Exponent less 112, above ten bits of fraction.
+        _ => ((v.to_bits() >> 16 & 0x8000) | (((v.to_bits() & 0x7FFF_FFFF) >> 13) - (112 << 10)))
+            .to_le_bytes()[..2]
+            .to_vec(),
+    };
+    let mut map = serde_json::Map::new();
+    let files = if shards { 2 } else { 1 };
+    for file in 0..files {
+        let name = if shards {
+            format!("part-{file}.safetensors")
+        } else {
+            "model.safetensors".into()
+        };
+        let chosen: Vec<_> = model.tensors.iter().skip(file).step_by(files).collect();
+        let data: Vec<Vec<u8>> = chosen
+            .iter()
+            .map(|t| t.1.1.iter().flat_map(bytes).collect())
+            .collect();
+        let views = chosen.iter().zip(&data).map(|((name, (shape, _)), data)| {
+            (
+                name.as_str(),
+                TensorView::new(dtype, shape.clone(), data).unwrap(),
+            )
+        });
+        let metadata = HashMap::from([("made by".to_owned(), format!("{file}"))]);
+        fs::write(
+            dir.join(&name),
+            safetensors::serialize(views, Some(metadata)).unwrap(),
+        )
+        .unwrap();
+        map.extend(chosen.iter().map(|t| (t.0.clone(), name.clone().into())));
+    }
+    if shards {
+        let index = serde_json::json!({"metadata": {"x": 1}, "weight_map": map}).to_string();
+        fs::write(dir.join("model.safetensors.index.json"), index).unwrap();
     }
 }
 
