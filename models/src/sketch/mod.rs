@@ -12,7 +12,7 @@ pub(crate) mod source;
 use crate::{Fault, Limits, ModelError, inspect, is_adapter};
 use std::path::Path;
 
-pub(crate) use lora::Adapter;
+pub(crate) use lora::{Adapter, Module};
 
 /// Bits of a sketch.
 pub const BITS: usize = 256;
@@ -27,13 +27,7 @@ pub type Seed = [u8; 32];
 /// the current rayon pool compute; memory is bounded whatever the size of a matrix (for an
 /// adapter: by its largest factor).
 pub fn sketch(dir: &Path, base: Option<&Path>, seed: Seed) -> Result<[u8; 32], ModelError> {
-    let base = match base {
-        Some(base) => {
-            let checked = inspect::check(base, None, &Limits::unlimited()).map_err(blame_base)?;
-            Some(source::of(&checked)?)
-        }
-        None => None,
-    };
+    let base = base.map(source::of_base).transpose()?;
     let sums = if is_adapter(dir) {
         Adapter::read(dir)?.sums(base.as_ref(), &seed)?
     } else {
