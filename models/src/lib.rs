@@ -27,6 +27,7 @@ mod merkle;
 pub mod sketch;
 mod text;
 pub mod train;
+pub mod watermark;
 mod weights;
 
 #[cfg(test)]

@@ -56,15 +56,17 @@ pub(super) fn sums(
     Ok(total)
 }
 
-/// Reads a tensor that no probe covers: a model with a NaN in it has no sketch either.
-fn check_finite(tensor: &Stored) -> Result<(), ModelError> {
+/// Reads a tensor for its NaNs alone, which make a model's sketch and mark void wherever they
+/// are.
+pub(crate) fn check_finite(tensor: &Stored) -> Result<(), ModelError> {
     for from in (0..tensor.len()).step_by(PART) {
         tensor.read(from, PART.min(tensor.len() - from))?;
     }
     Ok(())
 }
 
-fn check_same_tensors(
+/// Refuses a model that has other tensors than `base`.
+pub(crate) fn check_same_tensors(
     model: &BTreeMap<String, Stored>,
     base: &BTreeMap<String, Stored>,
 ) -> Result<(), ModelError> {

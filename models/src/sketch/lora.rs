@@ -17,14 +17,14 @@ use std::{collections::BTreeMap, path::Path};
 /// Largest rank: each has 256 sums in memory.
 const MAX_RANK: usize = 4_096;
 /// Scales are multiples of 2^-32.
-const SCALE_BITS: u32 = 32;
+pub(crate) const SCALE_BITS: u32 = 32;
 
 /// An adapter's factors.
 pub(crate) struct Adapter {
     /// By the name of the tensor that they change.
     pub(crate) modules: BTreeMap<String, Module>,
     /// Whether the tensors that they change are stored as inputs by outputs.
-    transposed: bool,
+    pub(crate) transposed: bool,
 }
 
 /// The factors of one tensor's update, `scale`·B·A.
@@ -36,7 +36,7 @@ pub(crate) struct Module {
     /// α/r, or α/√r, in units of 2^-32, rounded down.
     pub(crate) scale: i64,
     pub(crate) rank: usize,
-    inputs: usize,
+    pub(crate) inputs: usize,
     outputs: usize,
 }
 
@@ -76,14 +76,6 @@ impl Adapter {
         })
     }
 
-    /// Rows and columns of the tensor that a module changes.
-    pub(crate) fn shape(&self, module: &Module) -> (usize, usize) {
-        match self.transposed {
-            false => (module.outputs, module.inputs),
-            true => (module.inputs, module.outputs),
-        }
-    }
-
     /// Two factors of a module's update as the tensor has it, but for the scale: `[rows, rank]`
     /// and `[rank, columns]`.
     pub(crate) fn factors(&self, module: &Module) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
@@ -101,12 +93,12 @@ impl Adapter {
         base: Option<&BTreeMap<String, Stored>>,
         seed: &Seed,
     ) -> Result<Sums, ModelError> {
+        if let Some(base) = base {
+            self.check_fits(base)?;
+        }
         let mut total: Sums = [0; BITS];
         for (name, module) in &self.modules {
             let (rows, columns) = self.shape(module);
-            if let Some(base) = base {
-                check_fits(name, (rows, columns), base)?;
-            }
             let probes = Probes::new(seed, name, rows, columns);
             let sums = module.sums(&probes, self.transposed)?;
             for (total, sum) in total.iter_mut().zip(sums) {
@@ -116,6 +108,21 @@ impl Adapter {
             }
         }
         Ok(total)
+    }
+
+    /// Refuses an adapter of other tensors than `base` has.
+    pub(crate) fn check_fits(&self, base: &BTreeMap<String, Stored>) -> Result<(), ModelError> {
+        self.modules
+            .iter()
+            .try_for_each(|(name, module)| check_fits(name, self.shape(module), base))
+    }
+
+    /// Rows and columns of the tensor that a module changes.
+    pub(crate) fn shape(&self, module: &Module) -> (usize, usize) {
+        match self.transposed {
+            false => (module.outputs, module.inputs),
+            true => (module.inputs, module.outputs),
+        }
     }
 }
 

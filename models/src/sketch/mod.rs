@@ -12,7 +12,8 @@ pub(crate) mod source;
 use crate::{Fault, Limits, ModelError, inspect, is_adapter};
 use std::path::Path;
 
-pub(crate) use lora::{Adapter, Module};
+pub(crate) use dense::{check_finite, check_same_tensors};
+pub(crate) use lora::{Adapter, Module, SCALE_BITS};
 
 /// Bits of a sketch.
 pub const BITS: usize = 256;

@@ -1,6 +1,11 @@
 //! Tensors read in parts, as f32 or in fixed point.
 
-use crate::{Fault, ModelError, header::Header, inspect::Checked, weights};
+use crate::{
+    Fault, Limits, ModelError,
+    header::Header,
+    inspect::{self, Checked},
+    weights,
+};
 use safetensors::{Dtype, tensor::TensorInfo};
 use std::{
     collections::BTreeMap,
@@ -19,7 +24,7 @@ const LIMIT: f64 = 16.0 * SCALE;
 
 /// A weight in units of 2^-40, towards 0, clipped to ±16. Widening to f64 and the product are
 /// exact, so that the integer is the same on every machine.
-pub(super) fn fixed(value: f32) -> i64 {
+pub(crate) fn fixed(value: f32) -> i64 {
     (f64::from(value) * SCALE).clamp(-LIMIT, LIMIT) as i64
 }
 
@@ -28,7 +33,7 @@ pub(crate) struct Stored {
     file: Arc<(PathBuf, File)>,
     name: String,
     start: u64,
-    dtype: Dtype,
+    pub(crate) dtype: Dtype,
     pub(crate) shape: Vec<usize>,
 }
 
@@ -49,24 +54,39 @@ impl Stored {
     }
 
     /// As a matrix: rows are the first axis, columns all others. `None` below two axes.
-    pub(super) fn matrix(&self) -> Option<(usize, usize)> {
+    pub(crate) fn matrix(&self) -> Option<(usize, usize)> {
         match self.shape.split_first() {
             Some((rows, rest)) if !rest.is_empty() => Some((*rows, rest.iter().product())),
             _ => None,
         }
     }
 
+    /// Its file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.file.0
+    }
+
+    /// Where in its file the value at `index` begins.
+    pub(crate) fn offset(&self, index: usize) -> u64 {
+        self.start + (index * self.width()) as u64
+    }
+
+    /// Bytes of a value.
+    fn width(&self) -> usize {
+        if self.dtype == Dtype::F32 { 4 } else { 2 }
+    }
+
     /// `count` values from the one at `from`, row-major and widened; refuses NaN and
     /// infinities.
     pub(crate) fn read(&self, from: usize, count: usize) -> Result<Vec<f32>, ModelError> {
-        let size = if self.dtype == Dtype::F32 { 4 } else { 2 };
+        let size = self.width();
         let mut bytes = Vec::new();
         bytes
             .try_reserve_exact(count * size)
             .map_err(|e| ModelError::new(Fault::Memory, format!("a part of the weights: {e}")))?;
         bytes.resize(count * size, 0);
         let (path, file) = &*self.file;
-        file.read_exact_at(&mut bytes, self.start + (from * size) as u64)
+        file.read_exact_at(&mut bytes, self.offset(from))
             .map_err(|e| ModelError::io(path, &e))?;
         let values = weights::widen(&bytes, self.dtype)?;
         if values.iter().any(|v| !v.is_finite()) {
@@ -77,9 +97,16 @@ impl Stored {
     }
 
     /// The same in units of 2^-40.
-    pub(super) fn read_fixed(&self, from: usize, count: usize) -> Result<Vec<i64>, ModelError> {
+    pub(crate) fn read_fixed(&self, from: usize, count: usize) -> Result<Vec<i64>, ModelError> {
         Ok(self.read(from, count)?.into_iter().map(fixed).collect())
     }
+}
+
+/// Opens the tensors of the model in `dir` that others are counted from; what is wrong with it
+/// is [`Fault::Data`].
+pub(crate) fn of_base(dir: &Path) -> Result<BTreeMap<String, Stored>, ModelError> {
+    let checked = inspect::check(dir, None, &Limits::unlimited()).map_err(super::blame_base)?;
+    of(&checked)
 }
 
 /// Opens every tensor that a checked model computes with, under the name that its config gives

@@ -9,7 +9,7 @@ mod adamw;
 mod checkpoint;
 mod config;
 pub(crate) mod init;
-mod output;
+pub(crate) mod output;
 mod task;
 mod tokenizer;
 

@@ -32,7 +32,8 @@ pub(super) fn prepare(out: &Path, resume: bool) -> Result<(), ModelError> {
     remove(&model, fs::remove_dir_all(&model))
 }
 
-fn remove(path: &Path, result: std::io::Result<()>) -> Result<(), ModelError> {
+/// That there was nothing to remove is no error.
+pub(crate) fn remove(path: &Path, result: std::io::Result<()>) -> Result<(), ModelError> {
     match result {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(ModelError::io(path, &e)),
         _ => Ok(()),
