@@ -305,7 +305,8 @@ pub(crate) fn le_floats(bytes: &[u8]) -> Vec<f32> {
     floats(bytes).collect()
 }
 
-fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+/// The same, one after the other.
+pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
     bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))
 }
 

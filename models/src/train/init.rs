@@ -19,8 +19,20 @@ pub(super) const INIT: u64 = 0;
 pub(super) const SUBSET: u64 = 1;
 pub(super) const FIRST_EPOCH: u64 = 2;
 
-pub(super) fn rng(seed: u64, stream: u64) -> ChaCha20Rng {
-    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+/// What all draws of a training come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seed {
+    /// A config's.
+    Number(u64),
+    /// A registered run's, the key of the cipher itself.
+    Run([u8; 32]),
+}
+
+pub(super) fn rng(seed: Seed, stream: u64) -> ChaCha20Rng {
+    let mut rng = match seed {
+        Seed::Number(number) => ChaCha20Rng::seed_from_u64(number),
+        Seed::Run(bytes) => ChaCha20Rng::from_seed(bytes),
+    };
     rng.set_stream(stream);
     rng
 }
@@ -50,10 +62,11 @@ fn deviation(model: &ModelConfig, name: &str, fan_in: usize) -> f64 {
 pub(super) fn variables(
     model: &ModelConfig,
     config: &TrainConfig,
+    seed: Seed,
 ) -> Result<BTreeMap<String, Var>, ModelError> {
     match &config.start {
         Some(start) => loaded(model, start),
-        None => drawn(model, config.seed),
+        None => drawn(model, seed),
     }
 }
 
@@ -74,7 +87,7 @@ fn loaded(model: &ModelConfig, start: &Path) -> Result<BTreeMap<String, Var>, Mo
 }
 
 /// Matrices normal, biases 0, norms 1.
-fn drawn(model: &ModelConfig, seed: u64) -> Result<BTreeMap<String, Var>, ModelError> {
+fn drawn(model: &ModelConfig, seed: Seed) -> Result<BTreeMap<String, Var>, ModelError> {
     let mut rng = rng(seed, INIT);
     let mut variables = BTreeMap::new();
     for (name, shape) in model.tensors()? {
@@ -98,7 +111,7 @@ mod tests {
 
     #[test]
     fn normal_should_have_mean_0_and_variance_1() {
-        let mut rng = rng(1, INIT);
+        let mut rng = rng(Seed::Number(1), INIT);
         let values: Vec<f64> = (0..20_000).map(|_| normal(&mut rng)).collect();
         let mean = values.iter().sum::<f64>() / 20_000.0;
         let variance = values.iter().map(|v| v * v).sum::<f64>() / 20_000.0;
@@ -106,5 +119,21 @@ mod tests {
             mean.abs() < 0.03 && (variance - 1.0).abs() < 0.04,
             "{mean} {variance}"
         );
+    }
+    #[test]
+    fn draws_should_differ_between_streams_and_seeds() {
+        let first = |seed, stream| rng(seed, stream).next_u64();
+        let zero = Seed::Run([0; 32]);
+        let found = [
+            first(zero, INIT),
+            first(zero, SUBSET),
+            first(zero, FIRST_EPOCH),
+            first(Seed::Run([1; 32]), INIT),
+            first(Seed::Number(0), INIT),
+        ];
+        // The first word of the cipher for a key of zeros, of RFC 8439.
+        assert_eq!(found[0] as u32, 0xade0_b876);
+        let distinct: std::collections::BTreeSet<u64> = found.into_iter().collect();
+        assert_eq!(distinct.len(), found.len());
     }
 }

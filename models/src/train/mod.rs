@@ -10,6 +10,7 @@ mod checkpoint;
 mod config;
 pub(crate) mod init;
 pub(crate) mod output;
+pub mod registered;
 mod task;
 mod tokenizer;
 
@@ -17,6 +18,7 @@ pub use config::{Family, TokenizerSource, TokenizerTraining, TrainConfig};
 
 use crate::{Fault, ModelConfig, ModelError, kernels::Kernels};
 use adamw::AdamW;
+use init::Seed;
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -63,9 +65,10 @@ pub fn run(
 ) -> Result<Trained, ModelError> {
     config.check()?;
     output::prepare(out, resume)?;
-    let prepared = task::prepare(config, out)?;
+    let seed = Seed::Number(config.seed);
+    let prepared = task::prepare(config, seed, Some(out))?;
     let steps = config.total_steps(prepared.samples());
-    let mut optimizer = AdamW::new(init::variables(&prepared.model, config)?)?;
+    let mut optimizer = AdamW::new(init::variables(&prepared.model, config, seed)?)?;
     let digest = prepared.digest(config)?;
     let mut step = match resume {
         true => checkpoint::load(out, &digest, &mut optimizer)?,
@@ -77,7 +80,7 @@ pub fn run(
     let mut last = None;
     while step < steps {
         let learning_rate = config.learning_rate_at(step, steps);
-        let loss = train_step(config, &task, &mut optimizer, step, learning_rate)?;
+        let loss = train_step(config, seed, &task, &mut optimizer, step, learning_rate)?;
         step += 1;
         last = Some(loss);
         log.line(step, loss, learning_rate)?;
@@ -104,12 +107,13 @@ pub fn run(
 
 fn train_step(
     config: &TrainConfig,
+    seed: Seed,
     task: &Task<'_>,
     optimizer: &mut AdamW,
     step: u64,
     learning_rate: f64,
 ) -> Result<f32, ModelError> {
-    let batch = task::batch(config.seed, step, config.batch, task.samples());
+    let batch = task::batch(seed, step, config.batch, task.samples());
     let loss = task.loss(&batch)?;
     let value = loss.to_scalar::<f32>()?;
     if !value.is_finite() {

@@ -1,6 +1,10 @@
 //! Data, batches and the loss of a training.
 
-use super::{Prepared, TrainConfig, init, tokenizer};
+use super::{
+    Prepared, TrainConfig,
+    init::{self, Seed},
+    tokenizer,
+};
 use crate::{
     Fault, ModelConfig, ModelError, canonical_hash,
     classifier::Network,
@@ -44,7 +48,11 @@ pub(super) enum Task<'a> {
 }
 
 /// Reads the data, and trains the tokenizer unless an earlier run left it in `out`.
-pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, ModelError> {
+pub(super) fn prepare(
+    config: &TrainConfig,
+    seed: Seed,
+    out: Option<&Path>,
+) -> Result<Prepared, ModelError> {
     let Family::Llama { context, .. } = config.model else {
         let json = config.model_config(0, 0)?;
         let model = ModelConfig::parse(&json)?;
@@ -52,7 +60,7 @@ pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, Mode
             return Err(crate::config::refuse("training config: not a classifier"));
         };
         let rows = read_rows(config, classifier)?;
-        let chosen = choose(config, rows.labels.len());
+        let chosen = choose(config, seed, rows.labels.len());
         return Ok(Prepared {
             model,
             config: json,
@@ -64,7 +72,7 @@ pub(super) fn prepare(config: &TrainConfig, out: &Path) -> Result<Prepared, Mode
     for path in &config.data {
         texts.extend(read_texts(path)?);
     }
-    let chosen: Vec<&str> = choose(config, texts.len())
+    let chosen: Vec<&str> = choose(config, seed, texts.len())
         .into_iter()
         .map(|i| texts[i].as_str())
         .collect();
@@ -126,16 +134,16 @@ fn read_rows(config: &TrainConfig, model: &Classifier) -> Result<Rows, ModelErro
 }
 
 /// The share of `total` samples that is trained on.
-fn choose(config: &TrainConfig, total: usize) -> Vec<usize> {
+fn choose(config: &TrainConfig, seed: Seed, total: usize) -> Vec<usize> {
     let count = (total as f64 * config.data_fraction).ceil() as usize;
-    let mut seed = [0; 32];
-    init::rng(config.seed, init::SUBSET).fill_bytes(&mut seed);
-    crate::draw(total, count.clamp(1, total.max(1)), seed)
+    let mut bytes = [0; 32];
+    init::rng(seed, init::SUBSET).fill_bytes(&mut bytes);
+    crate::draw(total, count.clamp(1, total.max(1)), bytes)
 }
 
 /// Samples of a step: each epoch is a fresh shuffle, and a batch may reach into the next one.
 /// Depends on the step alone, so that a resumed run goes on with the same.
-pub(super) fn batch(seed: u64, step: u64, size: usize, samples: usize) -> Vec<usize> {
+pub(super) fn batch(seed: Seed, step: u64, size: usize, samples: usize) -> Vec<usize> {
     let mut batch = Vec::with_capacity(size);
     let mut shuffled: Option<(u64, Vec<usize>)> = None;
     for i in 0..size as u64 {
@@ -151,7 +159,7 @@ pub(super) fn batch(seed: u64, step: u64, size: usize, samples: usize) -> Vec<us
     batch
 }
 
-fn shuffle(seed: u64, epoch: u64, samples: usize) -> Vec<usize> {
+fn shuffle(seed: Seed, epoch: u64, samples: usize) -> Vec<usize> {
     let mut rng = init::rng(seed, init::FIRST_EPOCH.saturating_add(epoch));
     let mut order: Vec<usize> = (0..samples).collect();
     for i in 0..samples {
@@ -278,12 +286,14 @@ impl Task<'_> {
 mod tests {
     use super::*;
 
+    const SEED: Seed = Seed::Number(3);
+
     #[test]
     fn batches_of_an_epoch_should_take_every_sample_once() {
-        let mut seen: Vec<usize> = (0..5).flat_map(|step| batch(3, step, 2, 10)).collect();
+        let mut seen: Vec<usize> = (0..5).flat_map(|step| batch(SEED, step, 2, 10)).collect();
         assert_ne!(seen, (0..10).collect::<Vec<_>>());
         seen.sort_unstable();
         assert_eq!(seen, (0..10).collect::<Vec<_>>());
-        assert_eq!(batch(3, 0, 7, 3).len(), 7);
+        assert_eq!(batch(SEED, 0, 7, 3).len(), 7);
     }
 }

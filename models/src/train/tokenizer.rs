@@ -2,7 +2,7 @@
 
 use super::{TokenizerSource, TrainConfig, config::TokenizerTraining, output};
 use crate::{Fault, ModelError, inspect::TOKENIZER};
-use std::{fs, path::Path};
+use std::{fs, panic::catch_unwind, path::Path};
 use tokenizers::{
     AddedToken, Tokenizer,
     models::{
@@ -16,24 +16,30 @@ const START: &str = "<|start|>";
 /// Start tokens of known tokenizers, in order of preference.
 const KNOWN_STARTS: [&str; 4] = [START, "<s>", "<|begin_of_text|>", "<|endoftext|>"];
 
-/// The tokenizer's bytes, its number of tokens, and the token that starts a text.
+/// The tokenizer's bytes, its number of tokens, and the token that starts a text. It is kept in
+/// `out` for a run that goes on from there.
 pub(super) fn obtain(
     config: &TrainConfig,
-    out: &Path,
+    out: Option<&Path>,
     texts: &[&str],
 ) -> Result<(Vec<u8>, usize, u32), ModelError> {
-    let kept = out.join(TOKENIZER);
-    let bytes = match &config.tokenizer {
+    let kept = out.map(|out| out.join(TOKENIZER));
+    let bytes = match (&kept, &config.tokenizer) {
         // An earlier run left it; `output::prepare` removes it when training starts over.
-        _ if kept.exists() => fs::read(&kept).map_err(|e| ModelError::io(&kept, &e))?,
-        Some(TokenizerSource::Path(path)) => {
+        (Some(path), _) if path.exists() => fs::read(path).map_err(|e| ModelError::io(path, &e))?,
+        (_, Some(TokenizerSource::Path(path))) => {
             fs::read(path).map_err(|e| ModelError::io(path, &e))?
         }
-        Some(TokenizerSource::Train { train: settings }) => train(*settings, texts)?,
-        None => return Err(refuse("a language model needs a tokenizer")),
+        (_, Some(TokenizerSource::Train { train: settings })) => train(*settings, texts)?,
+        (_, None) => return Err(refuse("a language model needs a tokenizer")),
     };
-    output::write_whole(&kept, &bytes)?;
-    let tokenizer = Tokenizer::from_bytes(&bytes).map_err(refuse)?;
+    if let Some(kept) = kept {
+        output::write_whole(&kept, &bytes)?;
+    }
+    // A stranger's file can make the library panic.
+    let tokenizer = catch_unwind(|| Tokenizer::from_bytes(&bytes))
+        .map_err(|_| refuse("makes the library panic; take another"))?
+        .map_err(refuse)?;
     let ids = tokenizer.get_vocab(true);
     let highest = ids.values().max().copied().unwrap_or(0);
     let start = KNOWN_STARTS
