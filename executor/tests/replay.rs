@@ -250,7 +250,7 @@ fn mirror_that_lies_should_be_passed_over_for_one_that_does_not() {
     f.forget_what_was_fetched();
     let endless = Mock::of_dir(&objects, Manner::Endless);
     let finding = f.finding(|job| job.uris = vec![endless.url()]);
-    assert_eq!(finding, ReplayFinding::BadCheckpoint { step: EVERY });
+    assert_eq!(finding, ReplayFinding::Unavailable { step: EVERY });
     assert!(endless.sent() < 10 * CHECKPOINT_BYTES as usize * 64);
 }
 
