@@ -4,6 +4,7 @@ use crate::{
     amount::{Amount, parse_percent},
     names::{parse_account, parse_phase, parse_role, parse_venue},
     template::{Kind, Preset},
+    train::TrainArgs,
 };
 use arena_primitives::{AccountId, Role, Round, TaskId, TaskPhase, Venue};
 use clap::{ArgGroup, Args, Parser, Subcommand};
@@ -232,17 +233,7 @@ pub(crate) enum Command {
         signing: Signing,
     },
     /// Trains a model on this machine.
-    Train {
-        /// Training config, JSON.
-        #[arg(long)]
-        config: PathBuf,
-        /// Directory for checkpoints and the model.
-        #[arg(long)]
-        out: PathBuf,
-        /// Goes on from the last checkpoint.
-        #[arg(long)]
-        resume: bool,
-    },
+    Train(TrainArgs),
     /// Data sets.
     #[command(subcommand)]
     Dataset(DatasetCommand),
@@ -556,6 +547,10 @@ mod tests {
              --watch --state s.json",
             "claim --venue network --suri //A",
             "train --config c.json --out m",
+            &format!(
+                "train --registered --recipe r --seed 0x{:064} --every 4 --out log",
+                7
+            ),
             "report --task 0 --task 1 --out r.json",
             "verify --task 0 --task 1",
             "round-seed --task 0 --round 4",
@@ -580,6 +575,11 @@ mod tests {
         ));
         assert!(refused("arena check --model m"));
         assert!(refused("arena check --task 1 --spec s --model m"));
+        assert!(refused("arena train --out m"));
+        assert!(refused(
+            "arena train --registered --recipe r --every 4 --out m"
+        ));
+        assert!(refused("arena train --config c --every 4 --out m"));
     }
 
     #[test]

@@ -76,11 +76,7 @@ async fn run(cli: Cli, out: Out) -> Result<()> {
         Command::Key(KeyCommand::Inspect { suri }) => keys::inspect(out, &suri),
         Command::Spec(SpecCommand::Template { preset, kind }) => template::print(preset, kind),
         Command::Spec(SpecCommand::Check { file }) => template::check(out, &file),
-        Command::Train {
-            config,
-            out: folder,
-            resume,
-        } => train::train(out, &config, &folder, resume),
+        Command::Train(args) => train::train(out, args),
         Command::Dataset(DatasetCommand::Hash { file }) => train::hash(out, &file),
         Command::Dataset(DatasetCommand::Seal(args)) => seal::seal(out, args),
         Command::Check(args) => check::check(out, &cli.url, args).await,

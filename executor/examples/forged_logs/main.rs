@@ -1,0 +1,167 @@
+//! How many forged logs of registered trainings a jury finds, beside how many it should:
+//! `cargo run --release -p arena-executor --example forged_logs -- [--logs 1000]`, from the root
+//! of the repository.
+//!
+//! Trains small models as registered, forges their logs in several ways, draws segments as the
+//! chain does, and has each drawn segment trained again by what jurors run. It prints Markdown.
+//! With `RAYON_NUM_THREADS=1` the times are those of one core, and with `TMPDIR` in memory they
+//! are those of computing.
+
+mod attacks;
+mod forgery;
+mod judge;
+mod statistics;
+
+use anyhow::{Context, Result, ensure};
+use arena_models::{
+    Limits,
+    train::registered::{self, Replayer},
+};
+use arena_primitives::Sampling;
+use forgery::Log;
+use judge::Judge;
+use serde_json::json;
+use statistics::{Row, Times, cpu_seconds};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// Segments of each log, and steps of each.
+const SEGMENTS: u64 = 128;
+const EVERY: u64 = 2;
+/// Draws of segments from each honest log.
+const DRAWS: u32 = 100;
+
+/// An honest training.
+pub(crate) struct Run {
+    pub(crate) seed: [u8; 32],
+    pub(crate) dir: PathBuf,
+    pub(crate) log: Log,
+    pub(crate) replayer: Replayer,
+}
+
+/// A recipe with honest trainings of it.
+pub(crate) struct Ground {
+    work: tempfile::TempDir,
+    pub(crate) recipe: PathBuf,
+    pub(crate) runs: Vec<Run>,
+    times: Times,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let logs: usize = match arguments.as_slice() {
+        [] => 1_000,
+        [name, count] if name == "--logs" => count.parse().context("--logs takes a number")?,
+        _ => anyhow::bail!("usage: forged_logs [--logs N]"),
+    };
+    let mut ground = Ground::new((logs / 10).clamp(2, 100))?;
+    ground.time()?;
+    ground.times.print();
+    honest(&ground, logs)?;
+    println!("{}", Row::HEADER);
+    for attack in attacks::all() {
+        let row = judge::row(&ground, &attack, logs)?;
+        println!("{row}");
+    }
+    Ok(())
+}
+
+impl Ground {
+    fn new(count: usize) -> Result<Self> {
+        let work = tempfile::tempdir()?;
+        let recipe = work.path().join("recipe");
+        fs::create_dir(&recipe)?;
+        fs::copy("data/digits/train.jsonl", recipe.join("train.jsonl"))
+            .context("data/digits/train.jsonl: run this from the root of the repository")?;
+        let config = json!({
+            "seed": 0, "data": ["train.jsonl"], "steps": SEGMENTS * EVERY, "batch": 32,
+            "learning_rate": 0.003, "warmup": 20, "profile": "exact-cpu-f32",
+            "model": {"family": "mlp", "input_shape": [64], "labels": 10, "layers": [
+                {"type": "linear", "out": 16}, {"type": "relu"}, {"type": "linear", "out": 10}]},
+        });
+        fs::write(recipe.join(registered::CONFIG), config.to_string())?;
+        let mut ground = Self {
+            work,
+            recipe,
+            runs: Vec::new(),
+            times: Times::default(),
+        };
+        let begun = cpu_seconds()?;
+        for index in 0..count {
+            let run = ground.train(index)?;
+            ground.runs.push(run);
+        }
+        ground.times.training = (cpu_seconds()? - begun) / count as f64;
+        Ok(ground)
+    }
+
+    fn train(&mut self, index: usize) -> Result<Run> {
+        let seed = *blake3::hash(format!("run {index}").as_bytes()).as_bytes();
+        let dir = self.path(&format!("run-{index}"));
+        let done = registered::run(&self.recipe, seed, &dir, EVERY, false, &mut |_| ())?;
+        ensure!(done.trained.parameters >= 1_000, "the model is too small");
+        self.times.parameters = done.trained.parameters;
+        let steps = SEGMENTS * EVERY;
+        registered::check_steps(&done.leaves, steps, EVERY)?;
+        Ok(Run {
+            seed,
+            log: Log::read(&dir, done.leaves)?,
+            dir,
+            replayer: Replayer::new(&self.recipe, seed, steps, &Limits::unlimited())?,
+        })
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.work.path().join(name)
+    }
+
+    /// Measures what a juror computes for a log.
+    fn time(&mut self) -> Result<()> {
+        let mut steps = 0;
+        let begun = cpu_seconds()?;
+        for run in &self.runs {
+            let steps_in_all = SEGMENTS * EVERY;
+            let replayer =
+                Replayer::new(&self.recipe, run.seed, steps_in_all, &Limits::unlimited())?;
+            for segment in run.log.drawn(&[0; 32], Sampling::DEFAULT) {
+                let segment = run.log.segment(segment);
+                let file = |hash| registered::object(&run.dir, hash);
+                let [weights, optimizer] = [&segment.from.weights, &segment.from.optimizer];
+                steps += replayer
+                    .replay(&segment, &file(weights), &file(optimizer))?
+                    .steps;
+            }
+        }
+        let runs = self.runs.len() as f64;
+        self.times.judging = (cpu_seconds()? - begun) / runs;
+        self.times.share = steps as f64 / runs / (SEGMENTS * EVERY) as f64;
+        let begun = cpu_seconds()?;
+        for run in &self.runs {
+            let steps = SEGMENTS * EVERY;
+            Replayer::new(&self.recipe, run.seed, steps, &Limits::unlimited())?;
+        }
+        self.times.reading = (cpu_seconds()? - begun) / runs;
+        Ok(())
+    }
+}
+
+/// Draws from honest logs: nobody may be convicted.
+fn honest(ground: &Ground, logs: usize) -> Result<()> {
+    let (mut judged, mut convicted) = (0u32, 0u32);
+    for run in &ground.runs {
+        let mut judge = Judge::new(run, Path::new(&ground.path("drawn")))?;
+        let draws = DRAWS.min(u32::try_from(logs)?);
+        for draw in 0..draws {
+            let seed = *blake3::hash(format!("honest {draw}").as_bytes()).as_bytes();
+            judged += 1;
+            convicted += u32::from(judge.convicts(&run.log, &seed)?);
+        }
+    }
+    println!(
+        "{judged} juries of {} honest logs convicted {convicted}.\n",
+        ground.runs.len()
+    );
+    Ok(())
+}
