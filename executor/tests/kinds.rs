@@ -455,17 +455,3 @@ fn queue_should_keep_jobs_and_outcomes_of_all_kinds_over_a_restart() {
         assert_eq!(left, [false; 3]);
     }
 }
-
-#[test]
-fn job_of_any_kind_should_stop_at_the_seconds_of_its_task() {
-    let f = Fixture::new();
-    for mut kind in f.of_each_kind("copy") {
-        limits_of(&mut kind).max_seconds = 0;
-        // Whichever comes first: time is no part of an outcome's truth.
-        let status = f.server.client.end(&f.server.client.post(&request(kind)));
-        let in_time = matches!(status, JobStatus::Done(_));
-        let late = matches!(&status, JobStatus::Failed(Fault::Infra(InfraFault::Timeout, why))
-            if why.contains("that the task allows"));
-        assert!(in_time || late, "{status:?}");
-    }
-}
