@@ -21,6 +21,8 @@ use std::{
 const SEED: [u8; 32] = [5; 32];
 const STEPS: u64 = 10;
 const EVERY: u64 = 3;
+/// BLAKE3 of the leaves of [`SEED`], the same on every machine.
+const LOG: &str = "16a99753ccea0f06fd2f0898b7d0047b48d75b656ebde90204a786363ab70e37";
 
 /// A perceptron's config.
 fn config() -> Value {
@@ -121,6 +123,16 @@ fn every_segment_of_an_honest_log_should_be_the_same_again() {
     assert_eq!(again.leaves, ran.leaves);
 }
 
+/// Whoever registered a run must be able to have it replayed by later releases.
+#[test]
+fn log_should_stay_what_it_is() {
+    let ran = ran(SEED);
+    let log = fs::read(ran.log.join("leaves.scale")).unwrap();
+    assert_eq!(log.len(), 80 * ran.leaves.len());
+    let digits = blake3::hash(&log).to_hex();
+    assert_eq!(digits.as_str(), LOG);
+}
+
 #[test]
 fn killed_training_should_go_on_to_the_same_leaves() {
     let whole = ran(SEED);
@@ -197,6 +209,12 @@ fn log_should_be_the_same_with_any_number_of_threads() {
     .unwrap();
     assert_eq!(with_threads(1), outside.leaves);
     assert_eq!(with_threads(2), outside.leaves);
+    let pinned = Limits {
+        tokenizer: Some([1; 32]),
+        ..Limits::unlimited()
+    };
+    let refused = Replayer::new(&recipe, SEED, 4, &pinned).map(|_| ());
+    assert_eq!(refused.unwrap_err().fault, Fault::Tokenizer);
     let replayer = Replayer::new(&recipe, SEED, 4, &Limits::unlimited()).unwrap();
     let segment = Segment {
         from: outside.leaves[1],

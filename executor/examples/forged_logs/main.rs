@@ -1,6 +1,6 @@
 //! How many forged logs of registered trainings a jury finds, beside how many it should:
-//! `cargo run --release -p arena-executor --example forged_logs -- [--logs 1000]`, from the root
-//! of the repository.
+//! `cargo run --release -p arena-executor --example forged_logs -- [--logs 1000] [--only jump]`,
+//! from the root of the repository; `--only` takes a part of the names of attacks.
 //!
 //! Trains small models as registered, forges their logs in several ways, draws segments as the
 //! chain does, and has each drawn segment trained again by what jurors run. It prints Markdown.
@@ -50,22 +50,33 @@ pub(crate) struct Ground {
 }
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let logs: usize = match arguments.as_slice() {
-        [] => 1_000,
-        [name, count] if name == "--logs" => count.parse().context("--logs takes a number")?,
-        _ => anyhow::bail!("usage: forged_logs [--logs N]"),
-    };
+    let (logs, only) = arguments()?;
     let mut ground = Ground::new((logs / 10).clamp(2, 100))?;
     ground.time()?;
     ground.times.print();
     honest(&ground, logs)?;
     println!("{}", Row::HEADER);
     for attack in attacks::all() {
-        let row = judge::row(&ground, &attack, logs)?;
-        println!("{row}");
+        if attack.name.contains(&only) {
+            println!("{}", judge::row(&ground, &attack, logs)?);
+        }
     }
     Ok(())
+}
+
+/// Forged logs of each attack, and what the names of attacks must contain.
+fn arguments() -> Result<(usize, String)> {
+    let (mut logs, mut only) = (1_000, String::new());
+    let mut words = env::args().skip(1);
+    while let Some(word) = words.next() {
+        match (word.as_str(), words.next()) {
+            ("--logs", Some(count)) => logs = count.parse().context("--logs takes a number")?,
+            ("--only", Some(name)) => only = name,
+            _ => anyhow::bail!("usage: forged_logs [--logs N] [--only NAME]"),
+        }
+    }
+    ensure!(logs > 0, "--logs takes 1 or more");
+    Ok((logs, only))
 }
 
 impl Ground {
