@@ -98,7 +98,12 @@ impl Cache {
 
     /// Whether a file of this hash and size seems to be there; its bytes are not read.
     pub(crate) fn has(&self, digest: &[u8; 32], bytes: u64) -> bool {
-        fs::metadata(self.blob(digest)).is_ok_and(|meta| meta.len() == bytes)
+        self.size(digest) == Some(bytes)
+    }
+
+    /// Size of a file that seems to be there.
+    pub(crate) fn size(&self, digest: &[u8; 32]) -> Option<u64> {
+        Some(fs::metadata(self.blob(digest)).ok()?.len())
     }
 
     /// A file that is there and whole; a damaged one is removed.

@@ -5,7 +5,7 @@ mod remote;
 mod watch;
 
 use crate::{
-    doctor, evaluate,
+    compare, doctor, evaluate,
     server::{Config, DEFAULT_CACHE_BYTES, DEFAULT_MEMORY_BYTES, Server},
     sketch, worker,
 };
@@ -45,6 +45,8 @@ enum Command {
     Inspect(evaluate::Inspect),
     /// Print the sketch of a model's update, or calibrate a task's thresholds.
     Sketch(sketch::Sketch),
+    /// Say how far a model is from an earlier one, tensor by tensor.
+    Compare(compare::Compare),
     /// Say what this machine has for scoring models.
     Doctor(doctor::Doctor),
     /// Say what the cache holds; pin, unpin, evict and add models.
@@ -117,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Manifest(args) => evaluate::manifest(&args),
         Command::Inspect(args) => evaluate::inspect(&args),
         Command::Sketch(args) => sketch::sketch(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Cache(args) => cache::cache(&args),
         Command::Watch(args) => watch::watch(&args),

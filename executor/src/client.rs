@@ -145,13 +145,18 @@ impl Client {
         match mirror {
             Mirror::Http(url) => self.get(url, ask),
             Mirror::File(path) => {
-                let file = open_file(path, ask)
-                    .map_err(|error| Trouble::Absent(format!("{}: {error}", path.display())))?;
+                let absent =
+                    |error: io::Error| Trouble::Absent(format!("{}: {error}", path.display()));
+                let file = open_file(path, ask).map_err(absent)?;
+                let whole = file.metadata().map_err(absent)?.len();
                 let start = match ask {
                     Ask::Whole => 0,
                     Ask::Part(from, _) => from,
                 };
-                Ok(self.opened(start, true, Box::new(file)))
+                Ok(Opened {
+                    whole: Some(whole),
+                    ..self.opened(start, true, Box::new(file))
+                })
             }
         }
     }
@@ -160,6 +165,7 @@ impl Client {
         Opened {
             start,
             delimited,
+            whole: None,
             body,
             since: Instant::now(),
             bytes: 0,
@@ -202,9 +208,9 @@ impl Client {
         let status = response.status().as_u16();
         let headers = response.headers();
         let why = format!("answered {status}");
+        let range = text(headers, header::CONTENT_RANGE);
         let start = match (status, ask) {
             (206, Ask::Part(from, _)) => {
-                let range = text(headers, header::CONTENT_RANGE);
                 if !range.starts_with(&format!("bytes {from}-")) {
                     let why = format!("asked for bytes from {from}, answered {range:?}");
                     return Err(Trouble::Unranged(why));
@@ -223,9 +229,17 @@ impl Client {
             return Err(Trouble::Absent(why));
         }
         let chunked = headers.contains_key(header::TRANSFER_ENCODING);
+        let of_range = range.rsplit_once('/').and_then(|(_, all)| all.parse().ok());
         let body = response.into_body();
         let delimited = chunked || body.content_length().is_some();
-        Ok(self.opened(start, delimited, Box::new(body.into_reader())))
+        let whole = match status {
+            206 => of_range,
+            _ => body.content_length(),
+        };
+        Ok(Opened {
+            whole,
+            ..self.opened(start, delimited, Box::new(body.into_reader()))
+        })
     }
 
     /// The seconds of a `Retry-After`; a date is taken for a pause.
@@ -304,6 +318,8 @@ pub(crate) struct Opened {
     pub(crate) start: u64,
     /// Whether the end of the body can be told from a connection that was cut.
     pub(crate) delimited: bool,
+    /// Size of the whole file, where the mirror names it.
+    pub(crate) whole: Option<u64>,
     body: Box<dyn Read>,
     since: Instant,
     bytes: u64,

@@ -29,6 +29,16 @@ pub(crate) fn infra(class: InfraFault, text: impl std::fmt::Display) -> Fault {
     Fault::Infra(class, reason(text))
 }
 
+/// A fault with the model that another one is compared with.
+pub(crate) fn of_earlier(fault: Fault) -> Fault {
+    let why = |why| reason(format_args!("the earlier model: {why}"));
+    match fault {
+        Fault::Miner(class, text) => Fault::Miner(class, why(text)),
+        Fault::Infra(class, text) => Fault::Infra(class, why(text)),
+        Fault::Unsupported(text) => Fault::Unsupported(why(text)),
+    }
+}
+
 /// A failed read or write of this machine's own files.
 pub(crate) fn from_io(error: &io::Error, what: impl std::fmt::Display) -> Fault {
     let class = match error.kind() {
@@ -71,8 +81,8 @@ pub(crate) fn may_pass(fault: &Fault) -> bool {
 pub(crate) fn describe_status(status: &JobStatus) -> String {
     match status {
         JobStatus::Queued => "queued".to_owned(),
-        JobStatus::Running { done, total: 0 } => format!("running, {done} samples, fetching"),
-        JobStatus::Running { done, total } => format!("running, {done} of {total} samples"),
+        JobStatus::Running { done, total: 0 } => format!("running, {done} done, fetching"),
+        JobStatus::Running { done, total } => format!("running, {done} of {total}"),
         JobStatus::Done(outcome) => format!("done: {outcome:?}"),
         JobStatus::Failed(fault) => format!("failed: {}", describe(fault)),
     }

@@ -1,21 +1,26 @@
-//! From a request to directories with models and a file with the data.
+//! From what a job needs to directories with models and a file with the data.
 //!
 //! What the task forbids is found before the first weight byte is fetched: the manifest
 //! gives sizes, the small files give the family, and the header of each weights file gives
 //! names, types and shapes.
 
+mod training;
+
+pub(crate) use training::{Kept, LARGEST_FILE, kept};
+
 use crate::{
     cache::{Cache, Pin},
     client::{Ask, Client, Patience},
     download::{Failure, Miss, Want, fetch, from_any},
-    fault::{from_io, infra, miner},
+    fault::{from_io, infra, miner, of_earlier},
     mirror::{Mirror, Origins},
+    needs::Needs,
     scoring, store,
     wanted::{self, Wanted},
 };
 use arena_models::manifest::{self, FileEntry, Manifest};
 use arena_primitives::job::{
-    Artifact, Data, Evaluate, Fault, InfraFault, JobRequest, Limits, MinerFault,
+    Artifact, Data, Fault, InfraFault, JobRequest, Limits, MinerFault, ReplayFinding,
 };
 use std::{
     fs::{self, File},
@@ -31,13 +36,19 @@ const LONGEST_EARLY: u64 = 64 << 20;
 /// How long before the job's deadline a fetch gives up, so that its reason is still heard.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What a job needs, on this disk: in its directory, as [`store::MODEL`], [`store::DATA`] and,
-/// for adapters, [`store::BASE`].
-pub(crate) struct Fetched {
-    pub(crate) model: PathBuf,
-    /// Of a task that takes adapters.
-    pub(crate) base: Option<PathBuf>,
-    pub(crate) data: PathBuf,
+/// Why a job needs nothing more.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It came to no outcome.
+    Fault(Fault),
+    /// What was fetched decides it.
+    Found(ReplayFinding),
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 /// Fetches for one job.
@@ -64,21 +75,32 @@ impl Fetcher {
         }
     }
 
-    /// Everything that an evaluation needs.
-    pub(crate) fn all(&self, evaluate: &Evaluate) -> Result<Fetched, Fault> {
-        let base = evaluate
+    /// Everything that a job needs, in its directory, by the names in [`store`].
+    pub(crate) fn all(&self, needs: &Needs<'_>) -> Result<(), Halt> {
+        let limits = needs.limits;
+        let base = needs
             .base
-            .as_ref()
-            .map(|base| self.base(base, &evaluate.limits, store::BASE))
+            .map(|base| self.base(base, limits, store::BASE))
             .transpose()?;
-        let model = self.artifact(
-            &evaluate.model,
-            &evaluate.limits,
-            store::MODEL,
-            base.as_deref(),
-        )?;
-        let data = self.data(&evaluate.data)?;
-        Ok(Fetched { model, base, data })
+        self.artifact(needs.model, limits, store::MODEL, base.as_deref())?;
+        if let Some(earlier) = needs.earlier {
+            self.artifact(earlier, limits, store::EARLIER, base.as_deref())
+                .map_err(of_earlier)?;
+        }
+        if let Some(data) = needs.data {
+            self.data(data)?;
+        }
+        if let Some(job) = needs.training {
+            self.recipe(&job.recipe).map_err(|fault| match fault {
+                Fault::Miner(_, why) => {
+                    tracing::warn!("the recipe: {why}");
+                    Halt::Found(ReplayFinding::BadRecipe)
+                }
+                other => Halt::Fault(other),
+            })?;
+            self.checkpoints(job)?;
+        }
+        Ok(())
     }
 
     fn mirrors(&self, uris: &[String]) -> Vec<Mirror> {
@@ -207,6 +229,20 @@ impl Fetcher {
         Ok(bytes)
     }
 
+    /// Fetches one file of a manifest into the cache, and gives it the name `to`.
+    fn file(&self, file: &FileEntry, mirrors: &[Mirror], to: &Path) -> Result<(), Fault> {
+        let own: Vec<_> = mirrors
+            .iter()
+            .map(|mirror| mirror.join(&file.path))
+            .collect();
+        let want = Want {
+            digest: file.blake3,
+            bytes: file.size,
+            name: &file.path,
+        };
+        fetch(&self.client, &self.cache, &want, &own, to).map_err(model_fault)
+    }
+
     /// The first `most` bytes of a file, or all if it has no more.
     fn beginning(&self, mirror: &Mirror, most: u64) -> Result<Vec<u8>, Miss> {
         let mut opened = self.client.open(mirror, Ask::Part(0, most))?;
@@ -313,21 +349,9 @@ impl Model<'_> {
             .map_err(|error| scoring::fault(&error))
     }
 
-    /// Fetches one file into the cache, and gives it its name.
     fn file(&self, file: &FileEntry) -> Result<(), Fault> {
-        let own: Vec<_> = self
-            .mirrors
-            .iter()
-            .map(|mirror| mirror.join(&file.path))
-            .collect();
-        let want = Want {
-            digest: file.blake3,
-            bytes: file.size,
-            name: &file.path,
-        };
         let to = place(&self.dir, &file.path).map_err(|error| from_io(&error, &file.path))?;
-        let fetcher = self.fetcher;
-        fetch(&fetcher.client, &fetcher.cache, &want, &own, &to).map_err(model_fault)
+        self.fetcher.file(file, &self.mirrors, &to)
     }
 
     /// Judges the model by names, sizes and the headers of its weights; the rest of each file

@@ -3,6 +3,7 @@
 mod cache;
 pub mod cli;
 mod client;
+mod compare;
 mod directory;
 mod doctor;
 mod download;
@@ -16,6 +17,7 @@ mod mirror;
 #[cfg(test)]
 #[path = "../tests/common/mirror.rs"]
 mod mock;
+mod needs;
 mod queue;
 pub mod sandbox;
 mod scoring;

@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     isolated: IntGauge,
     faults: IntCounterVec,
     seconds: CounterVec,
+    outcomes: IntCounterVec,
     samples: IntCounter,
     skipped: IntCounter,
     deaths: IntCounter,
@@ -72,6 +73,10 @@ impl Metrics {
                 IntCounterVec::new(faults, &["side", "class", "phase"]),
             )?,
             seconds: kept(&registry, CounterVec::new(seconds, &["phase"]))?,
+            outcomes: kept(
+                &registry,
+                IntCounterVec::new(of_device("outcomes_total", "Finished jobs"), &["kind"]),
+            )?,
             samples: counter(of_device("samples_total", "Samples of finished jobs"))?,
             skipped: counter(of_device(
                 "skipped_samples_total",
@@ -90,18 +95,27 @@ impl Metrics {
     /// Counts a job that ended in a phase of its worker, or in the queue.
     pub(crate) fn ended(&self, status: &JobStatus, phase: &str) {
         match status {
-            JobStatus::Done(Outcome::Evaluated(found)) => {
-                self.samples.inc_by(u64::from(found.samples));
-            }
+            JobStatus::Done(outcome) => self.found(outcome),
             JobStatus::Failed(fault) => {
                 let (side, class) = fault::labels(fault);
                 let labels = [side, class.as_str(), phase];
                 self.faults.with_label_values(&labels).inc();
             }
-            JobStatus::Done(Outcome::Sketched(_))
-            | JobStatus::Queued
-            | JobStatus::Running { .. } => {}
+            JobStatus::Queued | JobStatus::Running { .. } => {}
         }
+    }
+
+    fn found(&self, outcome: &Outcome) {
+        let (kind, samples) = match outcome {
+            Outcome::Evaluated(found) => ("evaluate", found.samples),
+            Outcome::Recomputed(found) => ("recompute", found.evaluated.samples),
+            Outcome::Sketched(_) => ("sketch", 0),
+            Outcome::Replayed(_) => ("replay-segments", 0),
+            Outcome::Extracted(_) => ("extract-watermark", 0),
+            Outcome::Compared(_) => ("compare", 0),
+        };
+        self.outcomes.with_label_values(&[kind]).inc();
+        self.samples.inc_by(u64::from(samples));
     }
 
     /// Counts samples that a finished job skipped.

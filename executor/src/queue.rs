@@ -11,7 +11,7 @@ use crate::{
     store::{Ended, Record, Store, now_millis},
 };
 use arena_primitives::job::{
-    Fault, InfraFault, JobId, JobKind, JobRequest, JobStatus, WIRE_VERSION,
+    Fault, InfraFault, JobId, JobRequest, JobStatus, Outcome, WIRE_VERSION,
 };
 use codec::DecodeAll;
 use entry::{Entry, load};
@@ -128,27 +128,20 @@ impl Queue {
             Some(entry) => Some(entry.repeats.saturating_add(1)),
             None => None,
         };
-        let mut record = Record {
+        let busy = state
+            .jobs
+            .values()
+            .filter(|entry| !entry.is_ended())
+            .count();
+        if busy >= self.limit {
+            return Err(SubmitError::Full(busy));
+        }
+        let record = Record {
             posted: now_millis(),
             ended: 0,
             retry: false,
             status: JobStatus::Queued,
         };
-        let refused = unsupported(&request);
-        if refused.is_none() {
-            let busy = state
-                .jobs
-                .values()
-                .filter(|entry| !entry.is_ended())
-                .count();
-            if busy >= self.limit {
-                return Err(SubmitError::Full(busy));
-            }
-        }
-        if let Some(fault) = refused {
-            record.status = JobStatus::Failed(fault);
-            record.ended = record.posted;
-        }
         let mut entry = Entry::new(record, Some(request));
         if let Err(error) = self.store.create(&id, body, &entry.record) {
             let fault = infra(
@@ -432,17 +425,12 @@ fn decode(body: &[u8]) -> Result<JobRequest, SubmitError> {
         .map_err(|error| SubmitError::Malformed(format!("not a job request: {error}")))
 }
 
-/// Why this release doesn't execute a request.
-fn unsupported(request: &JobRequest) -> Option<Fault> {
-    let what = match &request.kind {
-        JobKind::Evaluate(_) => return None,
-        JobKind::Sketch(_) => "the kind Sketch",
-        JobKind::ReplaySegment(_) => "the kind ReplaySegment",
-        JobKind::ExtractWatermark(_) => "the kind ExtractWatermark",
-    };
-    Some(Fault::Unsupported(format!(
-        "this release does not execute {what}"
-    )))
+/// How a job ends that found something.
+pub(crate) fn done(outcome: Outcome) -> Ended {
+    Ended {
+        retry: false,
+        status: JobStatus::Done(outcome),
+    }
 }
 
 /// How a job that failed on this machine ends.

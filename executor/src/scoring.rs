@@ -43,7 +43,10 @@ pub(crate) fn fault(error: &ModelError) -> Fault {
         F::TooLarge => miner(MinerFault::TooLarge, why),
         F::NonFinite => miner(MinerFault::NonFinite, why),
         F::Weights => miner(MinerFault::Weights, why),
-        F::Data => infra(InfraFault::Download, format_args!("evaluation data: {why}")),
+        F::Data => infra(
+            InfraFault::Download,
+            format_args!("what the task gives: {why}"),
+        ),
         F::Unstable | F::Device => infra(InfraFault::Device, why),
         F::Memory => infra(InfraFault::Memory, why),
         F::Io => infra(InfraFault::Disk, why),

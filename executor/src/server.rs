@@ -149,7 +149,7 @@ impl Server {
         for _ in 0..workers {
             let fetch = supervisor::fetch(shared.clone(), ahead.clone(), stopped.clone());
             tasks.spawn(fetch);
-            tasks.spawn(supervisor::evaluate(shared.clone(), stopped.clone()));
+            tasks.spawn(supervisor::compute(shared.clone(), stopped.clone()));
         }
         tasks.spawn(sweep(shared.clone(), stopped.clone()));
         let app = router(shared, token);

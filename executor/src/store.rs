@@ -25,6 +25,12 @@ pub(crate) const LOSSES: &str = "losses.bin";
 pub(crate) const MODEL: &str = "model";
 /// The model that the adapter of a running job is applied to.
 pub(crate) const BASE: &str = "base";
+/// The model that the one of a running job is compared with.
+pub(crate) const EARLIER: &str = "earlier";
+/// What the training that a running job replays was registered with.
+pub(crate) const RECIPE: &str = "recipe";
+/// Checkpoints of that training, each file by its hash.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The evaluation data of a running job.
 pub(crate) const DATA: &str = "data";
 /// Held by the worker process of a job.
@@ -194,9 +200,10 @@ impl Store {
     /// Removes what only a running job needs.
     pub(crate) fn tidy(&self, id: &JobId) -> io::Result<()> {
         let dir = self.dir(id);
-        remove(&dir.join(MODEL))?;
-        remove(&dir.join(BASE))?;
-        remove(&dir.join(DATA))
+        let fetched = [MODEL, BASE, EARLIER, RECIPE, CHECKPOINTS, DATA];
+        fetched
+            .into_iter()
+            .try_for_each(|name| remove(&dir.join(name)))
     }
 
     pub(crate) fn forget(&self, id: &JobId) -> io::Result<()> {

@@ -116,14 +116,14 @@ pub(crate) async fn fetch(shared: Arc<Shared>, ahead: Arc<Semaphore>, stop: watc
 }
 
 /// Computes jobs that are fetched, one after the other, until the server stops.
-pub(crate) async fn evaluate(shared: Arc<Shared>, stop: watch::Receiver<bool>) {
+pub(crate) async fn compute(shared: Arc<Shared>, stop: watch::Receiver<bool>) {
     loop {
         let ticket = tokio::select! {
             biased;
             () = stopped(stop.clone()) => return,
             ticket = shared.queue.next_fetched() => ticket,
         };
-        run(&shared, &ticket, Phase::Evaluate, &stop).await;
+        run(&shared, &ticket, Phase::Compute, &stop).await;
     }
 }
 
@@ -305,7 +305,7 @@ fn report(shared: &Shared, ticket: &Ticket, line: &str, skipped: &mut u32) {
                 shared.queue.progress(ticket, done, total);
             }
         }
-        (Some("phase"), Some(name @ ("fetch" | "evaluate")), Some(seconds)) => {
+        (Some("phase"), Some(name @ ("fetch" | "compute")), Some(seconds)) => {
             if let Ok(seconds) = seconds.parse() {
                 shared.metrics.spent(name, seconds);
             }

@@ -1,19 +1,25 @@
 //! The worker process: one phase of one job.
 //!
-//! `fetch` brings the model and the data into the job's directory; `evaluate`, a process of its
-//! own, computes. Each confines itself before it reads a byte of a stranger's, reports on its
+//! `fetch` brings what the job needs into its directory; `compute`, a process of its own,
+//! computes. Each confines itself before it reads a byte of a stranger's, reports on its
 //! standard output, and ends when its standard input does, which is when the server is gone.
 
+mod compare;
+mod compute;
 mod evaluate;
 mod fetch;
+mod recompute;
+mod replay;
+mod sketch;
+mod watermark;
 
 use crate::{
     sandbox,
     store::{self, Blank, Ended},
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use arena_models::Device;
-use arena_primitives::job::{Evaluate, JobKind, JobRequest};
+use arena_primitives::job::{JobKind, JobRequest};
 use clap::{Args, ValueEnum};
 use codec::Encode;
 use std::{
@@ -40,10 +46,10 @@ const DISPENSABLE: &str = "500";
 /// What a worker process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Phase {
-    /// Brings the model and the data.
+    /// Brings what the job needs.
     Fetch,
     /// Computes.
-    Evaluate,
+    Compute,
 }
 
 impl Phase {
@@ -51,7 +57,7 @@ impl Phase {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Fetch => "fetch",
-            Self::Evaluate => "evaluate",
+            Self::Compute => "compute",
         }
     }
 }
@@ -94,7 +100,7 @@ pub(crate) fn main(args: &Worker) -> ExitCode {
     }
     let done = Task::take(&args.job).and_then(|task| match args.phase {
         Phase::Fetch => fetch::run(args, &task),
-        Phase::Evaluate => evaluate::run(args, task),
+        Phase::Compute => compute::run(args, &task),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -121,7 +127,7 @@ fn close_what_is_not_ours() {
 
 /// The job of this process.
 struct Task {
-    evaluate: Evaluate,
+    kind: JobKind,
     outcome: Arc<Outcome>,
     /// Held until this process ends.
     _lock: File,
@@ -138,13 +144,10 @@ impl Task {
         let request: Option<JobRequest> = store::read_scale(job, store::REQUEST)
             .unwrap_or_else(|error| disk_failed("cannot read the job's request", &error));
         let request = request.context("the job's request is absent or damaged")?;
-        let JobKind::Evaluate(evaluate) = request.kind else {
-            bail!("not a kind that is executed")
-        };
         let blank = Blank::create(job, store::OUTCOME)
             .unwrap_or_else(|error| disk_failed("cannot write the outcome", &error));
         Ok(Self {
-            evaluate,
+            kind: request.kind,
             outcome: Arc::new(Outcome(Mutex::new(blank))),
             _lock: lock,
         })

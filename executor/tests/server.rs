@@ -115,40 +115,33 @@ fn full_queue_should_refuse_with_429_and_keep_what_it_has() {
     let answer = server.client.post_bytes(&unreachable(3).encode());
     assert_eq!(answer.code, 429);
     assert!(answer.text().contains("queue is full"), "{}", answer.text());
-    // One that is there already is still answered, and so is one that needs no place.
+    // One that is there already is still answered.
     assert_eq!(server.client.post(&unreachable(2)), ids[1]);
-    server
-        .client
-        .post(&request(JobKind::ReplaySegment(Opaque(vec![]))));
     server.client.delete(&ids[0]);
     server.client.post(&unreachable(3));
 }
 
 #[test]
-fn kinds_of_later_releases_should_be_unsupported() {
+fn kinds_of_later_releases_should_be_refused() {
     let dir = tempfile::tempdir().unwrap();
     let server = idle(dir.path());
-    let sketch = JobKind::Sketch(Sketch {
-        model: Artifact {
-            manifest_root: Default::default(),
-            uris: vec![],
-        },
-        base: None,
-        seed: [1; 32],
-        limits: limits(),
-    });
-    let requests = [
-        request(sketch),
-        request(JobKind::ReplaySegment(Opaque(vec![2]))),
-        request(JobKind::ExtractWatermark(Opaque(vec![3]))),
-    ];
-    for request in requests {
-        let id = server.client.post(&request);
-        let status = server.client.status(&id);
-        assert!(
-            matches!(status, JobStatus::Failed(Fault::Unsupported(_))),
-            "{status:?}"
-        );
+    let mut later = unreachable(1).encode();
+    // After the version and the deadline.
+    later[5] = 6;
+    let answer = server.client.post_bytes(&later);
+    assert_eq!(answer.code, 400);
+    assert!(
+        answer.text().contains("not a job request"),
+        "{}",
+        answer.text()
+    );
+}
+
+/// A job that fails as soon as anybody looks at it.
+fn late(n: u32) -> JobRequest {
+    JobRequest {
+        deadline_seconds: 0,
+        ..unreachable(n)
     }
 }
 
@@ -157,18 +150,20 @@ fn queue_should_outlive_the_server_and_drop_what_is_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let server = idle(dir.path());
     let [kept, damaged] = [1, 2].map(|n| server.client.post(&unreachable(n)));
-    let unsupported = server
-        .client
-        .post(&request(JobKind::ReplaySegment(Opaque(vec![]))));
+    let ended = late(3).id();
+    server.client.fault(&late(3));
     drop(server);
     let job = dir.path().join("base/jobs").join(hex::encode(damaged));
     let whole = std::fs::read(job.join("request.scale")).unwrap();
     std::fs::write(job.join("request.scale"), &whole[..whole.len() / 2]).unwrap();
     let server = idle(dir.path());
     assert_eq!(server.client.status(&kept), JobStatus::Queued);
-    let status = server.client.status(&unsupported);
+    let status = server.client.status(&ended);
     assert!(
-        matches!(status, JobStatus::Failed(Fault::Unsupported(_))),
+        matches!(
+            status,
+            JobStatus::Failed(Fault::Infra(InfraFault::Timeout, _))
+        ),
         "{status:?}"
     );
     assert_eq!(
@@ -189,13 +184,7 @@ fn old_finished_jobs_should_be_forgotten() {
         keep_finished: 2,
         ..config(dir.path())
     });
-    let ids: Vec<_> = (0..5)
-        .map(|n| {
-            server
-                .client
-                .post(&request(JobKind::ReplaySegment(Opaque(vec![n]))))
-        })
-        .collect();
+    let ids: Vec<_> = (0..5).map(|n| server.client.post(&late(n))).collect();
     let left = || {
         std::fs::read_dir(dir.path().join("base/jobs"))
             .unwrap()
@@ -216,10 +205,7 @@ fn old_finished_jobs_should_be_forgotten() {
 fn job_past_its_deadline_should_time_out_and_run_again_when_posted_again() {
     let dir = tempfile::tempdir().unwrap();
     let server = idle(dir.path());
-    let request = JobRequest {
-        deadline_seconds: 0,
-        ..unreachable(1)
-    };
+    let request = late(1);
     let fault = server.client.fault(&request);
     assert!(
         matches!(fault, Fault::Infra(InfraFault::Timeout, _)),

@@ -1,4 +1,4 @@
-//! `arena-executor sketch` as it is typed.
+//! `arena-executor sketch` and `compare` as they are typed.
 
 mod common;
 
@@ -11,8 +11,12 @@ use std::{
 };
 
 fn run(args: &[&str], dirs: &[&Path]) -> Output {
+    run_as("sketch", args, dirs)
+}
+
+fn run_as(command: &str, args: &[&str], dirs: &[&Path]) -> Output {
     Command::new(BINARY)
-        .arg("sketch")
+        .arg(command)
         .args(args)
         .args(dirs)
         .output()
@@ -149,4 +153,40 @@ fn sketch_should_exit_with_1_for_refusals_and_2_for_wrong_usage() {
     ] {
         assert_eq!(run(args, dirs).status.code(), Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn compare_should_print_what_the_library_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let models = apart(dir.path());
+    let [base, earlier] = [0, 1].map(|at: usize| models[at].to_str().unwrap());
+    let args = ["--base", base, "--earlier", earlier, "--model"];
+    let wanted = arena_models::compare(&models[2], &models[1], Some(&models[0])).unwrap();
+    let distance = f64::from(wanted.distance.unwrap()) / 1e9;
+    let output = run_as("compare", &args, &[&models[2]]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        said.contains(&format!("distance      {distance:.9}")),
+        "{said}"
+    );
+    assert!(said.contains("layers.0.weight"), "{said}");
+    let output = run_as("compare", &[&["--json"], &args[..]].concat(), &[&models[2]]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["distance"].as_f64(), Some(distance));
+    assert_eq!(said["same"], false);
+    assert_eq!(
+        said["tensors"].as_array().unwrap().len(),
+        wanted.tensors.len()
+    );
+    let other = dir.path().join("other");
+    write_mlp(&other, &[3]);
+    let output = run_as("compare", &["--earlier", earlier, "--model"], &[&other]);
+    assert!(text(&output.stdout).contains("nothing can be said"));
+    let output = run_as("compare", &["--earlier", earlier, "--model"], &[dir.path()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        run_as("compare", &["--model"], &[&other]).status.code(),
+        Some(2)
+    );
 }

@@ -1,7 +1,10 @@
 //! What the fuzzers begin with, made of the fixtures of `arena-models`.
 
 use arena_models::Manifest;
-use arena_primitives::job::*;
+use arena_primitives::{
+    challenge::{LogLeaf, LossLeaf},
+    job::*,
+};
 use codec::Encode;
 use std::{
     collections::BTreeSet,
@@ -96,6 +99,64 @@ fn limits() -> Limits {
     }
 }
 
+/// A job of each kind.
+fn kinds(evaluate: Evaluate) -> [JobKind; 6] {
+    let (model, limits) = (artifact(), limits());
+    let leaf = |step| LogLeaf {
+        step,
+        weights: [5; 32],
+        optimizer: [6; 32],
+        update: 7,
+    };
+    let loss = LossLeaf {
+        index: 1,
+        nll: 2.5f64.to_bits(),
+        tokens: 3,
+        bytes: 4,
+        correct: true,
+    };
+    [
+        JobKind::Evaluate(evaluate.clone()),
+        JobKind::Sketch(Sketch {
+            model: model.clone(),
+            base: None,
+            seed: [5; 32],
+            limits: limits.clone(),
+        }),
+        JobKind::ReplaySegments(ReplaySegments {
+            recipe: artifact(),
+            model: model.clone(),
+            seed: [8; 32],
+            steps: 20,
+            uris: vec!["https://example.org/log".into()],
+            checkpoint_bytes: 1 << 20,
+            segments: vec![Segment {
+                from: leaf(0),
+                to: leaf(10),
+            }],
+            last: leaf(20),
+            limits: limits.clone(),
+        }),
+        JobKind::ExtractWatermark(ExtractWatermark {
+            model: model.clone(),
+            base: Some(artifact()),
+            key: [9; 32],
+            owner: [1; 32],
+            limits: limits.clone(),
+        }),
+        JobKind::Compare(Compare {
+            model,
+            earlier: artifact(),
+            base: None,
+            limits,
+        }),
+        JobKind::Recompute(Recompute {
+            evaluate,
+            leaves: vec![loss],
+        }),
+    ]
+}
+
 fn jobs() -> Vec<Vec<u8>> {
     let evaluate = Evaluate {
         model: artifact(),
@@ -111,17 +172,7 @@ fn jobs() -> Vec<Vec<u8>> {
         profile: NumericProfile::ExactCpuF32,
         limits: limits(),
     };
-    let sketch = Sketch {
-        model: artifact(),
-        base: None,
-        seed: [5; 32],
-        limits: limits(),
-    };
-    let requests = [
-        JobKind::Evaluate(evaluate),
-        JobKind::Sketch(sketch),
-        JobKind::ReplaySegment(Opaque(vec![1, 2, 3])),
-    ];
+    let requests = kinds(evaluate);
     let evaluated = Evaluated {
         raw: 1,
         samples: 2,

@@ -5,6 +5,7 @@ pub mod calibrate;
 mod canonical;
 mod chat;
 mod classifier;
+mod compare;
 mod config;
 mod data;
 mod decoder;
@@ -37,6 +38,7 @@ extern crate self as arena_models;
 
 pub use bert::hidden_states;
 pub use canonical::canonical_hash;
+pub use compare::{Comparison, TensorDistance, compare};
 pub use config::{
     BertConfig, Classifier, ClassifierKind, DecoderConfig, Gpt2Config, Layer, ModelConfig, Rope,
     RopeScaling, TensorSpec,

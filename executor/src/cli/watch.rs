@@ -181,6 +181,15 @@ fn kind(job: &Listed) -> &str {
     job.kind.as_deref().unwrap_or("job")
 }
 
+/// What a job of this kind counts.
+fn unit(kind: &str) -> &'static str {
+    match kind {
+        "evaluate" | "recompute" => " samples",
+        "replay-segments" => " steps",
+        _ => "",
+    }
+}
+
 /// A job in one line.
 fn line(job: &Listed) -> String {
     let (id, kind) = (short(&job.id), kind(job));
@@ -189,7 +198,7 @@ fn line(job: &Listed) -> String {
         (State::Running, _) if job.total == 0 => format!("{id} {kind}: fetching{}", times(job)),
         (State::Running, _) => {
             let (done, total) = (job.done, job.total);
-            format!("{id} {kind}: {done} of {total} samples{}", times(job))
+            format!("{id} {kind}: {done} of {total}{}{}", unit(kind), times(job))
         }
         _ => format!("{id} {kind}: waiting{}", times(job)),
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::mock::{Manner, Mock};
-use arena_primitives::job::Architecture;
+use arena_primitives::job::{Architecture, Evaluate};
 use serde_json::json;
 
 /// Bytes of a safetensors file of one f32 tensor.

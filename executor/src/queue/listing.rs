@@ -118,7 +118,9 @@ fn name(kind: &JobKind) -> &'static str {
     match kind {
         JobKind::Evaluate(_) => "evaluate",
         JobKind::Sketch(_) => "sketch",
-        JobKind::ReplaySegment(_) => "replay-segment",
+        JobKind::ReplaySegments(_) => "replay-segments",
         JobKind::ExtractWatermark(_) => "extract-watermark",
+        JobKind::Compare(_) => "compare",
+        JobKind::Recompute(_) => "recompute",
     }
 }

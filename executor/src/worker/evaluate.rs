@@ -1,21 +1,23 @@
-//! The phase that computes: no network, and of files the job's own, to read.
+//! Scores a model, sample by sample, from where an earlier run of the job was cut off.
 
 use super::{
-    BYTES_BESIDES, Outcome, Phase, Task, Worker, confine, processor_time, say, say_seconds,
+    Outcome,
+    compute::{Clock, Run, fault, named},
+    say,
 };
 use crate::{
-    fault::{from_io, infra},
-    fetch::Fetched,
-    losses::{self, Losses, Record},
+    fault::from_io,
+    losses::{Losses, Record},
     queue::failed,
-    sandbox::{Limits, Reach},
-    scoring,
-    store::{self, Ended},
+    scoring, store,
 };
-use anyhow::Result;
-use arena_models::{Device, EvalOptions, SampleLoss, Sink};
-use arena_primitives::job::{self, Evaluate, Evaluated, Fault, InfraFault, JobStatus};
+use arena_models::{EvalOptions, SampleLoss, Sink};
+use arena_primitives::{
+    challenge::LossLeaf,
+    job::{Evaluate, Evaluated, Fault},
+};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     sync::Arc,
     time::{Duration, Instant},
@@ -23,122 +25,53 @@ use std::{
 
 /// Shortest time between two reports.
 const REPORT: Duration = Duration::from_millis(100);
-/// Bytes of losses for each byte of data: the shortest sample has 8, the longest loss 40.
-const LOSSES_OF_A_BYTE: u64 = 8;
 
-/// Computes, writes the outcome, and ends this process.
-pub(super) fn run(args: &Worker, task: Task) -> Result<()> {
-    let started = Instant::now();
-    // What is written is open before anything of the model's is read; nothing is afterwards.
-    let losses = losses::open(&args.job.join(store::LOSSES)).unwrap_or_else(|error| {
-        task.outcome
-            .conclude(&failed(from_io(&error, "the losses")))
-    });
-    confine(args, &limits(args, &task.evaluate), &Reach::Job(&args.job))?;
-    let scored = score(args, &task, losses);
-    say_seconds(Phase::Evaluate, started);
-    task.outcome.conclude(&match scored {
-        Ok(found) => Ended {
-            status: JobStatus::Done(job::Outcome::Evaluated(found)),
-            retry: false,
-        },
-        Err(fault) => failed(fault),
-    })
-}
+/// Losses by their samples.
+pub(super) type Found = BTreeMap<u32, SampleLoss>;
 
-fn limits(args: &Worker, evaluate: &Evaluate) -> Limits {
-    let losses = evaluate.data.bytes.saturating_mul(LOSSES_OF_A_BYTE);
-    Limits {
-        memory: memory(args),
-        file: losses.saturating_add(BYTES_BESIDES),
-        seconds: processor_time(args, u64::from(evaluate.limits.max_seconds)),
-    }
-}
-
-/// Address space of this process. The driver reserves more of it than any machine has memory,
-/// for all devices and all memory together, so that there is no limit for CUDA.
-fn memory(args: &Worker) -> u64 {
-    match args.device {
-        Device::Cpu => args.memory_bytes,
-        Device::Cuda(_) => u64::MAX,
-    }
-}
-
-fn score(args: &Worker, task: &Task, losses: File) -> Result<Evaluated, Fault> {
-    let evaluate = &task.evaluate;
-    let mut device = args.device.describe().map_err(|e| scoring::fault(&e))?;
-    let fetched = Fetched {
-        model: args.job.join(store::MODEL),
-        base: (evaluate.base.as_ref()).map(|_| args.job.join(store::BASE)),
-        data: args.job.join(store::DATA),
-    };
-    let (losses, found) =
-        Losses::read(losses, &scoring::made_by(&device)).map_err(|e| from_io(&e, "the losses"))?;
+/// The score, and the losses of those samples that are in `claimed`.
+pub(super) fn run(
+    run: &Run<'_>,
+    job: &Evaluate,
+    losses: File,
+    claimed: &[LossLeaf],
+) -> Result<(Evaluated, Found), Fault> {
+    let device = run.args.device;
+    let made_by = scoring::made_by(&device.describe().map_err(fault)?);
+    let (losses, found) = Losses::read(losses, &made_by).map_err(|e| from_io(&e, "the losses"))?;
     let before = Duration::from_millis(found.last().map_or(0, |record| record.millis));
-    end_in_time(task.outcome.clone(), evaluate.limits.max_seconds, before);
     let mut progress = Progress {
-        outcome: task.outcome.clone(),
+        outcome: run.outcome().clone(),
         losses,
         found: found.into_iter().map(|record| record.loss).collect(),
-        clock: Clock {
-            started: Instant::now(),
-            before,
-        },
+        claimed: claimed.iter().map(|leaf| leaf.index).collect(),
+        kept: Found::new(),
+        clock: run.start(before),
         done: 0,
         total: 0,
         reported: None,
     };
     let options = EvalOptions {
-        base: fetched.base,
-        ..scoring::options(evaluate, args.device)
+        base: run.base(&job.base),
+        ..scoring::options(job, device)
     };
-    let scored = arena_models::evaluate(&fetched.model, &fetched.data, &options, &mut progress)
-        .map_err(|error| scoring::fault(&error))?;
+    let (model, data) = (run.path(store::MODEL), run.path(store::DATA));
+    let scored = arena_models::evaluate(&model, &data, &options, &mut progress).map_err(fault)?;
     progress
         .losses
         .sync()
         .map_err(|error| from_io(&error, "the losses"))?;
     say(format_args!("skipped {}", scored.skipped));
-    if args.not_isolated {
-        device.push_str(" (not isolated)");
-    }
-    Ok(Evaluated {
+    let evaluated = Evaluated {
         raw: scored.raw,
         samples: scored.samples,
         tokens: scored.tokens,
         bytes: scored.bytes,
         samples_root: scored.samples_root.into(),
-        device,
+        device: named(run.args, device)?,
         millis: progress.clock.millis(),
-    })
-}
-
-/// Ends the job once it has computed for as long as the task allows, over all its runs.
-fn end_in_time(outcome: Arc<Outcome>, seconds: u32, before: Duration) {
-    let left = Duration::from_secs(u64::from(seconds)).saturating_sub(before);
-    std::thread::spawn(move || {
-        std::thread::sleep(left);
-        let why = format!("not done in the {seconds} s of computing that the task allows");
-        let fault = infra(InfraFault::Timeout, why);
-        // No retry: the time would be spent again.
-        outcome.conclude(&Ended {
-            status: JobStatus::Failed(fault),
-            retry: false,
-        });
-    });
-}
-
-/// Computing time over all runs of the job.
-struct Clock {
-    started: Instant,
-    before: Duration,
-}
-
-impl Clock {
-    fn millis(&self) -> u64 {
-        let elapsed = self.before.saturating_add(self.started.elapsed());
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
-    }
+    };
+    Ok((evaluated, progress.kept))
 }
 
 /// Keeps each sample, and reports.
@@ -146,6 +79,9 @@ struct Progress {
     outcome: Arc<Outcome>,
     losses: Losses<SampleLoss>,
     found: Vec<SampleLoss>,
+    claimed: BTreeSet<u32>,
+    /// What was found of those that are claimed.
+    kept: Found,
     clock: Clock,
     done: usize,
     total: usize,
@@ -159,11 +95,18 @@ impl Progress {
             say(format_args!("progress {} {}", self.done, self.total));
         }
     }
+
+    fn keep(&mut self, loss: &SampleLoss) {
+        if self.claimed.contains(&loss.index) {
+            self.kept.insert(loss.index, *loss);
+        }
+    }
 }
 
 impl Sink for Progress {
     fn start(&mut self, total: usize) -> Vec<SampleLoss> {
         let found = std::mem::take(&mut self.found);
+        found.iter().for_each(|loss| self.keep(loss));
         self.total = total;
         self.done = found.len().min(total);
         self.report();
@@ -171,6 +114,7 @@ impl Sink for Progress {
     }
 
     fn sample(&mut self, loss: &SampleLoss) {
+        self.keep(loss);
         let record = Record {
             millis: self.clock.millis(),
             loss: *loss,

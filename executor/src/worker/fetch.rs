@@ -1,18 +1,19 @@
 //! The phase that has the network and no weights to compute with.
 
-use super::{BYTES_BESIDES, Phase, Task, Worker, confine, processor_time, say_seconds};
+use super::{BYTES_BESIDES, Phase, Task, Worker, confine, processor_time, replay, say_seconds};
 use crate::{
     cache::Cache,
     fault::from_io,
-    fetch::Fetcher,
-    queue::failed,
+    fetch::{Fetcher, Halt, LARGEST_FILE},
+    needs::Needs,
+    queue::{done, failed},
     sandbox::{Limits, Reach},
 };
 use anyhow::Result;
-use arena_primitives::job::Evaluate;
 use std::time::Instant;
 
-/// Brings the model and the data; ends this process with a fault where that fails.
+/// Brings what the job needs; ends this process with a fault where that fails, and with an outcome
+/// where that decides it.
 pub(super) fn run(args: &Worker, task: &Task) -> Result<()> {
     let started = Instant::now();
     // Before it is confined to it.
@@ -23,20 +24,29 @@ pub(super) fn run(args: &Worker, task: &Task) -> Result<()> {
         job: &args.job,
         read_all: args.allow_file,
     };
-    confine(args, &limits(args, &task.evaluate), &reach)?;
-    let fetched = Fetcher::new(cache, args.allow_file, &args.job).all(&task.evaluate);
+    let needs = Needs::of(&task.kind);
+    confine(args, &limits(args, &needs), &reach)?;
+    let fetched = Fetcher::new(cache, args.allow_file, &args.job).all(&needs);
     say_seconds(Phase::Fetch, started);
     match fetched {
-        Ok(_) => Ok(()),
-        Err(fault) => task.outcome.conclude(&failed(fault)),
+        Ok(()) => Ok(()),
+        Err(Halt::Fault(fault)) => task.outcome.conclude(&failed(fault)),
+        Err(Halt::Found(finding)) => {
+            let ended = replay::found_at_once(args, finding).map_or_else(failed, done);
+            task.outcome.conclude(&ended)
+        }
     }
 }
 
-fn limits(args: &Worker, evaluate: &Evaluate) -> Limits {
-    let largest = match evaluate.base {
+fn limits(args: &Worker, needs: &Needs<'_>) -> Limits {
+    let data = needs.data.map_or(0, |data| data.bytes);
+    let training = needs
+        .training
+        .map_or(0, |job| job.checkpoint_bytes.max(LARGEST_FILE));
+    let largest = match needs.base {
         // How large a base is, its manifest says; the cache has to hold it.
         Some(_) => args.cache_bytes,
-        None => evaluate.limits.max_bytes.max(evaluate.data.bytes),
+        None => needs.limits.max_bytes.max(data).max(training),
     };
     Limits {
         memory: args.memory_bytes,

@@ -159,8 +159,16 @@ impl Client {
     }
 
     pub(crate) fn outcome(&self, request: &JobRequest) -> Evaluated {
+        match self.found(request) {
+            Outcome::Evaluated(evaluated) => evaluated,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a job of any kind comes to.
+    pub(crate) fn found(&self, request: &JobRequest) -> Outcome {
         match self.end(&self.post(request)) {
-            JobStatus::Done(Outcome::Evaluated(evaluated)) => evaluated,
+            JobStatus::Done(outcome) => outcome,
             other => panic!("{other:?}"),
         }
     }

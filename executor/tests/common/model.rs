@@ -108,19 +108,23 @@ pub(crate) fn write_manifest(dir: &Path) -> [u8; 32] {
     manifest.root()
 }
 
-fn file_uri(path: &Path) -> String {
+pub(crate) fn file_uri(path: &Path) -> String {
     format!("file://{}", path.display())
+}
+
+/// The model in `dir`, with a manifest as it is now.
+pub(crate) fn artifact(dir: &Path) -> Artifact {
+    Artifact {
+        manifest_root: write_manifest(dir).into(),
+        uris: vec![file_uri(dir)],
+    }
 }
 
 /// An evaluation of the model in `dir` on `data`, by accuracy, from files.
 pub(crate) fn evaluation(dir: &Path, data: &Path) -> Evaluate {
-    let root = write_manifest(dir);
     let bytes = fs::read(data).unwrap();
     Evaluate {
-        model: Artifact {
-            manifest_root: root.into(),
-            uris: vec![file_uri(dir)],
-        },
+        model: artifact(dir),
         base: None,
         data: Data {
             blake3: *blake3::hash(&bytes).as_bytes(),

@@ -88,7 +88,7 @@ fn real_workers_should_be_confined_and_hold_no_file_of_others() {
     assert_confined(&worker("fetch", &job));
     drop((asked, silent));
 
-    let process = worker("evaluate", &job);
+    let process = worker("compute", &job);
     until("a sample", || match server.client.status(&id) {
         JobStatus::Running { done: 0, .. } => None,
         running @ JobStatus::Running { .. } => Some(running),
@@ -117,7 +117,7 @@ fn worker_should_not_inherit_what_the_servers_parents_left_open() {
     assert_eq!(fs::read_link(own).unwrap(), Path::new("/etc/passwd"));
     let id = served.client.post(&request(JobKind::Evaluate(slow(dir))));
     let job = dir.join("base/jobs").join(hex::encode(id));
-    let process = worker("evaluate", &job);
+    let process = worker("compute", &job);
     assert!(fs::read_link(process.join("fd/9")).is_err());
 }
 

@@ -76,6 +76,17 @@ impl Adapter {
         })
     }
 
+    /// Two factors of a module's update as the tensor has it, but for the scale: `[rows, rank]`
+    /// and `[rank, columns]`.
+    pub(crate) fn factors(&self, module: &Module) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+        let a = module.a.read(0, module.a.len())?;
+        let b = module.b.read(0, module.b.len())?;
+        Ok(match self.transposed {
+            false => (b, a),
+            true => (transposed(&a, module.inputs), transposed(&b, module.rank)),
+        })
+    }
+
     /// Sums of all probes; the same as those of the merged model's update, but for rounding.
     pub(super) fn sums(
         &self,
@@ -107,7 +118,7 @@ impl Adapter {
     }
 
     /// Rows and columns of the tensor that a module changes.
-    fn shape(&self, module: &Module) -> (usize, usize) {
+    pub(crate) fn shape(&self, module: &Module) -> (usize, usize) {
         match self.transposed {
             false => (module.outputs, module.inputs),
             true => (module.inputs, module.outputs),
@@ -174,6 +185,11 @@ impl Module {
         })
     }
 
+    /// What B·A is multiplied by.
+    pub(crate) fn factor(&self) -> f64 {
+        self.scale as f64 / (1u64 << SCALE_BITS) as f64
+    }
+
     /// ⌊(uᵀB)(Av) / 2^32⌋·scale in units of 2^-80; `None` where it is beyond 2^47.
     fn sums(
         &self,
@@ -208,7 +224,7 @@ impl Module {
 }
 
 /// Columns as rows.
-fn transposed(values: &[i64], columns: usize) -> Vec<i64> {
+fn transposed<T: Copy>(values: &[T], columns: usize) -> Vec<T> {
     (0..columns)
         .flat_map(|column| values.iter().skip(column).step_by(columns).copied())
         .collect()

@@ -90,6 +90,29 @@ impl Replayer {
         weights: &Path,
         optimizer: &Path,
     ) -> Result<Replayed, ModelError> {
+        let forms = &self.course.forms;
+        self.again(segment, || {
+            let weights = read(&forms.weights, &segment.from.weights, weights)?;
+            let optimizer = read(&forms.optimizer, &segment.from.optimizer, optimizer)?;
+            let both = weights.zip(optimizer);
+            Ok(both.map(|(weights, optimizer)| Checkpoint { weights, optimizer }))
+        })
+    }
+
+    /// The same of a segment that begins with step 0: its first checkpoint is what the seed
+    /// gives, and needs no file.
+    pub fn replay_start(&self, segment: &Segment) -> Result<Replayed, ModelError> {
+        self.again(segment, || match segment.from.step {
+            0 => self.course.forms.encode(0, &self.course.start()?).map(Some),
+            _ => Ok(None),
+        })
+    }
+
+    fn again(
+        &self,
+        segment: &Segment,
+        first: impl FnOnce() -> Result<Option<Checkpoint>, ModelError>,
+    ) -> Result<Replayed, ModelError> {
         let Segment { from, to } = *segment;
         let at_once = |finding| Ok(Replayed { finding, steps: 0 });
         if from.step == 0 && from != self.start {
@@ -98,14 +121,9 @@ impl Replayer {
         if to.step <= from.step || to.step > self.course.steps {
             return at_once(Finding::Differs { from: from.step });
         }
-        let forms = &self.course.forms;
-        let (Some(weights), Some(optimizer)) = (
-            read(&forms.weights, &from.weights, weights)?,
-            read(&forms.optimizer, &from.optimizer, optimizer)?,
-        ) else {
+        let Some(checkpoint) = first()? else {
             return at_once(Finding::BadCheckpoint { step: from.step });
         };
-        let checkpoint = Checkpoint { weights, optimizer };
         let found = match self.train(&checkpoint, from.step, to.step) {
             Ok(Some(found)) => found,
             Ok(None) => return at_once(Finding::BadCheckpoint { step: from.step }),

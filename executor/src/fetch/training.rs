@@ -1,0 +1,231 @@
+//! The recipe of a registered training, and the checkpoints that it is trained again from.
+//!
+//! Both are the trainer's to serve. A checkpoint's files lie under their hashes below each
+//! mirror, and nobody else names their sizes: the mirror does, and is held to it.
+
+use super::{Fetcher, place, write_new};
+use crate::{
+    client::{Ask, Trouble},
+    download::{Failure, Miss, Want, fetch, from_any},
+    fault::{from_io, infra, miner},
+    mirror::Mirror,
+    scoring, store,
+};
+use arena_models::manifest::{self, FileEntry, Manifest};
+use arena_primitives::{
+    challenge::LogLeaf,
+    job::{Artifact, Fault, InfraFault, MinerFault, ReplaySegments},
+};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Most bytes of all files of a recipe.
+const MAX_RECIPE_BYTES: u64 = 4 << 30;
+/// Most bytes of what a training reads besides its own checkpoints.
+pub(crate) const LARGEST_FILE: u64 = MAX_RECIPE_BYTES;
+/// Times that a checkpoint is looked for, and that a mirror is asked for a size.
+const TRIES: u32 = 3;
+
+/// What a checkpoint's file is called that a mirror has, but longer than was registered.
+const TOO_LARGE: &str = "too-large";
+
+/// A file of a checkpoint, on this disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Whole.
+    There(PathBuf),
+    /// No mirror serves it.
+    Absent,
+    /// Only in a size beyond what was registered.
+    TooLarge,
+}
+
+/// What was fetched of a checkpoint's file, by its hash.
+pub(crate) fn kept(checkpoints: &Path, digest: &[u8; 32]) -> Kept {
+    let path = checkpoints.join(hex::encode(digest));
+    match (path.is_file(), path.with_extension(TOO_LARGE).is_file()) {
+        (true, _) => Kept::There(path),
+        (false, true) => Kept::TooLarge,
+        (false, false) => Kept::Absent,
+    }
+}
+
+/// What one look for a file came to.
+enum Looked {
+    /// With its size.
+    Found(u64),
+    Absent,
+    TooLarge,
+}
+
+impl Fetcher {
+    /// All files of a recipe, in the job's directory. Every fault of the miner is the recipe's.
+    pub(super) fn recipe(&self, recipe: &Artifact) -> Result<PathBuf, Fault> {
+        let mirrors = self.mirrors(&recipe.uris);
+        let listed = self.manifest(recipe, &mirrors)?;
+        let files = Manifest::decode(&listed)
+            .map_err(scoring::manifest_fault)?
+            .files;
+        check_size(&files)?;
+        let dir = self.job.join(store::RECIPE);
+        let disk = |error: io::Error| from_io(&error, "the recipe's directory");
+        store::remove(&dir).map_err(disk)?;
+        fs::create_dir_all(&dir).map_err(disk)?;
+        write_new(&dir.join(manifest::FILE_NAME), &listed).map_err(disk)?;
+        for file in &files {
+            let to = place(&dir, &file.path).map_err(disk)?;
+            self.file(file, &mirrors, &to)?;
+        }
+        Ok(dir)
+    }
+
+    /// The checkpoints that segments begin with, each file once. One that no mirror serves is
+    /// left out: that convicts, and is for the replay to say, in the order of the segments.
+    pub(super) fn checkpoints(&self, job: &ReplaySegments) -> Result<(), Fault> {
+        let dir = self.job.join(store::CHECKPOINTS);
+        let disk = |error: io::Error| from_io(&error, "the checkpoints' directory");
+        store::remove(&dir).map_err(disk)?;
+        fs::create_dir_all(&dir).map_err(disk)?;
+        let mirrors = self.mirrors(&job.uris);
+        // What the seed gives is not fetched.
+        let mut wanted: Vec<_> = job.segments.iter().map(|segment| segment.from).collect();
+        wanted.retain(|leaf| leaf.step > 0);
+        for attempt in 1..=TRIES {
+            let mut absent = Vec::new();
+            for leaf in wanted {
+                if !self.checkpoint(&leaf, job.checkpoint_bytes, &mirrors, &dir)? {
+                    absent.push(leaf);
+                }
+            }
+            if absent.is_empty() || attempt == TRIES {
+                break;
+            }
+            wanted = absent;
+            let pause = self.client.patience().pause;
+            self.client.pause(pause).map_err(late)?;
+        }
+        Ok(())
+    }
+
+    /// Both files of a checkpoint, of at most `most` bytes together; whether there is no reason
+    /// to look for them again.
+    fn checkpoint(
+        &self,
+        leaf: &LogLeaf,
+        most: u64,
+        mirrors: &[Mirror],
+        dir: &Path,
+    ) -> Result<bool, Fault> {
+        let mut left = most;
+        for digest in [leaf.weights, leaf.optimizer] {
+            let path = dir.join(hex::encode(digest));
+            match self.look(&digest, left, mirrors, &path)? {
+                Looked::Found(size) => left = left.saturating_sub(size),
+                Looked::Absent => return Ok(false),
+                Looked::TooLarge => {
+                    let marked = File::create(path.with_extension(TOO_LARGE));
+                    marked.map_err(|error| from_io(&error, "the checkpoints' directory"))?;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// A file of at most `most` bytes, from the cache or the first mirror that has it.
+    fn look(
+        &self,
+        digest: &[u8; 32],
+        most: u64,
+        mirrors: &[Mirror],
+        to: &Path,
+    ) -> Result<Looked, Fault> {
+        let name = &hex::encode(digest);
+        let bring = |bytes: u64, mirrors: &[Mirror]| {
+            let want = Want {
+                digest: *digest,
+                bytes,
+                name,
+            };
+            fetch(&self.client, &self.cache, &want, mirrors, to).map(|()| bytes)
+        };
+        if let Some(bytes) = self.cache.size(digest).filter(|bytes| *bytes <= most)
+            && bring(bytes, &[]).is_ok()
+        {
+            return Ok(Looked::Found(bytes));
+        }
+        let mut too_large = false;
+        let found = from_any(mirrors, name, |mirror| {
+            let mirror = mirror.join(name);
+            let bytes = self.size(&mirror)?;
+            if bytes > most {
+                too_large = true;
+                let why = format!("has {bytes} bytes; {most} are left of what was registered");
+                return Err(Miss::Wrong(why));
+            }
+            bring(bytes, &[mirror]).map_err(missed)
+        });
+        match found {
+            Ok(bytes) => Ok(Looked::Found(bytes)),
+            Err(Failure::Late(why)) => Err(infra(InfraFault::Timeout, why)),
+            Err(Failure::Disk(error)) => Err(from_io(&error, "the cache")),
+            Err(Failure::Wrong(why) | Failure::Unreachable(why)) => {
+                tracing::warn!("no checkpoint: {why}");
+                Ok(match too_large {
+                    true => Looked::TooLarge,
+                    false => Looked::Absent,
+                })
+            }
+        }
+    }
+
+    /// The size of a file, as its mirror says.
+    fn size(&self, mirror: &Mirror) -> Result<u64, Miss> {
+        let mut tries = 1;
+        loop {
+            let pause = match self.client.open(mirror, Ask::Part(0, 1)) {
+                Ok(opened) => {
+                    let unnamed = || Miss::Unreachable("names no length of the file".to_owned());
+                    return opened.whole.ok_or_else(unnamed);
+                }
+                Err(Trouble::Busy(wait, _)) if wait <= self.client.patience().longest_wait => wait,
+                Err(Trouble::Broken(_)) if tries < TRIES => self.client.patience().pause,
+                Err(other) => return Err(other.into()),
+            };
+            if tries == TRIES {
+                return Err(Miss::Unreachable(
+                    "asks to be asked later, again and again".to_owned(),
+                ));
+            }
+            tries += 1;
+            self.client.pause(pause)?;
+        }
+    }
+}
+
+fn missed(failure: Failure) -> Miss {
+    match failure {
+        Failure::Wrong(why) => Miss::Wrong(why),
+        Failure::Unreachable(why) => Miss::Unreachable(why),
+        Failure::Late(_) => Miss::Late,
+        Failure::Disk(error) => Miss::Disk(error),
+    }
+}
+
+fn late(trouble: Trouble) -> Fault {
+    infra(InfraFault::Timeout, format_args!("checkpoints: {trouble}"))
+}
+
+fn check_size(files: &[FileEntry]) -> Result<(), Fault> {
+    let total = files
+        .iter()
+        .fold(0u64, |total, file| total.saturating_add(file.size));
+    if total > MAX_RECIPE_BYTES {
+        let why = format!("{total} bytes; a recipe has {MAX_RECIPE_BYTES} at the most");
+        return Err(miner(MinerFault::TooLarge, why));
+    }
+    Ok(())
+}
