@@ -85,6 +85,7 @@ impl Fixture {
             steps: STEPS,
             uris: vec![file_uri(&self.path("log/objects"))],
             checkpoint_bytes: CHECKPOINT_BYTES,
+            leaves: vec![],
             segments: (0..self.leaves.len() - 1)
                 .map(|at| self.segment(at))
                 .collect(),
@@ -161,6 +162,27 @@ fn steps_that_were_not_trained_should_differ_where_they_begin() {
     assert_eq!(finding, ReplayFinding::WrongStart);
     let finding = f.finding(|job| job.seed = [6; 32]);
     assert_eq!(finding, ReplayFinding::WrongStart);
+}
+
+#[test]
+fn norms_should_be_checked_of_all_leaves_without_training() {
+    let f = Fixture::new();
+    let whole = |job: &mut ReplaySegments| {
+        job.leaves = f.leaves.clone();
+        job.segments.truncate(1);
+    };
+    let honest = f.replayed(whole);
+    assert_eq!((honest.finding, honest.steps), (ReplayFinding::Same, EVERY));
+    let found = f.replayed(|job| {
+        whole(job);
+        job.leaves[2].update -= 1;
+    });
+    assert_eq!(found.finding, ReplayFinding::Differs { from: EVERY });
+    assert_eq!((found.same, found.steps), (0, 0));
+    f.forget_what_was_fetched();
+    fs::remove_file(f.object(&f.leaves[2].weights)).unwrap();
+    let step = 2 * EVERY;
+    assert_eq!(f.finding(whole), ReplayFinding::Unavailable { step });
 }
 
 #[test]

@@ -130,6 +130,10 @@ pub struct ReplaySegments {
     pub uris: Vec<String>,
     /// Most bytes of both files of one checkpoint, as registered.
     pub checkpoint_bytes: u64,
+    /// Leaves, in the order of their steps, between each two of which the committed norm of the
+    /// update is compared with the weights: who understates one hides it from those that are
+    /// drawn for their size.
+    pub leaves: Vec<LogLeaf>,
     /// What is to be trained again, in the order of the steps.
     pub segments: Vec<Segment>,
     /// The last leaf of the log: its weights must be the model's.

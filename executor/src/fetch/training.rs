@@ -12,10 +12,7 @@ use crate::{
     scoring, store,
 };
 use arena_models::manifest::{self, FileEntry, Manifest};
-use arena_primitives::{
-    challenge::LogLeaf,
-    job::{Artifact, Fault, InfraFault, MinerFault, ReplaySegments},
-};
+use arena_primitives::job::{Artifact, Fault, InfraFault, MinerFault, ReplaySegments};
 use std::{
     fs::{self, File},
     io,
@@ -82,8 +79,9 @@ impl Fetcher {
         Ok(dir)
     }
 
-    /// The checkpoints that segments begin with, each file once. One that no mirror serves is
-    /// left out: that convicts, and is for the replay to say, in the order of the segments.
+    /// The checkpoints that segments begin with, and the weights of leaves whose norms are
+    /// checked. One that no mirror serves is left out: that convicts, and is for the replay to
+    /// say, in its order.
     pub(super) fn checkpoints(&self, job: &ReplaySegments) -> Result<(), Fault> {
         let dir = self.job.join(store::CHECKPOINTS);
         let disk = |error: io::Error| from_io(&error, "the checkpoints' directory");
@@ -91,13 +89,18 @@ impl Fetcher {
         fs::create_dir_all(&dir).map_err(disk)?;
         let mirrors = self.mirrors(&job.uris);
         // What the seed gives is not fetched.
-        let mut wanted: Vec<_> = job.segments.iter().map(|segment| segment.from).collect();
-        wanted.retain(|leaf| leaf.step > 0);
+        let begins = job.segments.iter().map(|segment| segment.from);
+        let begins = begins.filter(|leaf| leaf.step > 0);
+        let weights = job.leaves.iter().map(|leaf| Vec::from([leaf.weights]));
+        let mut wanted: Vec<Vec<[u8; 32]>> = begins
+            .map(|leaf| Vec::from([leaf.weights, leaf.optimizer]))
+            .chain(weights)
+            .collect();
         for attempt in 1..=TRIES {
             let mut absent = Vec::new();
-            for leaf in wanted {
-                if !self.checkpoint(&leaf, job.checkpoint_bytes, &mirrors, &dir)? {
-                    absent.push(leaf);
+            for files in wanted {
+                if !self.checkpoint(&files, job.checkpoint_bytes, &mirrors, &dir)? {
+                    absent.push(files);
                 }
             }
             if absent.is_empty() || attempt == TRIES {
@@ -110,19 +113,22 @@ impl Fetcher {
         Ok(())
     }
 
-    /// Both files of a checkpoint, of at most `most` bytes together; whether there is no reason
-    /// to look for them again.
+    /// Files of a checkpoint, of at most `most` bytes together; whether there is no reason to
+    /// look for them again.
     fn checkpoint(
         &self,
-        leaf: &LogLeaf,
+        files: &[[u8; 32]],
         most: u64,
         mirrors: &[Mirror],
         dir: &Path,
     ) -> Result<bool, Fault> {
         let mut left = most;
-        for digest in [leaf.weights, leaf.optimizer] {
+        for digest in files {
             let path = dir.join(hex::encode(digest));
-            match self.look(&digest, left, mirrors, &path)? {
+            if path.is_file() {
+                continue;
+            }
+            match self.look(digest, left, mirrors, &path)? {
                 Looked::Found(size) => left = left.saturating_sub(size),
                 Looked::Absent => return Ok(false),
                 Looked::TooLarge => {

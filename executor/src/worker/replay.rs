@@ -87,6 +87,12 @@ fn find(run: &Run<'_>, job: &ReplaySegments, done: &mut Done) -> Result<ReplayFi
         Err(error) => return Err(fault(error)),
     };
     let checkpoints = run.path(store::CHECKPOINTS);
+    for (from, to) in job.leaves.iter().zip(job.leaves.iter().skip(1)) {
+        match check_norm(&replayer, from, to, &checkpoints)? {
+            ReplayFinding::Same => {}
+            other => return Ok(other),
+        }
+    }
     for segment in &job.segments {
         done.report();
         match replay(&replayer, segment, &checkpoints, done)? {
@@ -96,6 +102,39 @@ fn find(run: &Run<'_>, job: &ReplaySegments, done: &mut Done) -> Result<ReplayFi
     }
     done.report();
     Ok(ReplayFinding::Same)
+}
+
+/// Compares the norm of an update with the weights before and after it.
+fn check_norm(
+    replayer: &Replayer,
+    from: &challenge::LogLeaf,
+    to: &challenge::LogLeaf,
+    checkpoints: &Path,
+) -> Result<ReplayFinding, Fault> {
+    let mut files = Vec::new();
+    for end in [from, to] {
+        let step = end.step;
+        match kept(checkpoints, &end.weights) {
+            Kept::There(path) => files.push(path),
+            Kept::TooLarge => return Ok(ReplayFinding::BadCheckpoint { step }),
+            Kept::Absent => return Ok(ReplayFinding::Unavailable { step }),
+        }
+    }
+    let segment = registered::Segment {
+        from: leaf(from),
+        to: leaf(to),
+    };
+    let found = replayer.check_update(&segment, &files[0], &files[1]);
+    Ok(finding(found.map_err(fault)?))
+}
+
+fn finding(found: Finding) -> ReplayFinding {
+    match found {
+        Finding::Same => ReplayFinding::Same,
+        Finding::Differs { from } => ReplayFinding::Differs { from },
+        Finding::WrongStart => ReplayFinding::WrongStart,
+        Finding::BadCheckpoint { step } => ReplayFinding::BadCheckpoint { step },
+    }
 }
 
 fn replay(
@@ -122,12 +161,7 @@ fn replay(
     };
     let replayed = replayed.map_err(fault)?;
     done.steps = done.steps.saturating_add(replayed.steps);
-    Ok(match replayed.finding {
-        Finding::Same => ReplayFinding::Same,
-        Finding::Differs { from } => ReplayFinding::Differs { from },
-        Finding::WrongStart => ReplayFinding::WrongStart,
-        Finding::BadCheckpoint { step } => ReplayFinding::BadCheckpoint { step },
-    })
+    Ok(finding(replayed.finding))
 }
 
 fn leaf(wire: &challenge::LogLeaf) -> LogLeaf {

@@ -73,6 +73,7 @@ fn request_should_decode_to_itself_and_start_with_its_version() {
             steps: 128,
             uris: alloc::vec![],
             checkpoint_bytes: 9,
+            leaves: alloc::vec![leaf],
             segments: alloc::vec![Segment {
                 from: leaf,
                 to: leaf,

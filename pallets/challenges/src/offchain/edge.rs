@@ -225,6 +225,7 @@ fn replay<T: Config>(
         steps: run.steps,
         uris: under(OBJECTS),
         checkpoint_bytes: run.checkpoint_bytes,
+        leaves: leaves.to_vec(),
         segments: segments.collect(),
         last: *leaves.last()?,
         limits: limits(&spec.model),

@@ -101,6 +101,7 @@ fn learning() -> Question {
         steps: 4,
         uris: vec![],
         checkpoint_bytes: 10,
+        leaves: vec![],
         segments: vec![],
         last: leaf,
         limits: Limits {
