@@ -317,6 +317,8 @@ pub(crate) fn spec() -> TaskSpec {
             max_leverage: 20,
         },
         baseline: Perbill::zero(),
+        likeness: None,
+        registered: false,
     }
 }
 
