@@ -5,7 +5,7 @@
 //! unrelated ones in 128.
 
 use crate::{MathError, error::sum};
-use alloc::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 /// Bits of a sketch, and the largest distance.
 pub const BITS: u32 = 256;
@@ -101,39 +101,28 @@ impl<A: Ord> Sketched<A> {
         (self.committed, &self.operator) < (other.committed, &other.operator)
     }
 
-    /// Whether `earlier`, of another operator, came near to what this one's operator had before:
-    /// one of `known` that is as near to it as this model is, or matches it.
-    fn was_first(
-        &self,
-        earlier: &Self,
-        distance: u32,
-        known: &[Self],
-        thresholds: &Thresholds,
-    ) -> bool {
-        known.iter().any(|own| {
-            let between = || own.sketch.hamming(&earlier.sketch);
-            own.operator == self.operator
-                && own.is_before(earlier)
-                && between() <= distance.max(thresholds.matches)
-        })
-    }
-
     /// The models of `known` that this one matches or is flagged for, by their index, with their
     /// distances: earlier ones of other operators, but for those that came near to a still
-    /// earlier model of its own operator.
-    pub fn like<'a>(
-        &'a self,
-        known: &'a [Self],
-        thresholds: &'a Thresholds,
-    ) -> impl Iterator<Item = (usize, u32)> + 'a {
-        known.iter().enumerate().filter_map(move |(index, other)| {
+    /// earlier model of its own operator, which matches them or is as near to them as this one.
+    #[must_use]
+    pub fn like(&self, known: &[Self], thresholds: &Thresholds) -> Vec<(usize, u32)> {
+        let own = known.iter().filter(|own| own.operator == self.operator);
+        let own: Vec<&Self> = own.collect();
+        let came_near = |other: &Self, distance: u32| {
+            own.iter().any(|own| {
+                let between = || own.sketch.hamming(&other.sketch);
+                own.is_before(other) && between() <= distance.max(thresholds.matches)
+            })
+        };
+        let like = known.iter().enumerate().filter_map(|(index, other)| {
             let distance = self.sketch.hamming(&other.sketch);
             let is_like = other.operator != self.operator
                 && other.is_before(self)
                 && thresholds.of(distance) != Likeness::Apart
-                && !self.was_first(other, distance, known, thresholds);
+                && !came_near(other, distance);
             is_like.then_some((index, distance))
-        })
+        });
+        like.collect()
     }
 }
 
@@ -153,7 +142,6 @@ pub enum Likeness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
 
     fn with_bits(count: u32) -> Sketch {
         let mut bytes = [0_u8; 32];
@@ -199,7 +187,7 @@ mod tests {
     }
 
     fn like(model: Sketched<u8>, known: &[Sketched<u8>]) -> Vec<(usize, u32)> {
-        model.like(known, &Thresholds::DEFAULT).collect()
+        model.like(known, &Thresholds::DEFAULT)
     }
 
     #[test]

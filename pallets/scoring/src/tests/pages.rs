@@ -201,11 +201,20 @@ pub(super) fn expected(case: &Case) -> arena_math::RoundOutput {
     .unwrap()
 }
 
-/// The least with which every unit of a settlement fits a block.
+/// The least with which every unit of a settlement without sketches fits a block.
 pub(super) fn smallest_limit() -> Weight {
+    limit(&["a block of all seeds", "pruning", "a sketch"])
+}
+
+/// The same with sketches.
+pub(super) fn smallest_limit_with_sketches() -> Weight {
+    limit(&["a block of all seeds", "pruning"])
+}
+
+fn limit(without: &[&str]) -> Weight {
     crate::units::units::<Test>(12, 41)
         .into_iter()
-        .filter(|(what, _)| !["a block of all seeds", "pruning"].contains(what))
+        .filter(|(what, _)| !without.contains(what))
         .fold(Weight::zero(), |most, (_, unit)| most.max(unit))
 }
 

@@ -9,7 +9,7 @@ mod likes;
 mod time;
 
 use super::{
-    pages::{Case, expected, rules, smallest_limit},
+    pages::{Case, expected, rules, smallest_limit_with_sketches},
     *,
 };
 use crate::{BestEarlier, Revealed, RevealedSketches, Settling, Sketches};

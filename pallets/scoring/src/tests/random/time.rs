@@ -102,7 +102,7 @@ impl World {
 
     /// A block, in which the hook has more or less to spend.
     pub(super) fn block(&mut self) -> bool {
-        let least = smallest_limit();
+        let least = smallest_limit_with_sketches();
         let limit = match self.random.below(16) {
             0 => Weight::zero(),
             1..=8 => least,
