@@ -1,7 +1,7 @@
 //! One validator's node: its executor, its local storage and its worker, which asks `decide`.
 
 use super::{
-    answers::{answer, is_final, is_skip, is_spared, sketch_in},
+    answers::{answer, is_final, is_skip, is_spared, sketch_in, sketched},
     chain::{Call, Chain, Fate, drawn},
     *,
 };
@@ -11,7 +11,7 @@ use crate::offchain::{
 };
 use arena_primitives::{
     Publication,
-    job::{JobKind, JobRequest, Sketched},
+    job::{JobKind, JobRequest},
     time::RoundPhase,
 };
 use std::{cmp::Reverse, collections::BTreeSet};
@@ -460,12 +460,7 @@ impl Node {
     fn post(&mut self, id: H256, is_sketch: bool, step: u32, troubles: &mut Troubles) {
         let ready = step + 1 + troubles.dice.below(self.slow) as u32;
         let status = match self.outcome(troubles) {
-            JobStatus::Done(_) if is_sketch => JobStatus::Done(Outcome::Sketched(Sketched {
-                sketch: id.0,
-                canonical: [0; 32],
-                device: "cpu".into(),
-                millis: 1,
-            })),
+            JobStatus::Done(_) if is_sketch => sketched(id.0),
             status => status,
         };
         self.jobs.insert(id, (ready, status));

@@ -86,7 +86,7 @@ impl Book {
 
     fn known(&self, line: &Line, whole: &RoundOutput) -> Vec<Known> {
         let rows = self.revealed(line, whole);
-        let first = |root: &H256| with(|n| n.first[&(line.info.task, *root)]);
+        let first = |root: &H256| self.first[&(line.info.task, *root)];
         let mut known: Vec<Known> = Vec::new();
         for (at, model) in line.earlier.iter().enumerate() {
             let votes = rows
