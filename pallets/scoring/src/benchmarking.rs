@@ -284,7 +284,7 @@ mod benchmarks {
         let (info, mut state) = settlement::<T>(m, 1);
         agree(&mut state);
         // All are near each other, and the last one's trainer had the earlier ones: each of the
-        // others is looked for among them.
+        // others is compared with all of these.
         let last = state.models[m as usize - 1].model.trainer.clone();
         let sketch = |committed| SketchRow {
             agreed: Some([5; 32]),
@@ -295,9 +295,12 @@ mod benchmarks {
         }
         for row in state.earlier.iter_mut() {
             row.model.trainer = last.clone();
-            row.sketch = sketch(2);
+            row.sketch = SketchRow {
+                agreed: Some([!5; 32]),
+                ..sketch(0)
+            };
         }
-        state.models[m as usize - 1].sketch = sketch(3);
+        state.models[m as usize - 1].sketch = sketch(2);
         let mut work = resume::<T>(state);
 
         #[block]
