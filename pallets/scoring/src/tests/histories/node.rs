@@ -9,11 +9,7 @@ use crate::offchain::{
     decide::{Publish, decide_publish, kept},
     edge::MAX_SENT,
 };
-use arena_primitives::{
-    Publication,
-    job::{JobKind, JobRequest},
-    time::RoundPhase,
-};
+use arena_primitives::{Publication, job::JobKind, time::RoundPhase};
 use std::{cmp::Reverse, collections::BTreeSet};
 
 /// What a run found to do for a duty, and what came of it.
