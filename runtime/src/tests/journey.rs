@@ -4,9 +4,9 @@
 use super::sanity::with_preset;
 use crate::*;
 use arena_primitives::{
-    Aggregation, Architecture, DataSource, Metric, MinerFault, ModelBounds, ModelStatus,
-    NumericProfile, PublicData, RankRule, RewardParams, Role, Round, ScoreEntries, ScoreEntry,
-    ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
+    Aggregation, Architecture, DataSource, EarlierSketches, Metric, MinerFault, ModelBounds,
+    ModelStatus, NumericProfile, PublicData, RankRule, RewardParams, Role, Round, ScoreEntries,
+    ScoreEntry, ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
     hash::{Domain, hash, preimage},
     time::RoundPhase,
     traits::{DutyCalls, Rounds, TaskStates, Venues},
@@ -80,6 +80,8 @@ pub(super) fn spec() -> TaskSpec {
             max_leverage: 20,
         },
         baseline: Perbill::zero(),
+        likeness: None,
+        registered: false,
     }
 }
 
@@ -207,7 +209,7 @@ pub(super) fn enrol(task: TaskId) {
     }
 }
 
-fn root(key: Key, version: u8) -> H256 {
+pub(super) fn root(key: Key, version: u8) -> H256 {
     hash(Domain::Submission, &(account(key), version))
 }
 
@@ -255,6 +257,17 @@ pub(super) fn submit_and_publish(task: TaskId, round: Round) {
     }
 }
 
+/// What validators sketch, where a task asks for it: all models are alike.
+fn sketch(task: TaskId) -> Option<[u8; 32]> {
+    let likeness = ArenaTasks::spec(task).and_then(|spec| spec.likeness);
+    likeness.map(|_| [7; 32])
+}
+
+fn earlier_sketches(task: TaskId, round: Round) -> EarlierSketches {
+    let earlier = ArenaScoring::earlier(task, round);
+    EarlierSketches::truncate_from(vec![sketch(task); earlier.len()])
+}
+
 /// What a validator has committed to: entries, root and nonce.
 pub(super) type Committed = (Key, ScoreEntries, H256, H256);
 
@@ -269,10 +282,14 @@ pub(super) fn commit_scores(
     });
     let entries = |key| {
         let drawn = ArenaScoring::drawn(task, round, &account(key));
-        let line = |(trainer, manifest_root)| ScoreEntry {
-            manifest_root,
-            outcome: outcome(&trainer),
-            sketch: None,
+        let line = |(trainer, manifest_root)| {
+            let outcome = outcome(&trainer);
+            let is_scored = matches!(outcome, ScoreOutcome::Scored(_));
+            ScoreEntry {
+                manifest_root,
+                outcome,
+                sketch: sketch(task).filter(|_| is_scored),
+            }
         };
         ScoreEntries::truncate_from(drawn.into_iter().map(line).collect())
     };
@@ -287,7 +304,15 @@ pub(super) fn commit_scores(
     for (key, entries, samples_root, nonce) in &committed {
         let commitment = hash(
             Domain::Scores,
-            &(account(*key), task, round, entries, *samples_root, *nonce),
+            &(
+                account(*key),
+                task,
+                round,
+                entries,
+                earlier_sketches(task, round),
+                *samples_root,
+                *nonce,
+            ),
         );
         duty(
             *key,
@@ -312,6 +337,7 @@ pub(super) fn reveal_scores(task: TaskId, round: Round, committed: Vec<Committed
                 task,
                 round,
                 entries,
+                earlier: earlier_sketches(task, round),
                 samples_root,
                 nonce,
             },

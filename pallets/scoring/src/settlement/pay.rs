@@ -1,7 +1,10 @@
 //! Pay and faults, one position after the other.
 
-use super::{Work, count};
-use crate::{Commits, Config, Event, Misses, ModelRow, Pallet, Reveals, Settlement, draws::Chance};
+use super::{Work, count, index};
+use crate::{
+    Commits, Config, DISCLOSED_ROUNDS, Event, Misses, ModelRow, PRUNE_ROWS, Pallet, Reveals,
+    RoundResults, Settlement, Sketches, Stage, draws::Chance,
+};
 use arena_primitives::{
     Balance, Unpaid, Venue,
     traits::{Counted, Stakes, TaskRewards},
@@ -42,7 +45,8 @@ impl<T: Config> Work<T> {
         }
     }
 
-    /// Pays a validator, or judges its absence; and removes its rows.
+    /// Pays a validator, or judges its absence; and removes its rows but for the reveal, which can
+    /// be challenged.
     pub(super) fn pay_or_judge(&mut self, validator: usize) {
         let Some(row) = self.state.validators.get(validator).cloned() else {
             return;
@@ -50,7 +54,10 @@ impl<T: Config> Work<T> {
         let (task, round) = (self.state.task, self.state.round);
         let key = (task, round, &row.counted.operator);
         let committed = Commits::<T>::take(key).is_some();
-        let revealed = Reveals::<T>::take(key).is_some();
+        let revealed = Reveals::<T>::contains_key(key);
+        if self.spec.likeness.is_some() {
+            Sketches::<T>::remove(key);
+        }
         if revealed {
             if Misses::<T>::contains_key(task, &row.counted.operator) {
                 Misses::<T>::remove(task, &row.counted.operator);
@@ -66,6 +73,23 @@ impl<T: Config> Work<T> {
             if !paid {
                 row.reward = 0;
             }
+        }
+    }
+
+    /// Removes some of the reveals of the round whose scores can't be challenged any more.
+    pub(super) fn forget(&self, next: u32) -> Stage {
+        let task = self.state.task;
+        let round = self.state.round.saturating_sub(DISCLOSED_ROUNDS);
+        let result = RoundResults::<T>::get(task, round);
+        let rows = result.map(|result| result.validators).unwrap_or_default();
+        let after = next.saturating_add(PRUNE_ROWS);
+        for row in rows.iter().take(index(after)).skip(index(next)) {
+            Reveals::<T>::remove((task, round, &row.validator));
+        }
+        if after < count(rows.len()) {
+            Stage::Forget { next: after }
+        } else {
+            Stage::Finish
         }
     }
 

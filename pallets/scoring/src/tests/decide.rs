@@ -23,6 +23,7 @@ pub(super) fn duty() -> Duty {
         data: Some(data()),
         seed: Some(H256::repeat_byte(3)),
         drawn,
+        sketching: None,
         committed: None,
         revealed: false,
         record: None,
@@ -128,7 +129,7 @@ fn decide_should_try_a_passing_fault_again_and_name_it_late_in_the_window() {
     let failed = JobStatus::Failed(Fault::Infra(InfraFault::Download, "".into()));
     duty.jobs = Some(all(&duty, JobView::Known(failed)));
     let jobs = duty.jobs();
-    let posts: Vec<_> = jobs.into_iter().map(Action::Post).collect();
+    let posts: Vec<_> = jobs.into_iter().map(post).collect();
     assert_eq!(decide(SCHEDULE.commit, &duty, NONCE), posts);
     let skipped = ScoreOutcome::Skipped(InfraFault::Download);
     let record = record(&duty, SCHEDULE.reveal - 2);
@@ -159,6 +160,7 @@ fn decide_should_skip_what_was_answered_with_another_kind_of_outcome() {
     let mut duty = duty();
     let sketched = JobStatus::Done(Outcome::Sketched(Sketched {
         sketch: [1; 32],
+        canonical: [2; 32],
         device: "cpu".into(),
         millis: 1,
     }));
