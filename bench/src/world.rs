@@ -8,9 +8,9 @@ use crate::{
 };
 use anyhow::{Context, Result, anyhow, ensure};
 use arena_primitives::{
-    AccountId, Architecture, Balance, BlockNumber, DataSource, Metric, ModelBounds, NumericProfile,
-    PublicData, RewardParams, Role, Round, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId,
-    TaskSpec, TimeParameters, UNIT, Uri, Uris, Venue,
+    AccountId, Architecture, Balance, BlockNumber, DataSource, EarlierSketches, Metric,
+    ModelBounds, NumericProfile, PublicData, RewardParams, Role, Round, ScoreEntries, ScoreEntry,
+    ScoreOutcome, TaskId, TaskSpec, TimeParameters, UNIT, Uri, Uris, Venue,
     hash::{Domain, hash, preimage},
     time::{RoundPhase, Windows},
     traits::Rounds,
@@ -177,6 +177,7 @@ impl World {
                     task,
                     round,
                     &entries,
+                    &EarlierSketches::default(),
                     samples_root,
                     nonce,
                 );
@@ -197,6 +198,7 @@ impl World {
                     task,
                     round,
                     entries,
+                    earlier: EarlierSketches::default(),
                     samples_root,
                     nonce,
                 };
@@ -423,6 +425,8 @@ pub fn spec(name: &str, rounds: u32, rewards: RewardParams) -> Result<TaskSpec> 
         challenge_days: 1,
         rewards,
         baseline: Perbill::zero(),
+        likeness: None,
+        registered: false,
     })
 }
 

@@ -8,8 +8,8 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Hash, PublicData, Role, Round, StakeSnapshot, TaskId, Uris,
-    Venue,
+    AccountId, Balance, BlockNumber, EarlierModel, Hash, PublicData, Role, Round, StakeSnapshot,
+    TaskId, Uris, Venue,
     hash::{Domain, hash},
 };
 use codec::{Decode, Input};
@@ -346,13 +346,14 @@ pub(crate) async fn shard(at: &At, task: TaskId, round: Round) -> Result<Option<
 }
 
 /// The making of a round's seed.
-#[derive(Clone, Copy, Debug, Decode)]
+#[derive(Clone, Debug, Decode)]
 pub(crate) struct SeedState {
     /// Over the blocks of the seed phase so far.
     acc: Hash,
     _blocks: u32,
     /// There once the seed is complete.
     total: Option<Balance>,
+    _earlier: Vec<EarlierModel>,
 }
 
 impl SeedState {
@@ -379,6 +380,7 @@ mod tests {
             acc: Hash::repeat_byte(7),
             _blocks: 1,
             total,
+            _earlier: Vec::new(),
         };
         // blake2b-256("arena/samples/1" ‖ blake2b-256("arena/seed/1" ‖ acc ‖ 3u32 ‖ 2u32))
         let expected = "42a16eb6c22da589336becd9683a789dd75148579d967a5f7ec4cc1d0d1734c6";

@@ -15,6 +15,7 @@ mod govern;
 mod history;
 mod keys;
 mod ledger;
+mod likeness;
 mod names;
 mod open;
 mod out;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::template::{self, Kind, Preset};
+use arena_primitives::MAX_FLAG_BITS;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -51,6 +52,8 @@ fn specs() -> Vec<Value> {
     all.push(rare);
     all.push(SpecJson {
         profile: NumericProfile::Bf16,
+        likeness: None,
+        registered: true,
         ..all[0].clone()
     });
     all.iter()
@@ -80,6 +83,8 @@ fn has_type(name: &str, value: &Value) -> bool {
         "string" => value.is_string(),
         "integer" => value.is_u64() || value.is_i64(),
         "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
         other => panic!("the schema has the type {other}, which this test doesn't know"),
     }
 }
@@ -183,7 +188,8 @@ fn fractions_should_be_read_as_numbers_where_the_schema_allows_them() {
                 .is_some_and(|p| p.contains("[0-9]{1,9}"));
             places.extend(is_fraction.then(|| path.to_string()));
         });
-        assert_eq!(places.len(), 5, "{places:?}");
+        let fractions = 5 + usize::from(spec["likeness"].is_object());
+        assert_eq!(places.len(), fractions, "{places:?}");
         for place in places {
             let mut changed = spec.clone();
             *changed.pointer_mut(&place).unwrap() = 0.5.into();
@@ -245,6 +251,8 @@ fn the_schema_should_name_exactly_the_families_and_profiles_that_there_are() {
     let all = serde_json::to_value(Architecture::ALL).unwrap();
     assert_eq!(names(&families["items"]["enum"]), names(&all));
     assert_eq!(families["maxItems"], MAX_ARCHITECTURES);
+    let likeness = &properties["likeness"]["oneOf"][1]["properties"];
+    assert_eq!(likeness["flag_bits"]["maximum"], MAX_FLAG_BITS);
     use NumericProfile::{Bf16, ExactCpuF32, F32};
     let all = [ExactCpuF32, F32, Bf16];
     let written = serde_json::to_value(all).unwrap();

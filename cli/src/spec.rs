@@ -1,6 +1,6 @@
 //! Task specs as JSON: what people write, and what the chain votes on.
 
-use crate::{amount::Nano, seal::Seal};
+use crate::{amount::Nano, likeness::LikenessJson, seal::Seal};
 use anyhow::{Context, Result, bail, ensure};
 use arena_primitives::{
     Aggregation, Architecture, BaseModel, DataSource, MAX_ARCHITECTURES, Metric, ModelBounds,
@@ -45,6 +45,12 @@ pub(crate) struct SpecJson {
     pub(crate) rewards: RewardsJson,
     /// Models must score more than this to earn.
     pub(crate) baseline: Nano,
+    /// When models count as alike; absent takes the default, null asks for no sketches.
+    #[serde(default = "LikenessJson::default_rule")]
+    pub(crate) likeness: Option<LikenessJson>,
+    /// A model counts only if its trainer registered the training before.
+    #[serde(default)]
+    pub(crate) registered: bool,
 }
 
 /// Evaluation data: public, by content or as a file that is here; or sealed, by its root or as a
@@ -207,6 +213,8 @@ impl SpecJson {
             challenge_days: self.challenge_days,
             rewards: self.rewards.into_params()?,
             baseline: fraction("baseline", self.baseline)?,
+            likeness: self.likeness.map(LikenessJson::into_rule).transpose()?,
+            registered: self.registered,
         })
     }
 
@@ -241,6 +249,8 @@ impl SpecJson {
                 max_leverage: rewards.max_leverage,
             },
             baseline: nano(spec.baseline),
+            likeness: spec.likeness.map(LikenessJson::from_rule),
+            registered: spec.registered,
         }
     }
 }
@@ -428,7 +438,8 @@ fn hex32(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-fn fraction(field: &str, part: Nano) -> Result<Perbill> {
+/// A fraction as the chain takes it.
+pub(crate) fn fraction(field: &str, part: Nano) -> Result<Perbill> {
     match u32::try_from(part.0) {
         Ok(parts) if part.0 <= PERBILL => Ok(Perbill::from_parts(parts)),
         _ => bail!("{field}: {part} is not from 0 to 1"),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::template::{self, Kind, Preset};
+use arena_primitives::LikenessRule;
 use std::io::Write;
 
 /// A template with data of its own.
@@ -53,6 +54,31 @@ fn a_base_should_round_trip_and_need_at_least_one_mirror() {
     });
     let refused = json.into_spec(here()).unwrap_err().to_string();
     assert!(refused.contains("model.base.uris"), "{refused}");
+}
+
+#[test]
+fn likeness_should_be_the_default_where_it_is_absent_and_nothing_where_it_is_null() {
+    let read = |likeness: Option<serde_json::Value>| {
+        let json = template(Preset::Default, Kind::Digits);
+        let mut value = serde_json::to_value(json).unwrap();
+        let fields = value.as_object_mut().unwrap();
+        fields.remove("likeness").unwrap();
+        fields.remove("registered").unwrap();
+        fields.extend(likeness.map(|rule| ("likeness".to_string(), rule)));
+        let json: SpecJson = serde_json::from_value(value).unwrap();
+        json.into_spec(here())
+    };
+    let absent = read(None).unwrap();
+    assert_eq!(absent.likeness, Some(LikenessRule::DEFAULT));
+    assert!(!absent.registered);
+    let null = read(Some(serde_json::Value::Null)).unwrap();
+    assert_eq!(null.likeness, None);
+    let rule = |distance: &str| serde_json::json!({ "match_bits": 5, "flag_bits": 9, "copy_distance": distance });
+    let own = read(Some(rule("0.1"))).unwrap().likeness.unwrap();
+    assert_eq!((own.match_bits, own.flag_bits), (5, 9));
+    assert_eq!(own.copy_distance, Perbill::from_percent(10));
+    let refused = read(Some(rule("1.1"))).unwrap_err().to_string();
+    assert!(refused.contains("likeness.copy_distance"), "{refused}");
 }
 
 #[test]

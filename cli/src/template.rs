@@ -3,6 +3,7 @@
 use crate::{
     amount::Nano,
     fail::bad_input,
+    likeness::LikenessJson,
     names::profile,
     out::{self, Out},
     spec::{DataJson, KnownData, ModelJson, RewardsJson, SpecJson, warnings},
@@ -79,6 +80,8 @@ pub(crate) fn template(preset: Preset, kind: Kind) -> SpecJson {
         challenge_days: 1,
         rewards: rewards(preset),
         baseline: Nano(0),
+        likeness: LikenessJson::default_rule(),
+        registered: false,
     }
 }
 

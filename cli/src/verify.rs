@@ -302,10 +302,11 @@ async fn inputs(at: &At, spec: &TaskSpec, stored: &views::Result) -> Result<Inpu
     let (mut revealed, mut listed) = (Vec::new(), Vec::new());
     for validator in &validators {
         let key = (task, round, id(validator));
-        let reveal: Option<Vec<Option<ScoreOutcome>>> =
+        let reveal: Option<(Vec<Option<ScoreOutcome>>, Hash)> =
             fetch(at, api::storage().arena_scoring().reveals(), key).await?;
         revealed.push(reveal.is_some());
-        listed.push(row(spec, reveal.unwrap_or_default(), models.len()));
+        let outcomes = reveal.map(|(outcomes, _)| outcomes).unwrap_or_default();
+        listed.push(row(spec, outcomes, models.len()));
     }
     Ok(Inputs {
         models,

@@ -19,6 +19,7 @@
 //! | [`accumulator`] | rewards of many holders | `accumulator_trace` | |
 //! | [`sketch`] | likeness of two models | | protocol 7 |
 //! | [`jury`] | who judges a case | | protocol 7, Efraimidis and Spirakis 2006 |
+//! | [`place`] | ranks of models that are like others | | protocol 6 |
 //!
 //! Units: amounts and stakes are planck in `u128`; scores, γ, q and commissions
 //! are Perbill in `u32`; exponents and λ are Q32 in `u64`; Q64 fractions are
@@ -44,6 +45,7 @@ pub mod draw;
 mod error;
 pub mod fixed;
 pub mod jury;
+pub mod place;
 pub mod rewards;
 pub mod round;
 pub mod shares;

@@ -22,6 +22,8 @@ pub enum Domain {
     Draw,
     /// The subset of evaluation samples of a round: `H(seed)`.
     Samples,
+    /// The planes that a round's sketches are projected on: `H(seed)`.
+    Sketch,
     /// A job's id: hash of its content.
     Job,
     /// A leaf over sealed data: `H(round ‖ shard)`.
@@ -54,6 +56,7 @@ impl Domain {
             Domain::Seed => b"arena/seed/1",
             Domain::Draw => b"arena/draw/1",
             Domain::Samples => b"arena/samples/1",
+            Domain::Sketch => b"arena/sketch/1",
             Domain::Shard => b"arena/shard/1",
             Domain::Job => b"arena/job/1",
             Domain::ServiceKeyProof => b"arena/service-key/1",

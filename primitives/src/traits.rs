@@ -258,6 +258,8 @@ pub trait Rounds {
     fn data(task: TaskId, round: Round) -> Option<PublicData>;
     /// What a trainer committed to in a round and hasn't published, and in which block.
     fn commitment(task: TaskId, round: Round, trainer: &AccountId) -> Option<(H256, BlockNumber)>;
+    /// The block of the first commitment to a model, of those that were published.
+    fn committed_at(task: TaskId, manifest_root: &H256) -> Option<BlockNumber>;
     /// Mirrors of a model.
     fn uris(task: TaskId, manifest_root: &H256) -> Option<Uris>;
     /// How many rounds, this one included, are still to be paid.

@@ -137,6 +137,8 @@ fn spec(name: &str, rounds: u32, rewards: RewardParams) -> Result<TaskSpec> {
         challenge_days: 1,
         rewards,
         baseline: Perbill::zero(),
+        likeness: None,
+        registered: false,
     })
 }
 

@@ -9,8 +9,8 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use arena_primitives::{
-    AccountId, BlockNumber, PERBILL, Role, Round, RoundResult, ScoreEntries, ScoreEntry, TaskId,
-    Venue,
+    AccountId, BlockNumber, EarlierSketches, PERBILL, Role, Round, RoundResult, ScoreEntries,
+    ScoreEntry, TaskId, Venue,
     hash::{Domain, hash},
     submission_commitment,
     time::{RoundPhase, Schedule},
@@ -172,7 +172,15 @@ impl<'a> Play<'a> {
                     sketch: None,
                 });
             let entries = ScoreEntries::truncate_from(entries.collect());
-            let commitment = scores_commitment(who, task, round, &entries, SAMPLES_ROOT, NONCE);
+            let commitment = scores_commitment(
+                who,
+                task,
+                round,
+                &entries,
+                &EarlierSketches::default(),
+                SAMPLES_ROOT,
+                NONCE,
+            );
             let commit = pallet_arena_scoring::Call::commit_scores {
                 task,
                 round,
@@ -193,6 +201,7 @@ impl<'a> Play<'a> {
                 task: self.task,
                 round,
                 entries,
+                earlier: EarlierSketches::default(),
                 samples_root: SAMPLES_ROOT,
                 nonce: NONCE,
             };

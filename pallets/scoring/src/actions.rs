@@ -1,16 +1,17 @@
 //! What the calls do.
 
 use crate::{
-    Commits, Config, Error, Event, Pallet, Revealed, Reveals, raw_is_possible, scores_commitment,
+    Commits, Config, Error, Event, Pallet, Reveal, Revealed, RevealedSketches, Reveals, Sketches,
+    raw_is_possible, scores_commitment,
 };
 use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, BlockNumber, DutyRefusal, DutyTag, MAX_TRAINERS, Role, Round, RoundInfo,
-    ScoreEntries, ScoreOutcome, ShardState, TaskId, Venue,
+    AccountId, BlockNumber, DutyRefusal, DutyTag, EarlierSketches, MAX_TRAINERS, Role, Round,
+    RoundInfo, RoundModel, ScoreEntries, ScoreOutcome, ShardState, TaskId, Venue,
     time::RoundPhase,
     traits::{DutyCheck, Rounds, ServiceKeys, Stakes},
 };
-use frame_support::{BoundedVec, ensure};
+use frame_support::{BoundedVec, ensure, traits::ConstU32};
 use sp_core::H256;
 use sp_runtime::{DispatchResult, SaturatedConversion};
 
@@ -18,6 +19,59 @@ use sp_runtime::{DispatchResult, SaturatedConversion};
 pub const COMMIT_TAG: [u8; 8] = *b"commit__";
 /// Names `reveal_scores` in a [`DutyTag`].
 pub const REVEAL_TAG: [u8; 8] = *b"reveal__";
+
+/// What a reveal shows of what was committed to.
+pub(crate) struct Opening<'a> {
+    /// A line for each drawn model.
+    pub(crate) entries: &'a ScoreEntries,
+    /// Sketches of the earlier models.
+    pub(crate) earlier: &'a EarlierSketches,
+    /// `H` over the roots of the losses of each model.
+    pub(crate) samples_root: H256,
+    /// What kept it secret.
+    pub(crate) nonce: H256,
+}
+
+/// Sketches in the order of a round's models.
+type ModelSketches = BoundedVec<Option<[u8; 32]>, ConstU32<MAX_TRAINERS>>;
+
+impl Opening<'_> {
+    fn commitment(&self, operator: &AccountId, task: TaskId, round: Round) -> H256 {
+        let Opening {
+            entries, earlier, ..
+        } = self;
+        scores_commitment(
+            operator,
+            task,
+            round,
+            entries,
+            earlier,
+            self.samples_root,
+            self.nonce,
+        )
+    }
+
+    /// Outcomes and sketches in the order of the round's models; `None` unless the entries are
+    /// exactly the drawn ones.
+    fn rows(&self, draw: Vec<(RoundModel, bool)>) -> Option<(Revealed, ModelSketches)> {
+        let mut given = self.entries.iter();
+        let mut outcomes = Vec::with_capacity(draw.len());
+        let mut sketches = Vec::with_capacity(draw.len());
+        for (model, hit) in draw {
+            let entry = if hit { Some(given.next()?) } else { None };
+            if entry.is_some_and(|entry| entry.manifest_root != model.manifest_root) {
+                return None;
+            }
+            outcomes.push(entry.map(|entry| entry.outcome));
+            sketches.push(entry.and_then(|entry| entry.sketch));
+        }
+        let rows = (
+            BoundedVec::truncate_from(outcomes),
+            BoundedVec::truncate_from(sketches),
+        );
+        given.next().is_none().then_some(rows)
+    }
+}
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn now() -> BlockNumber {
@@ -78,10 +132,8 @@ impl<T: Config> Pallet<T> {
         key: &AccountId,
         task: TaskId,
         round: Round,
-        entries: &ScoreEntries,
-        samples_root: H256,
-        nonce: H256,
-    ) -> Result<(AccountId, Revealed), Error<T>> {
+        opening: &Opening<'_>,
+    ) -> Result<(AccountId, Reveal, Option<RevealedSketches>), Error<T>> {
         let (operator, info) = Self::validator_of(key, task, round)?;
         ensure!(
             info.schedule.phase(Self::now()) == RoundPhase::Reveal,
@@ -93,51 +145,52 @@ impl<T: Config> Pallet<T> {
             !Reveals::<T>::contains_key(row),
             Error::<T>::AlreadyRevealed
         );
-        let given = scores_commitment(&operator, task, round, entries, samples_root, nonce);
+        let given = opening.commitment(&operator, task, round);
         ensure!(commitment == given, Error::<T>::WrongCommitment);
         let spec = T::Rounds::spec(task).ok_or(Error::<T>::NoSuchRound)?;
         let possible = |outcome: &ScoreOutcome| match outcome {
             ScoreOutcome::Scored(raw) => raw_is_possible(spec.metric, *raw),
             ScoreOutcome::Invalid(_) | ScoreOutcome::Skipped(_) => true,
         };
-        let fits = entries.iter().all(|entry| possible(&entry.outcome));
+        let fits = opening.entries.iter().all(|entry| possible(&entry.outcome));
         ensure!(fits, Error::<T>::RawOutOfRange);
+        let sketched = spec.likeness.is_some();
+        let sketches = opening.entries.iter().any(|entry| entry.sketch.is_some());
+        ensure!(sketched || !sketches, Error::<T>::UnwantedSketch);
+        let earlier = Self::earlier(task, round).len();
+        ensure!(opening.earlier.len() == earlier, Error::<T>::WrongEarlier);
 
         let draw = Self::draw(task, round, &operator).ok_or(Error::<T>::NoSeed)?;
-        let mut given = entries.iter();
-        let mut revealed = Vec::with_capacity(draw.len());
-        for (model, hit) in draw {
-            revealed.push(if hit {
-                let entry = given.next().ok_or(Error::<T>::NotTheDraw)?;
-                let same = entry.manifest_root == model.manifest_root;
-                ensure!(same, Error::<T>::NotTheDraw);
-                Some(entry.outcome)
-            } else {
-                None
-            });
-        }
-        ensure!(given.next().is_none(), Error::<T>::NotTheDraw);
-        Ok((operator, BoundedVec::truncate_from(revealed)))
+        let (outcomes, models) = opening.rows(draw).ok_or(Error::<T>::NotTheDraw)?;
+        let reveal = Reveal {
+            outcomes,
+            samples_root: opening.samples_root,
+        };
+        let sketches = RevealedSketches {
+            models,
+            earlier: opening.earlier.clone(),
+        };
+        Ok((operator, reveal, sketched.then_some(sketches)))
     }
 
     pub(crate) fn do_reveal_scores(
         key: AccountId,
         task: TaskId,
         round: Round,
-        entries: ScoreEntries,
-        samples_root: H256,
-        nonce: H256,
+        opening: &Opening<'_>,
     ) -> DispatchResult {
-        let (validator, revealed) =
-            Self::revealing(&key, task, round, &entries, samples_root, nonce)?;
-        Reveals::<T>::insert((task, round, &validator), revealed);
-        let entries = u32::try_from(entries.len()).unwrap_or(MAX_TRAINERS);
+        let (validator, reveal, sketches) = Self::revealing(&key, task, round, opening)?;
+        Reveals::<T>::insert((task, round, &validator), reveal);
+        if let Some(sketches) = sketches {
+            Sketches::<T>::insert((task, round, &validator), sketches);
+        }
+        let entries = u32::try_from(opening.entries.len()).unwrap_or(MAX_TRAINERS);
         Self::deposit_event(Event::ScoresRevealed {
             task,
             round,
             validator,
             entries,
-            samples_root,
+            samples_root: opening.samples_root,
         });
         Ok(())
     }
@@ -155,10 +208,17 @@ impl<T: Config> Pallet<T> {
                 task,
                 round,
                 entries,
+                earlier,
                 samples_root,
                 nonce,
             } => {
-                let check = Self::revealing(signer, *task, *round, entries, *samples_root, *nonce);
+                let opening = Opening {
+                    entries,
+                    earlier,
+                    samples_root: *samples_root,
+                    nonce: *nonce,
+                };
+                let check = Self::revealing(signer, *task, *round, &opening);
                 (REVEAL_TAG, *task, *round, check.map(|_| ()))
             }
             _ => return None,

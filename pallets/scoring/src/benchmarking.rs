@@ -12,9 +12,11 @@
 use crate::*;
 use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, InfraFault, MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS,
-    MinerFault, ModelStatus, PERBILL, Role, Round, RoundInfo, ScoreEntries, ScoreEntry,
-    ScoreOutcome, TaskId, UNIT, Venue,
+    AccountId, Balance, BlockNumber, EarlierModel, EarlierSketches, InfraFault, MAX_ACTIVE_TASKS,
+    MAX_EARLIER, MAX_TRAINERS, MAX_VALIDATORS, MinerFault, ModelLikeness, ModelResult, ModelStatus,
+    PERBILL, Role, Round, RoundInfo, RoundResult, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId,
+    UNIT, ValidatorResult, Venue,
+    hash::{Domain, hash},
     traits::{BlockVrf, Due, Rounds, Stakes, TaskRewards},
 };
 use frame_benchmarking::v2::*;
@@ -22,11 +24,12 @@ use frame_support::{BoundedVec, traits::Get, weights::WeightMeter};
 use frame_system::{Pallet as System, RawOrigin};
 use settlement::Work;
 use sp_core::H256;
+use sp_runtime::Perbill;
 
 /// Brings the neighbours where benchmarks need them. Implemented by the runtime.
 pub trait BenchmarkHelper {
-    /// A task whose round 1 has closed with this many fixed models and counted validators, and a
-    /// committee of this size.
+    /// A task that asks for sketches and whose round 1 has closed with this many fixed models and
+    /// counted validators, and a committee of this size.
     fn closed_round(models: u32, validators: u32, committee: u16) -> RoundInfo;
     /// So many active tasks, two rounds of each closed.
     fn closed_rounds(tasks: u32);
@@ -68,8 +71,24 @@ fn seed<T: Config>(info: &RoundInfo, of: Balance) {
         acc: H256::repeat_byte(7),
         blocks: 16,
         total: Some(total),
+        earlier: earlier_models(),
     };
     Seeds::<T>::insert(info.task, info.round, state);
+}
+
+/// As many as there can be, that none of a round's are.
+fn earlier_models() -> EarlierModels {
+    let model = |n: u32| EarlierModel {
+        trainer: account("earlier", n, 0),
+        manifest_root: H256::from_low_u64_be(u64::from(n)),
+        score: Perbill::from_percent(50),
+    };
+    EarlierModels::truncate_from((0..MAX_EARLIER).map(model).collect())
+}
+
+/// A sketch of each earlier model.
+fn earlier_sketches() -> EarlierSketches {
+    EarlierSketches::truncate_from(alloc::vec![Some([6; 32]); MAX_EARLIER as usize])
 }
 
 fn raw_of(validator: usize, model: usize) -> u64 {
@@ -84,9 +103,41 @@ fn raw_of(validator: usize, model: usize) -> u64 {
 fn reveal_all<T: Config>(info: &RoundInfo, models: u32) {
     for (v, who) in validators_of::<T>(info).into_iter().enumerate() {
         let row = (0..models as usize).map(|m| Some(ScoreOutcome::Scored(raw_of(v, m))));
-        let row = Revealed::truncate_from(row.collect());
-        Commits::<T>::insert((info.task, info.round, &who), H256::repeat_byte(1));
-        Reveals::<T>::insert((info.task, info.round, &who), row);
+        let key = (info.task, info.round, &who);
+        Commits::<T>::insert(key, H256::repeat_byte(1));
+        Reveals::<T>::insert(key, reveal(Revealed::truncate_from(row.collect())));
+        // No two have the same of a model.
+        let sketch = |m: u32| Some(hash(Domain::Sketch, &(v as u32, m)).0);
+        let sketches = RevealedSketches {
+            models: BoundedVec::truncate_from((0..models).map(sketch).collect()),
+            earlier: earlier_sketches(),
+        };
+        Sketches::<T>::insert(key, sketches);
+    }
+}
+
+fn reveal(outcomes: Revealed) -> Reveal {
+    Reveal {
+        outcomes,
+        samples_root: H256::repeat_byte(3),
+    }
+}
+
+/// Of a model that is like an earlier one.
+fn model_result() -> ModelResult {
+    ModelResult {
+        trainer: account("trainer", 0, 0),
+        manifest_root: H256::repeat_byte(9),
+        status: ModelStatus::Invalid(MinerFault::NonFinite),
+        raw: Some(1),
+        score: Some(Perbill::from_percent(50)),
+        rank: Some(1),
+        reward: UNIT,
+        likeness: Some(ModelLikeness {
+            earlier: H256::repeat_byte(8),
+            distance: 13,
+            matches: true,
+        }),
     }
 }
 
@@ -183,7 +234,9 @@ mod benchmarks {
         });
         let entries = ScoreEntries::truncate_from(entries.collect());
         let (samples_root, nonce) = (H256::repeat_byte(3), H256::repeat_byte(4));
-        let commitment = scores_commitment(&who, task, round, &entries, samples_root, nonce);
+        let earlier = earlier_sketches();
+        let commitment =
+            scores_commitment(&who, task, round, &entries, &earlier, samples_root, nonce);
         Commits::<T>::insert((task, round, &who), commitment);
         go::<T>(info.schedule.reveal);
         let key = Helper::<T>::service_key(&who);
@@ -194,10 +247,12 @@ mod benchmarks {
             task,
             round,
             entries,
+            earlier,
             samples_root,
             nonce,
         );
 
+        assert!(Sketches::<T>::contains_key((task, round, &who)));
         assert!(Reveals::<T>::contains_key((task, round, who)));
     }
 
@@ -227,7 +282,7 @@ mod benchmarks {
         let begun = SeedState {
             acc: H256::repeat_byte(1),
             blocks: 1,
-            total: None,
+            ..SeedState::default()
         };
         Seeds::<T>::insert(info.task, info.round, begun);
         let parent = info.schedule.seed;
@@ -250,9 +305,10 @@ mod benchmarks {
         let gathered = SeedState {
             acc: H256::repeat_byte(1),
             blocks: 16,
-            total: None,
+            ..SeedState::default()
         };
         Seeds::<T>::insert(info.task, info.round, gathered);
+        BestEarlier::<T>::insert(info.task, earlier_models());
         go::<T>(info.schedule.commit);
 
         #[block]
@@ -262,6 +318,8 @@ mod benchmarks {
         }
 
         assert!(Pallet::<T>::seed(info.task, info.round).is_some());
+        let earlier = Pallet::<T>::earlier(info.task, info.round);
+        assert_eq!(earlier, earlier_models());
     }
 
     /// Reading and writing a settlement of the largest round, which doesn't end in a block, and
@@ -284,6 +342,7 @@ mod benchmarks {
     #[benchmark]
     fn step_begin() {
         let info = Helper::<T>::closed_round(MAX_TRAINERS, MAX_VALIDATORS, 0);
+        seed::<T>(&info, 0);
         go::<T>(info.schedule.settle);
         let work;
 
@@ -310,6 +369,21 @@ mod benchmarks {
         assert_eq!(work.reveals().iter().flatten().count() as u32, v);
     }
 
+    /// Reading the sketches of `v` validators, of as many models as there can be.
+    #[benchmark]
+    fn step_sketches(v: Linear<1, MAX_VALIDATORS>) {
+        let (info, state) = settlement::<T>(1, v);
+        reveal_all::<T>(&info, MAX_TRAINERS);
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.sketches();
+        }
+
+        assert_eq!(work.sketches().iter().flatten().count() as u32, v);
+    }
+
     /// Consensus on one model that `v` validators scored.
     #[benchmark]
     fn step_score(v: Linear<1, MAX_VALIDATORS>) {
@@ -324,6 +398,56 @@ mod benchmarks {
         }
 
         assert!(work.state().models[0].consensus.is_some());
+    }
+
+    /// What `v` validators agree on of one model's sketch.
+    #[benchmark]
+    fn step_sketch(v: Linear<1, MAX_VALIDATORS>) {
+        let (info, mut state) = settlement::<T>(1, v);
+        agree(&mut state);
+        reveal_all::<T>(&info, 1);
+        let next = state.earlier.len() as u32;
+        let mut work = resume::<T>(state);
+        work.reveals();
+        work.sketches();
+
+        #[block]
+        {
+            work.take(Stage::Sketches { next }, info.schedule.settle);
+        }
+
+        assert!(work.state().models[0].sketch.committed.is_some());
+    }
+
+    /// Comparing one model with the `m` of its round and the earlier ones.
+    #[benchmark]
+    fn step_like(m: Linear<1, MAX_TRAINERS>) {
+        let (info, mut state) = settlement::<T>(m, 1);
+        agree(&mut state);
+        // All are near each other, and the last one's trainer had the earlier ones: each of the
+        // others is looked for among them.
+        let last = state.models[m as usize - 1].model.trainer.clone();
+        let sketch = |committed| SketchRow {
+            agreed: Some([5; 32]),
+            committed: Some(committed),
+        };
+        for row in state.models.iter_mut() {
+            row.sketch = sketch(1);
+        }
+        for row in state.earlier.iter_mut() {
+            row.model.trainer = last.clone();
+            row.sketch = sketch(2);
+        }
+        state.models[m as usize - 1].sketch = sketch(3);
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.take(Stage::Likeness { next: m - 1 }, info.schedule.settle);
+        }
+
+        let likeness = work.state().models[m as usize - 1].likeness;
+        assert_eq!(likeness.is_some(), m > 1);
     }
 
     /// Deciding on a round of `m` models, its draw and its trainers' shares.
@@ -395,7 +519,8 @@ mod benchmarks {
         }
 
         assert_eq!(work.state().paid, drawn);
-        assert!(!Reveals::<T>::contains_key((info.task, info.round, &who)));
+        assert!(Reveals::<T>::contains_key((info.task, info.round, &who)));
+        assert!(!Sketches::<T>::contains_key((info.task, info.round, &who)));
         assert!(!Misses::<T>::contains_key(info.task, &who));
     }
 
@@ -459,6 +584,44 @@ mod benchmarks {
         assert!(T::Stakes::counted(Venue::Task(info.task), &who, next).is_none());
     }
 
+    /// Removing `r` reveals of a round of as many as there can be.
+    #[benchmark]
+    fn step_forget(r: Linear<1, PRUNE_ROWS>) {
+        let (info, mut state) = settlement::<T>(1, 1);
+        let old = info.round;
+        let skipped = Some(ScoreOutcome::Skipped(InfraFault::Timeout));
+        let row: Revealed = BoundedVec::truncate_from(alloc::vec![skipped; MAX_TRAINERS as usize]);
+        let validators = (0..MAX_VALIDATORS).map(|n| ValidatorResult {
+            validator: account("validator", n, 0),
+            distance: Some(Perbill::from_percent(1)),
+            reward: UNIT,
+        });
+        let result = RoundResult {
+            settled_at: 1,
+            drawn: UNIT,
+            treasury: 0,
+            unpaid: None,
+            models: BoundedVec::truncate_from(alloc::vec![model_result(); MAX_TRAINERS as usize]),
+            validators: BoundedVec::truncate_from(validators.collect()),
+        };
+        // Of the last ones of the list, so that as many are removed as there are.
+        let next = MAX_VALIDATORS - r;
+        for row_of in result.validators.iter().skip(next as usize) {
+            Reveals::<T>::insert((state.task, old, &row_of.validator), reveal(row.clone()));
+        }
+        RoundResults::<T>::insert(state.task, old, result);
+        state.round = old.saturating_add(DISCLOSED_ROUNDS);
+        let task = state.task;
+        let mut work = resume::<T>(state);
+
+        #[block]
+        {
+            work.take(Stage::Forget { next }, info.schedule.settle);
+        }
+
+        assert_eq!(Reveals::<T>::iter_prefix((task, old)).count(), 0);
+    }
+
     /// The result of a round of `m` models and `v` validators.
     #[benchmark]
     fn step_finish(m: Linear<1, MAX_TRAINERS>, v: Linear<1, MAX_VALIDATORS>) {
@@ -470,7 +633,12 @@ mod benchmarks {
             row.status = ModelStatus::Invalid(MinerFault::NonFinite);
             row.rank = Some(1);
             row.reward = UNIT;
+            row.likeness = model_result().likeness.map(|likeness| ModelLikeness {
+                matches: false,
+                ..likeness
+            });
         }
+        BestEarlier::<T>::insert(info.task, earlier_models());
         for row in state.validators.iter_mut() {
             row.revealed = true;
             row.reward = UNIT;
@@ -497,7 +665,7 @@ mod benchmarks {
         let row: Revealed = BoundedVec::truncate_from(alloc::vec![skipped; MAX_TRAINERS as usize]);
         for n in 0..r {
             let who: AccountId = account("validator", n, 0);
-            Reveals::<T>::insert((task, Round::from(1u8), who), &row);
+            Reveals::<T>::insert((task, Round::from(1u8), who), reveal(row.clone()));
         }
         Expiring::<T>::insert(0, (task, 0));
         ExpiringEnds::<T>::put((0, 1));

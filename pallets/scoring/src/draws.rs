@@ -1,6 +1,6 @@
 //! Seeds, and who scores what.
 
-use crate::{Config, Pallet, SeedState, Seeds};
+use crate::{Config, EarlierModels, Pallet, SeedState, Seeds};
 use alloc::vec::Vec;
 use arena_math::draw::{draw_threshold, is_drawn};
 use arena_primitives::{
@@ -60,6 +60,18 @@ impl<T: Config> Pallet<T> {
         Self::seed(task, round).map(|seed| hash(Domain::Samples, &seed))
     }
 
+    /// The seed of the planes that the round's sketches are projected on.
+    pub fn sketch_seed(task: TaskId, round: Round) -> Option<H256> {
+        Self::seed(task, round).map(|seed| hash(Domain::Sketch, &seed))
+    }
+
+    /// The earlier models that the round's are compared with. Empty before the seed is known,
+    /// after settlement, and where the task asks for no sketches.
+    pub fn earlier(task: TaskId, round: Round) -> EarlierModels {
+        let state = Seeds::<T>::get(task, round);
+        state.map(|state| state.earlier).unwrap_or_default()
+    }
+
     /// For each model of the round, whether `validator` scores it. `None` before the seed is
     /// known or where the validator's stake doesn't count.
     pub(crate) fn draw(
@@ -111,7 +123,7 @@ impl<T: Config> Pallet<T> {
             *state = Some(SeedState {
                 acc: hash(Domain::SeedStep, &(before.acc, vrf)),
                 blocks: before.blocks.saturating_add(1),
-                total: None,
+                ..SeedState::default()
             });
         });
         true

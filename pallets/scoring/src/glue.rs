@@ -1,11 +1,13 @@
 //! What other pallets ask of scoring.
 
-use crate::{Config, Expiring, ExpiringEnds, Pallet, RoundResults};
+use crate::{Alike, Config, Expiring, ExpiringEnds, Pallet, Reveals, RoundResults};
+use alloc::vec::Vec;
 use arena_primitives::{
-    Round, RoundResult, TaskId,
-    traits::{Clock, Results},
+    AccountId, Disclosed, ModelLikeness, Round, RoundResult, ScoreOutcome, TaskId,
+    traits::{Clock, Results, Rounds},
 };
 use frame_support::traits::Get;
+use sp_core::H256;
 
 impl<T: Config> Results for Pallet<T> {
     fn result(task: TaskId, round: Round) -> Option<RoundResult> {
@@ -14,6 +16,42 @@ impl<T: Config> Results for Pallet<T> {
 
     fn settling(task: TaskId) -> bool {
         Self::settles(task)
+    }
+
+    fn disclosed(
+        task: TaskId,
+        round: Round,
+        validator: &AccountId,
+        model: &H256,
+    ) -> Option<Disclosed> {
+        let reveal = Reveals::<T>::get((task, round, validator))?;
+        let result = RoundResults::<T>::get(task, round);
+        let roots: Vec<H256> = match &result {
+            Some(result) => result.models.iter().map(|row| row.manifest_root).collect(),
+            None => T::Rounds::models(task, round)
+                .iter()
+                .map(|row| row.manifest_root)
+                .collect(),
+        };
+        let at = roots.iter().position(|root| root == model)?;
+        let ScoreOutcome::Scored(raw) = reveal.outcomes.get(at).copied().flatten()? else {
+            return None;
+        };
+        let entries = |models: usize| {
+            let entries = reveal.outcomes.iter().take(models).flatten().count();
+            u32::try_from(entries).ok()
+        };
+        Some(Disclosed {
+            raw,
+            samples_root: reveal.samples_root,
+            place: entries(at)?,
+            models: entries(usize::MAX)?,
+            settled_at: result.map(|result| result.settled_at),
+        })
+    }
+
+    fn likeness(task: TaskId, model: &H256) -> Option<ModelLikeness> {
+        Alike::<T>::get(task, model)
     }
 
     fn ended(task: TaskId) {

@@ -40,11 +40,16 @@ pub use weights::WeightInfo;
 /// Rows that one step removes of a task whose results are no longer kept.
 pub const PRUNE_ROWS: u32 = 128;
 
+/// Reveals of a round stay until so many later ones are settled: as long as the pay of its
+/// validators is locked, their scores can be challenged.
+pub const DISCLOSED_ROUNDS: arena_primitives::Round = 2;
+
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
     use arena_primitives::{
-        AccountId, Balance, BlockNumber, Round, RoundResult, ScoreEntries, TaskId, Unpaid,
+        AccountId, Balance, BlockNumber, EarlierSketches, ModelLikeness, Round, RoundResult,
+        ScoreEntries, TaskId, Unpaid,
         traits::{BlockVrf, Clock, Publishing, Rounds, ServiceKeys, Stakes, TaskRewards},
     };
     use frame_support::pallet_prelude::*;
@@ -122,7 +127,8 @@ pub mod pallet {
     >;
 
     /// Scores, by task, round and validator, in the order of the round's models. Inserted by
-    /// `reveal_scores`, for each commitment at most once; removed as commitments are.
+    /// `reveal_scores`, for each commitment at most once; removed when the second round after it
+    /// is settled, or with the task's results.
     #[pallet::storage]
     pub type Reveals<T: Config> = StorageNMap<
         _,
@@ -131,8 +137,34 @@ pub mod pallet {
             NMapKey<Twox64Concat, Round>,
             NMapKey<Blake2_128Concat, AccountId>,
         ),
-        Revealed,
+        Reveal,
     >;
+
+    /// Sketches of reveals, by task, round and validator, for tasks that ask for them. Inserted
+    /// by `reveal_scores`; removed as commitments are.
+    #[pallet::storage]
+    pub type Sketches<T: Config> = StorageNMap<
+        _,
+        (
+            NMapKey<Twox64Concat, TaskId>,
+            NMapKey<Twox64Concat, Round>,
+            NMapKey<Blake2_128Concat, AccountId>,
+        ),
+        RevealedSketches,
+    >;
+
+    /// The best models of a task's settled rounds, but for those that match an earlier one; for
+    /// tasks that ask for sketches. Changed at settlement; removed with the task's results.
+    #[pallet::storage]
+    pub type BestEarlier<T: Config> =
+        StorageMap<_, Twox64Concat, TaskId, EarlierModels, ValueQuery>;
+
+    /// The earlier model that a model is like, by task and root, as the last settled round that
+    /// found one has it. Inserted at settlement; removed with the task's results. A root is a
+    /// hash that its publisher can choose, hence the keyed hasher.
+    #[pallet::storage]
+    pub type Alike<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, H256, ModelLikeness>;
 
     /// What stays of settled rounds. Inserted at settlement; removed `ResultKeep` after the task
     /// is over.
@@ -192,7 +224,7 @@ pub mod pallet {
             validator: AccountId,
             /// How many models it was drawn for.
             entries: u32,
-            /// Root of its per-sample losses.
+            /// `H` over the roots of its losses of each model.
             samples_root: H256,
         },
         /// A round was paid, or is known to pay nothing.
@@ -267,6 +299,11 @@ pub mod pallet {
         NotTheDraw,
         /// A raw value is impossible in the task's metric.
         RawOutOfRange,
+        /// The task asks for no sketches. Reveal entries without them.
+        UnwantedSketch,
+        /// The list of earlier sketches is not as long as the list of models that the round
+        /// compares with, which its seed holds.
+        WrongEarlier,
     }
 
     #[pallet::hooks]
@@ -311,8 +348,9 @@ pub mod pallet {
             Self::do_commit_scores(key, task, round, commitment)
         }
 
-        /// Reveals the scores of every model that the validator was drawn for. Signed by its
-        /// service key.
+        /// Reveals the scores of every model that the validator was drawn for, and where the task
+        /// asks for sketches, those of them and of the earlier models that the round compares
+        /// with. Signed by its service key.
         #[pallet::call_index(1)]
         #[pallet::weight((
             T::WeightInfo::reveal_scores(entries.len() as u32),
@@ -323,11 +361,18 @@ pub mod pallet {
             task: TaskId,
             round: Round,
             entries: ScoreEntries,
+            earlier: EarlierSketches,
             samples_root: H256,
             nonce: H256,
         ) -> DispatchResult {
             let key = ensure_signed(origin)?;
-            Self::do_reveal_scores(key, task, round, entries, samples_root, nonce)
+            let opening = actions::Opening {
+                entries: &entries,
+                earlier: &earlier,
+                samples_root,
+                nonce,
+            };
+            Self::do_reveal_scores(key, task, round, &opening)
         }
     }
 }

@@ -7,7 +7,9 @@ use arena_primitives::{
     RoundModels, SealedData, ShardState, StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue,
     WeightCap,
     time::{Schedule, Windows},
-    traits::{BlockVrf, Clock, Counted, Due, Publishing, Rounds, ServiceKeys, Stakes, TaskRewards},
+    traits::{
+        BlockVrf, Clock, Counted, Due, Publishing, Rounds, ServiceKeys, Stakes, Taken, TaskRewards,
+    },
 };
 use codec::Encode;
 use frame_support::{
@@ -95,7 +97,10 @@ even! {
     step_resume();
     step_begin();
     step_reveals(v);
+    step_sketches(v);
     step_score(v);
+    step_sketch(v);
+    step_like(m);
     step_draw(m);
     step_pot(v);
     step_trainer();
@@ -103,6 +108,7 @@ even! {
     step_slashed();
     step_absent(m);
     step_chilled();
+    step_forget(r);
     step_finish(m, v);
     step_prune(r);
 }
@@ -146,6 +152,8 @@ pub(crate) struct Neighbours {
     pub(crate) spec: Option<TaskSpec>,
     /// To models that aren't published.
     pub(crate) commitments: BTreeMap<(TaskId, Round, AccountId), (H256, BlockNumber)>,
+    /// The blocks of the first commitments to models, where it isn't 1.
+    pub(crate) first: BTreeMap<(TaskId, H256), BlockNumber>,
     /// What a sealed task's rounds are scored on.
     pub(crate) shard: Option<PublicData>,
     pub(crate) shard_state: Option<ShardState>,
@@ -230,6 +238,15 @@ impl Stakes for Table {
         with(|n| n.slashed.insert(who.clone(), amount));
         amount
     }
+    fn slash_own_for(
+        venue: Venue,
+        who: &AccountId,
+        amount: Balance,
+        _: &[(AccountId, Balance)],
+    ) -> Taken {
+        let total = Self::slash_own(venue, who, amount);
+        Taken { total, paid: 0 }
+    }
     fn chill(venue: Venue, who: &AccountId) -> bool {
         with(|n| n.chilled.push((venue, who.clone())));
         true
@@ -299,8 +316,11 @@ impl TaskRewards for Table {
         Ok(())
     }
     fn release(_: TaskId, _: &AccountId) {}
-    fn forfeit(_: TaskId, _: &AccountId) -> Balance {
+    fn locked(_: TaskId, _: &AccountId) -> Balance {
         0
+    }
+    fn forfeit(_: TaskId, _: &AccountId, _: &[(AccountId, Balance)]) -> Taken {
+        Taken::default()
     }
 }
 
@@ -364,6 +384,10 @@ impl Rounds for Table {
             })
             .collect();
         models.try_into().unwrap()
+    }
+    fn committed_at(task: TaskId, manifest_root: &H256) -> Option<BlockNumber> {
+        let first = with(|n| n.first.get(&(task, *manifest_root)).copied());
+        Some(first.unwrap_or(1))
     }
     fn uris(_: TaskId, _: &H256) -> Option<Uris> {
         Some(uris())
@@ -457,6 +481,8 @@ pub(crate) fn spec() -> TaskSpec {
             max_leverage: 20,
         },
         baseline: Perbill::from_percent(10),
+        likeness: None,
+        registered: false,
     }
 }
 

@@ -2,8 +2,8 @@
 //! the weight goes, what can wait a block.
 
 use crate::{
-    Commits, Config, Event, Expiring, ExpiringEnds, Misses, PRUNE_ROWS, Pallet, Reveals,
-    RoundResults, SeedState, Seeds, Settling, WeightInfo,
+    Alike, BestEarlier, Commits, Config, Event, Expiring, ExpiringEnds, Misses, PRUNE_ROWS, Pallet,
+    Reveals, RoundResults, SeedState, Seeds, Settling, Sketches, WeightInfo,
     settlement::Work,
     units::{begin_weight, complete_weight},
 };
@@ -73,7 +73,8 @@ impl<T: Config> Pallet<T> {
         true
     }
 
-    /// Fixes what a round's draw divides by: its seed is known from now on.
+    /// Fixes what a round's draw divides by, and what its models are compared with: its seed is
+    /// known from now on.
     pub(crate) fn complete(task: TaskId, round: Round, mut state: SeedState) {
         let Some(spec) = T::Rounds::spec(task) else {
             return;
@@ -83,6 +84,9 @@ impl<T: Config> Pallet<T> {
             .map(|position| position.stake.counted(spec.rewards.max_leverage))
             .fold(0u128, |sum, stake| sum.saturating_add(stake));
         state.total = Some(total);
+        if spec.likeness.is_some() {
+            state.earlier = BestEarlier::<T>::get(task);
+        }
         Seeds::<T>::insert(task, round, state);
         if let Some(seed) = Self::seed(task, round) {
             Self::deposit_event(Event::SeedCompleted { task, round, seed });
@@ -158,10 +162,12 @@ impl<T: Config> Pallet<T> {
     /// `true` when nothing is left.
     fn prune(task: TaskId) -> bool {
         let mut left = PRUNE_ROWS;
-        let clears: [&dyn Fn(u32) -> sp_io::MultiRemovalResults; 5] = [
+        let clears: [&dyn Fn(u32) -> sp_io::MultiRemovalResults; 7] = [
             &|limit| Seeds::<T>::clear_prefix(task, limit, None),
             &|limit| Commits::<T>::clear_prefix((task,), limit, None),
             &|limit| Reveals::<T>::clear_prefix((task,), limit, None),
+            &|limit| Sketches::<T>::clear_prefix((task,), limit, None),
+            &|limit| Alike::<T>::clear_prefix(task, limit, None),
             &|limit| Misses::<T>::clear_prefix(task, limit, None),
             &|limit| RoundResults::<T>::clear_prefix(task, limit, None),
         ];
@@ -175,6 +181,7 @@ impl<T: Config> Pallet<T> {
             }
             left = left.saturating_sub(removed.loops);
         }
+        BestEarlier::<T>::remove(task);
         true
     }
 }

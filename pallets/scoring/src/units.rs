@@ -29,7 +29,7 @@ pub(crate) fn step_validator<T: Config>(models: u32) -> Weight {
 
 /// The units of work of rounds of `trainers` and `validators`, each with what it can't be taken
 /// without.
-pub(crate) fn units<T: Config>(trainers: u32, validators: u32) -> [(&'static str, Weight); 9] {
+pub(crate) fn units<T: Config>(trainers: u32, validators: u32) -> [(&'static str, Weight); 12] {
     let always = Info::<T>::step_look(MAX_ACTIVE_TASKS).saturating_add(Info::<T>::step_resume());
     let seeds = Info::<T>::step_seed().saturating_mul(u64::from(MAX_ACTIVE_TASKS) * 2);
     let reveals = Info::<T>::step_reveals(validators);
@@ -41,6 +41,13 @@ pub(crate) fn units<T: Config>(trainers: u32, validators: u32) -> [(&'static str
             "a consensus",
             reveals.saturating_add(Info::<T>::step_score(validators)),
         ),
+        (
+            "a sketch",
+            reveals
+                .saturating_add(Info::<T>::step_sketches(validators))
+                .saturating_add(Info::<T>::step_sketch(validators)),
+        ),
+        ("a likeness", Info::<T>::step_like(trainers)),
         ("a draw", Info::<T>::step_draw(trainers)),
         (
             "a pot",
@@ -50,6 +57,7 @@ pub(crate) fn units<T: Config>(trainers: u32, validators: u32) -> [(&'static str
             "a payment",
             Info::<T>::step_trainer().max(step_validator::<T>(trainers)),
         ),
+        ("old reveals", Info::<T>::step_forget(PRUNE_ROWS)),
         ("a result", Info::<T>::step_finish(trainers, validators)),
         ("pruning", Info::<T>::step_prune(PRUNE_ROWS)),
     ];
@@ -57,6 +65,6 @@ pub(crate) fn units<T: Config>(trainers: u32, validators: u32) -> [(&'static str
 }
 
 /// The units of work at the largest sizes.
-pub(crate) fn largest_units<T: Config>() -> [(&'static str, Weight); 9] {
+pub(crate) fn largest_units<T: Config>() -> [(&'static str, Weight); 12] {
     units::<T>(MAX_TRAINERS, MAX_VALIDATORS)
 }

@@ -32,8 +32,14 @@ pub trait WeightInfo {
     fn step_begin() -> Weight;
     /// Reading the reveals of `v` validators, of as many models as there can be.
     fn step_reveals(v: u32) -> Weight;
+    /// Reading the sketches of `v` validators, of as many models as there can be.
+    fn step_sketches(v: u32) -> Weight;
     /// Consensus on one model that `v` validators scored.
     fn step_score(v: u32) -> Weight;
+    /// What `v` validators agree on of one model's sketch.
+    fn step_sketch(v: u32) -> Weight;
+    /// Comparing one model with the `m` of its round and the earlier ones.
+    fn step_like(m: u32) -> Weight;
     /// Deciding on a round of `m` models, its draw and its trainers' shares.
     fn step_draw(m: u32) -> Weight;
     /// Sharing one model's pot among `v` validators.
@@ -48,6 +54,8 @@ pub trait WeightInfo {
     fn step_absent(m: u32) -> Weight;
     /// Taking the seat of a validator that was absent once too often.
     fn step_chilled() -> Weight;
+    /// Removing `r` reveals of a round of as many as there can be.
+    fn step_forget(r: u32) -> Weight;
     /// The result of a round of `m` models and `v` validators.
     fn step_finish(m: u32, v: u32) -> Weight;
     /// Removing `r` rows of a task that is over.
@@ -65,9 +73,9 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(55_152_000, 0).saturating_add(D::get().reads_writes(6, 1))
     }
     fn reveal_scores(e: u32) -> Weight {
-        Weight::from_parts(451_919_323, 0)
-            .saturating_add(D::get().reads_writes(9, 1))
-            .saturating_add(Weight::from_parts(187_171, 0).saturating_mul(u64::from(e)))
+        Weight::from_parts(471_919_323, 0)
+            .saturating_add(D::get().reads_writes(9, 2))
+            .saturating_add(Weight::from_parts(587_171, 0).saturating_mul(u64::from(e)))
     }
     fn step_look(r: u32) -> Weight {
         Weight::from_parts(11_716_416, 0)
@@ -80,24 +88,39 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     }
     fn step_complete(v: u32) -> Weight {
         Weight::from_parts(106_035_536, 0)
-            .saturating_add(D::get().reads_writes(3, 1))
+            .saturating_add(D::get().reads_writes(4, 1))
             .saturating_add(Weight::from_parts(5_167_247, 0).saturating_mul(u64::from(v)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_resume() -> Weight {
-        Weight::from_parts(461_300_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(561_300_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_begin() -> Weight {
-        Weight::from_parts(6_568_555_000, 0).saturating_add(D::get().reads_writes(777, 2))
+        Weight::from_parts(6_568_555_000, 0).saturating_add(D::get().reads_writes(778, 2))
     }
     fn step_reveals(v: u32) -> Weight {
         Weight::from_parts(33_843_112, 0)
             .saturating_add(Weight::from_parts(10_284_699, 0).saturating_mul(u64::from(v)))
             .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
+    fn step_sketches(v: u32) -> Weight {
+        Weight::from_parts(33_843_112, 0)
+            .saturating_add(Weight::from_parts(30_854_097, 0).saturating_mul(u64::from(v)))
+            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
+    }
     fn step_score(v: u32) -> Weight {
         Weight::from_parts(5_842_119, 0)
             .saturating_add(Weight::from_parts(110_927, 0).saturating_mul(u64::from(v)))
+    }
+    fn step_sketch(v: u32) -> Weight {
+        Weight::from_parts(12_842_119, 0)
+            .saturating_add(D::get().reads_writes(1, 0))
+            .saturating_add(Weight::from_parts(1_110_927, 0).saturating_mul(u64::from(v)))
+    }
+    fn step_like(m: u32) -> Weight {
+        Weight::from_parts(121_335_307, 0)
+            .saturating_add(D::get().reads_writes(1, 1))
+            .saturating_add(Weight::from_parts(6_351_601, 0).saturating_mul(u64::from(m)))
     }
     fn step_draw(m: u32) -> Weight {
         Weight::from_parts(36_335_307, 0)
@@ -112,29 +135,35 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(24_082_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn step_paid() -> Weight {
-        Weight::from_parts(51_880_000, 0).saturating_add(D::get().reads_writes(6, 6))
+        Weight::from_parts(51_880_000, 0).saturating_add(D::get().reads_writes(7, 6))
     }
     fn step_slashed() -> Weight {
-        Weight::from_parts(97_244_000, 0).saturating_add(D::get().reads_writes(9, 5))
+        Weight::from_parts(97_244_000, 0).saturating_add(D::get().reads_writes(10, 6))
     }
     fn step_absent(m: u32) -> Weight {
         Weight::from_parts(25_176_696, 0)
-            .saturating_add(D::get().reads_writes(3, 0))
+            .saturating_add(D::get().reads_writes(4, 1))
             .saturating_add(Weight::from_parts(1_230_634, 0).saturating_mul(u64::from(m)))
     }
     fn step_chilled() -> Weight {
         Weight::from_parts(56_744_000, 0).saturating_add(D::get().reads_writes(7, 2))
     }
+    fn step_forget(r: u32) -> Weight {
+        Weight::from_parts(427_978_093, 0)
+            .saturating_add(D::get().reads_writes(1, 0))
+            .saturating_add(Weight::from_parts(1_555_422, 0).saturating_mul(u64::from(r)))
+            .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
+    }
     fn step_finish(m: u32, v: u32) -> Weight {
-        Weight::from_parts(170_098_488, 0)
-            .saturating_add(D::get().reads_writes(4, 8))
-            .saturating_add(Weight::from_parts(2_003_775, 0).saturating_mul(u64::from(m)))
+        Weight::from_parts(190_098_488, 0)
+            .saturating_add(D::get().reads_writes(5, 9))
+            .saturating_add(Weight::from_parts(4_003_775, 0).saturating_mul(u64::from(m)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(m)))
             .saturating_add(Weight::from_parts(130_301, 0).saturating_mul(u64::from(v)))
     }
     fn step_prune(r: u32) -> Weight {
         Weight::from_parts(27_978_093, 0)
-            .saturating_add(D::get().reads_writes(3, 2))
+            .saturating_add(D::get().reads_writes(6, 3))
             .saturating_add(Weight::from_parts(1_055_422, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }
@@ -166,8 +195,17 @@ impl WeightInfo for () {
     fn step_reveals(v: u32) -> Weight {
         Measured::<ParityDbWeight>::step_reveals(v)
     }
+    fn step_sketches(v: u32) -> Weight {
+        Measured::<ParityDbWeight>::step_sketches(v)
+    }
     fn step_score(v: u32) -> Weight {
         Measured::<ParityDbWeight>::step_score(v)
+    }
+    fn step_sketch(v: u32) -> Weight {
+        Measured::<ParityDbWeight>::step_sketch(v)
+    }
+    fn step_like(m: u32) -> Weight {
+        Measured::<ParityDbWeight>::step_like(m)
     }
     fn step_draw(m: u32) -> Weight {
         Measured::<ParityDbWeight>::step_draw(m)
@@ -189,6 +227,9 @@ impl WeightInfo for () {
     }
     fn step_chilled() -> Weight {
         Measured::<ParityDbWeight>::step_chilled()
+    }
+    fn step_forget(r: u32) -> Weight {
+        Measured::<ParityDbWeight>::step_forget(r)
     }
     fn step_finish(m: u32, v: u32) -> Weight {
         Measured::<ParityDbWeight>::step_finish(m, v)

@@ -126,6 +126,10 @@ impl<T: Config> Rounds for Pallet<T> {
         Submissions::<T>::get((task, round, trainer)).map(|row| (row.commitment, row.at))
     }
 
+    fn committed_at(task: TaskId, manifest_root: &H256) -> Option<BlockNumber> {
+        Roots::<T>::get(task, manifest_root).map(|owner| owner.committed_at)
+    }
+
     fn uris(task: TaskId, manifest_root: &H256) -> Option<Uris> {
         Roots::<T>::get(task, manifest_root).map(|owner| owner.uris)
     }

@@ -4,10 +4,10 @@
 use crate::*;
 use alloc::boxed::Box;
 use arena_primitives::{
-    Aggregation, Architecture, BaseModel, DataSource, MAX_ARCHITECTURES, MAX_VALIDATORS, Metric,
-    MinerFault, ModelBounds, ModelResult, ModelStatus, NumericProfile, PublicData, RankRule,
-    RewardParams, Role, Round, RoundInfo, RoundResult, SealedData, TaskId, TaskSpec, Uris,
-    ValidatorResult, Venue, WeightCap,
+    Aggregation, Architecture, BaseModel, DataSource, LikenessRule, MAX_ARCHITECTURES,
+    MAX_VALIDATORS, Metric, MinerFault, ModelBounds, ModelLikeness, ModelResult, ModelStatus,
+    NumericProfile, PublicData, RankRule, RewardParams, Role, Round, RoundInfo, RoundResult,
+    SealedData, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
     hash::{Domain, hash},
     time::Schedule,
     traits::{Counted, DelegatedStake, Due, Rounds, Stakes, TaskRewards},
@@ -90,6 +90,8 @@ fn spec(mirrors: Uris, committee: u16) -> TaskSpec {
             max_leverage: 20,
         },
         baseline: Perbill::zero(),
+        likeness: Some(LikenessRule::DEFAULT),
+        registered: false,
     }
 }
 
@@ -308,6 +310,11 @@ impl tasks::benchmarking::BenchmarkHelper for Neighbours {
                 score: Some(Perbill::from_percent(50)),
                 rank: Some(rank),
                 reward: UNIT,
+                likeness: Some(ModelLikeness {
+                    earlier: *root,
+                    distance: 13,
+                    matches: true,
+                }),
             });
         let validators = (0..MAX_VALIDATORS).map(|n| ValidatorResult {
             validator: account("validator", n, task),

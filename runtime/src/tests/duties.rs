@@ -3,7 +3,7 @@
 use super::{journey::*, sanity::with_preset};
 use crate::*;
 use arena_primitives::{
-    DutyRefusal, ScoreEntries, ScoreEntry, ScoreOutcome,
+    DutyRefusal, EarlierSketches, ScoreEntries, ScoreEntry, ScoreOutcome,
     hash::{Domain, preimage},
     time::RoundPhase,
 };
@@ -166,6 +166,7 @@ fn the_weight_of_a_duty_should_hold_its_check_and_its_body() {
             task: 0,
             round: 1,
             entries: ScoreEntries::truncate_from(vec![entry; count]),
+            earlier: EarlierSketches::default(),
             samples_root: H256::zero(),
             nonce: H256::zero(),
         }

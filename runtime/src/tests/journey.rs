@@ -4,9 +4,9 @@
 use super::sanity::with_preset;
 use crate::*;
 use arena_primitives::{
-    Aggregation, Architecture, DataSource, Metric, MinerFault, ModelBounds, ModelStatus,
-    NumericProfile, PublicData, RankRule, RewardParams, Role, Round, ScoreEntries, ScoreEntry,
-    ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
+    Aggregation, Architecture, DataSource, EarlierSketches, Metric, MinerFault, ModelBounds,
+    ModelStatus, NumericProfile, PublicData, RankRule, RewardParams, Role, Round, ScoreEntries,
+    ScoreEntry, ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
     hash::{Domain, hash, preimage},
     time::RoundPhase,
     traits::{DutyCalls, Rounds, TaskStates, Venues},
@@ -80,6 +80,8 @@ pub(super) fn spec() -> TaskSpec {
             max_leverage: 20,
         },
         baseline: Perbill::zero(),
+        likeness: None,
+        registered: false,
     }
 }
 
@@ -287,7 +289,15 @@ pub(super) fn commit_scores(
     for (key, entries, samples_root, nonce) in &committed {
         let commitment = hash(
             Domain::Scores,
-            &(account(*key), task, round, entries, *samples_root, *nonce),
+            &(
+                account(*key),
+                task,
+                round,
+                entries,
+                EarlierSketches::default(),
+                *samples_root,
+                *nonce,
+            ),
         );
         duty(
             *key,
@@ -312,6 +322,7 @@ pub(super) fn reveal_scores(task: TaskId, round: Round, committed: Vec<Committed
                 task,
                 round,
                 entries,
+                earlier: EarlierSketches::default(),
                 samples_root,
                 nonce,
             },

@@ -12,7 +12,8 @@ use arena_bench::{
     world::{measured, spec, uris},
 };
 use arena_primitives::{
-    AccountId, BlockNumber, Role, Round, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId, Venue,
+    AccountId, BlockNumber, EarlierSketches, Role, Round, ScoreEntries, ScoreEntry, ScoreOutcome,
+    TaskId, Venue,
     hash::{Domain, hash, preimage},
     time::Schedule,
 };
@@ -232,9 +233,9 @@ impl Play {
         }
         if send.next == schedule.settle {
             let rows = pallet_arena_scoring::Reveals::<Runtime>::iter_prefix((id, round));
-            for (_, revealed) in rows {
+            for (_, reveal) in rows {
                 self.seen.reveals += 1;
-                self.seen.scores += revealed.iter().flatten().count() as u64;
+                self.seen.scores += reveal.outcomes.iter().flatten().count() as u64;
             }
         }
         Ok(())
@@ -304,7 +305,15 @@ impl Play {
             if entries.is_empty() {
                 continue;
             }
-            let commitment = scores_commitment(&account, id, round, &entries, SAMPLES_ROOT, NONCE);
+            let commitment = scores_commitment(
+                &account,
+                id,
+                round,
+                &entries,
+                &EarlierSketches::default(),
+                SAMPLES_ROOT,
+                NONCE,
+            );
             let commit = pallet_arena_scoring::Call::commit_scores {
                 task: id,
                 round,
@@ -314,6 +323,7 @@ impl Play {
                 task: id,
                 round,
                 entries,
+                earlier: EarlierSketches::default(),
                 samples_root: SAMPLES_ROOT,
                 nonce: NONCE,
             };

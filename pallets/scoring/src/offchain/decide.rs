@@ -1,15 +1,13 @@
 //! What an operator's node should do for one round, given what it sees. No I/O.
 
+use super::jobs::Jobs;
 use crate::{raw_is_possible, scores_commitment};
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, vec::Vec};
 use arena_primitives::{
-    AccountId, BlockNumber, InfraFault, MAX_BITS_PER_BYTE, Metric, PublicData, Publication, Round,
-    ScoreEntries, ScoreEntry, ScoreOutcome, TaskId, TaskSpec, Uris,
+    AccountId, BlockNumber, EarlierSketches, InfraFault, MAX_BITS_PER_BYTE, Metric, PublicData,
+    Publication, Round, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId, TaskSpec, Uris,
     hash::{Domain, hash},
-    job::{
-        Artifact, Data, Evaluate, Evaluated, Fault, JobId, JobKind, JobRequest, JobStatus, Limits,
-        Outcome, WIRE_VERSION,
-    },
+    job::{Evaluated, Fault, JobId, JobRequest, JobStatus, Outcome},
     time::{RoundPhase, Schedule, last_call},
 };
 use codec::{Decode, Encode};
@@ -29,6 +27,9 @@ pub struct Record {
     pub samples_root: H256,
     /// Keeps the scores secret until they are revealed.
     pub nonce: H256,
+    /// Sketches of the earlier models. The last field, so that what was kept without it doesn't
+    /// decode.
+    pub earlier: EarlierSketches,
 }
 
 impl Record {
@@ -39,6 +40,7 @@ impl Record {
             task,
             round,
             &self.entries,
+            &self.earlier,
             self.samples_root,
             self.nonce,
         )
@@ -51,13 +53,22 @@ pub fn kept(found: Option<Record>, seen: Option<&Record>, new: Record) -> Record
     found.filter(|found| Some(found) != seen).unwrap_or(new)
 }
 
-/// A model that the operator was drawn for.
+/// A model that the operator was drawn for, or that its round compares with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drawn {
     /// Which.
     pub manifest_root: H256,
     /// Where it can be fetched.
     pub uris: Uris,
+}
+
+/// What is to be sketched besides the drawn models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sketching {
+    /// Seed of the planes.
+    pub seed: H256,
+    /// The earlier models that the round compares with, in their order.
+    pub earlier: Vec<Drawn>,
 }
 
 /// What the executor says of a job.
@@ -90,6 +101,8 @@ pub struct Duty {
     pub seed: Option<H256>,
     /// The drawn models, in the round's order.
     pub drawn: Vec<Drawn>,
+    /// Where the task asks for sketches and the seed is known.
+    pub sketching: Option<Sketching>,
     /// The commitment that the chain shows.
     pub committed: Option<H256>,
     /// Whether the chain shows a reveal.
@@ -115,10 +128,16 @@ impl Duty {
     /// The record, if it is of this draw.
     fn valid_record(&self) -> Option<&Record> {
         let record = self.record.as_ref()?;
-        let roots = record.entries.iter().map(|entry| entry.manifest_root);
-        let same = Some(record.seed) == self.seed
-            && roots.eq(self.drawn.iter().map(|model| model.manifest_root));
+        let same = Some(record.seed) == self.seed && self.is_complete(record);
         same.then_some(record)
+    }
+
+    /// Whether it has all that was drawn, and all earlier models.
+    fn is_complete(&self, record: &Record) -> bool {
+        let roots = record.entries.iter().map(|entry| entry.manifest_root);
+        let earlier = self.sketching.as_ref().map_or(0, |some| some.earlier.len());
+        roots.eq(self.drawn.iter().map(|model| model.manifest_root))
+            && record.earlier.len() == earlier
     }
 
     /// Whether scores are still to be found, so that the executor must be asked. `now` is the
@@ -132,47 +151,13 @@ impl Duty {
             && self.valid_record().is_none()
     }
 
-    /// The job of each drawn model, in their order. Equal each time they are made, so that their
-    /// ids are.
+    /// All jobs in the order in which they are posted, each once. Equal each time they are made,
+    /// so that their ids are.
     pub fn jobs(&self) -> Vec<JobRequest> {
-        let (Some(seed), Some(data)) = (self.seed, &self.data) else {
-            return Vec::new();
-        };
-        let count = u32::try_from(self.drawn.len()).unwrap_or(u32::MAX);
-        let deadline_seconds = self.spec.model.max_seconds.saturating_mul(count).max(60);
-        let model = &self.spec.model;
-        let base = model.base.as_ref();
-        self.drawn
-            .iter()
-            .map(|drawn| JobRequest {
-                version: WIRE_VERSION,
-                deadline_seconds,
-                kind: JobKind::Evaluate(Evaluate {
-                    model: artifact(drawn.manifest_root, &drawn.uris),
-                    base: base.map(|base| artifact(base.manifest_root, &base.uris)),
-                    data: Data {
-                        blake3: data.blake3,
-                        bytes: data.bytes,
-                        uris: texts(&data.uris),
-                        samples: data.samples,
-                        seed: seed.0,
-                    },
-                    metric: self.spec.metric,
-                    profile: self.spec.profile,
-                    limits: Limits {
-                        architectures: model.architectures.to_vec(),
-                        max_parameters: model.max_parameters,
-                        max_bytes: model.max_bytes,
-                        max_seconds: model.max_seconds,
-                        context: model.context,
-                        tokenizer: model.tokenizer,
-                    },
-                }),
-            })
-            .collect()
+        Jobs::of(self).all()
     }
 
-    /// What has no score now is committed to without.
+    /// What has no score or sketch now is committed to without.
     fn is_late(&self, now: BlockNumber) -> bool {
         let length = self.schedule.reveal.saturating_sub(self.schedule.commit);
         now >= self.schedule.reveal.saturating_sub(last_call(length))
@@ -200,7 +185,7 @@ impl Duty {
                 ScoreOutcome::Skipped(InfraFault::Device)
             }
             // Not what was asked.
-            JobStatus::Done(Outcome::Sketched(_)) => ScoreOutcome::Skipped(InfraFault::Device),
+            JobStatus::Done(_) => ScoreOutcome::Skipped(InfraFault::Device),
             JobStatus::Failed(Fault::Miner(fault, _)) => ScoreOutcome::Invalid(*fault),
             JobStatus::Failed(Fault::Infra(fault, _)) => ScoreOutcome::Skipped(*fault),
             JobStatus::Failed(Fault::Unsupported(_)) => ScoreOutcome::Skipped(InfraFault::Device),
@@ -208,32 +193,46 @@ impl Duty {
         Some((outcome, H256::zero()))
     }
 
-    /// A new record, once each drawn model has an outcome or it is late.
+    /// What there is of one job: `None` where it must be waited for.
+    fn entry(&self, view: Option<&JobView>, late: bool) -> Option<(ScoreOutcome, H256)> {
+        let known = view
+            .filter(|view| late || !may_pass(view))
+            .and_then(|view| self.outcome(view));
+        let timeout = (ScoreOutcome::Skipped(InfraFault::Timeout), H256::zero());
+        known.or(late.then_some(timeout))
+    }
+
+    /// A new record, once each drawn model has an outcome and each sketch that is asked for is
+    /// there or can't be, or it is late.
     fn new_record(
         &self,
         views: &BTreeMap<JobId, JobView>,
-        jobs: &[JobRequest],
+        jobs: &Jobs,
         now: BlockNumber,
         nonce: H256,
     ) -> Option<Record> {
         let late = self.is_late(now);
+        let view = |job: &JobRequest| views.get(&job.id());
         let mut entries = ScoreEntries::new();
-        let mut roots = Vec::with_capacity(jobs.len());
-        for (drawn, job) in self.drawn.iter().zip(jobs) {
-            let known = views
-                .get(&job.id())
-                .filter(|view| late || !may_pass(view))
-                .and_then(|view| self.outcome(view));
-            let timeout = (ScoreOutcome::Skipped(InfraFault::Timeout), H256::zero());
-            let (outcome, root) = known.or(late.then_some(timeout))?;
+        let mut roots = Vec::with_capacity(jobs.scores.len());
+        let mut sketches = jobs.sketches.iter();
+        for (drawn, job) in self.drawn.iter().zip(&jobs.scores) {
+            let (outcome, root) = self.entry(view(job), late)?;
+            let sketch = match (sketches.next(), outcome) {
+                // Its score is 0, whatever it is like.
+                (None, _) | (_, ScoreOutcome::Invalid(_)) => None,
+                (Some(job), _) => sketch(view(job), late)?,
+            };
             let entry = ScoreEntry {
                 manifest_root: drawn.manifest_root,
                 outcome,
-                sketch: None,
+                sketch,
             };
             entries.try_push(entry).ok()?;
             roots.push(root);
         }
+        let earlier = jobs.earlier.iter().map(|job| sketch(view(job), late));
+        let earlier = EarlierSketches::try_from(earlier.collect::<Option<Vec<_>>>()?).ok()?;
         // A list's encoding starts with its length, so that this is no hash of a seed.
         let samples_root = hash(Domain::Samples, &roots);
         Some(Record {
@@ -241,7 +240,23 @@ impl Duty {
             entries,
             samples_root,
             nonce,
+            earlier,
         })
+    }
+}
+
+/// What there is of a sketch: `None` where it must be waited for, nothing where it can't be had.
+fn sketch(view: Option<&JobView>, late: bool) -> Option<Option<[u8; 32]>> {
+    match view {
+        Some(JobView::Known(JobStatus::Done(Outcome::Sketched(sketched)))) => {
+            Some(Some(sketched.sketch))
+        }
+        Some(view @ JobView::Known(JobStatus::Done(_) | JobStatus::Failed(_)))
+            if late || !may_pass(view) =>
+        {
+            Some(None)
+        }
+        _ => late.then_some(None),
     }
 }
 
@@ -252,19 +267,6 @@ fn may_pass(view: &JobView) -> bool {
         view,
         JobView::Known(JobStatus::Failed(Fault::Infra(fault, _))) if *fault != InfraFault::Memory
     )
-}
-
-fn artifact(manifest_root: H256, uris: &Uris) -> Artifact {
-    Artifact {
-        manifest_root,
-        uris: texts(uris),
-    }
-}
-
-fn texts(uris: &Uris) -> Vec<String> {
-    uris.iter()
-        .filter_map(|uri| String::from_utf8(uri.to_vec()).ok())
-        .collect()
 }
 
 /// What is to be done with what a trainer's node keeps to publish.
@@ -329,11 +331,12 @@ fn decide_commit(now: BlockNumber, duty: &Duty, nonce: H256) -> Vec<Action> {
     let Some(views) = &duty.jobs else {
         return Vec::new();
     };
-    let jobs = duty.jobs();
+    let jobs = Jobs::of(duty);
     if let Some(record) = duty.new_record(views, &jobs, now, nonce) {
         return Vec::from([Action::Commit(record)]);
     }
-    jobs.into_iter()
+    jobs.all()
+        .into_iter()
         .filter(|job| {
             let view = views.get(&job.id());
             view.is_some_and(|view| *view == JobView::Missing || may_pass(view))
@@ -349,17 +352,10 @@ fn decide_reveal(duty: &Duty) -> Vec<Action> {
     // A record that isn't what the chain shows would be refused, and so would one of another
     // draw, after a reorganisation that changed the seed; sent all the same, it would hold up
     // what the key sends after it.
-    let roots = || duty.drawn.iter().map(|drawn| drawn.manifest_root);
     duty.record
         .as_ref()
         .filter(|record| record.commitment(&duty.operator, duty.task, duty.round) == committed)
-        .filter(|record| {
-            record
-                .entries
-                .iter()
-                .map(|line| line.manifest_root)
-                .eq(roots())
-        })
+        .filter(|record| duty.is_complete(record))
         .map(|record| Action::Reveal(record.clone()))
         .into_iter()
         .collect()

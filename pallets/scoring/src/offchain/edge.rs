@@ -1,6 +1,8 @@
 //! The worker's contact with the world: keystore, local storage, executor and pool.
 
-use super::decide::{Action, Drawn, Duty, JobView, Publish, Record, decide, decide_publish, kept};
+use super::decide::{
+    Action, Drawn, Duty, JobView, Publish, Record, Sketching, decide, decide_publish, kept,
+};
 use crate::{Call, Commits, Config, Pallet, Reveals};
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use arena_primitives::{
@@ -160,6 +162,7 @@ fn serve<T: Config>(next: BlockNumber, signer: &Signer<T>) {
                         entries,
                         samples_root,
                         nonce,
+                        earlier,
                         ..
                     } = record;
                     let (task, round) = (duty.task, duty.round);
@@ -167,6 +170,7 @@ fn serve<T: Config>(next: BlockNumber, signer: &Signer<T>) {
                         task,
                         round,
                         entries,
+                        earlier,
                         samples_root,
                         nonce,
                     };
@@ -268,13 +272,12 @@ fn duty<T: Config>(next: BlockNumber, info: RoundInfo, operator: &AccountId) -> 
     if T::Stakes::role(Venue::Task(task), operator) != Some(Role::Validator) {
         return None;
     }
-    let drawn = Pallet::<T>::drawn(task, round, operator)
-        .into_iter()
-        .map(|(_, manifest_root)| Drawn {
-            manifest_root,
-            uris: T::Rounds::uris(task, &manifest_root).unwrap_or_default(),
-        })
-        .collect();
+    let model = |manifest_root: H256| Drawn {
+        manifest_root,
+        uris: T::Rounds::uris(task, &manifest_root).unwrap_or_default(),
+    };
+    let drawn = Pallet::<T>::drawn(task, round, operator);
+    let drawn = drawn.into_iter().map(|(_, root)| model(root)).collect();
     let row = (task, round, operator);
     let seed = Pallet::<T>::samples_seed(task, round);
     let record = seed.and_then(|seed| {
@@ -286,15 +289,27 @@ fn duty<T: Config>(next: BlockNumber, info: RoundInfo, operator: &AccountId) -> 
         };
         id.load()
     });
+    let spec = T::Rounds::spec(task)?;
+    let planes = Pallet::<T>::sketch_seed(task, round).filter(|_| spec.likeness.is_some());
+    let sketching = planes.map(|seed| {
+        let earlier = Pallet::<T>::earlier(task, round).into_iter();
+        Sketching {
+            seed,
+            earlier: earlier
+                .map(|earlier| model(earlier.manifest_root))
+                .collect(),
+        }
+    });
     Some(Duty {
         task,
         round,
         schedule,
         operator: operator.clone(),
-        spec: T::Rounds::spec(task)?,
+        spec,
         data: T::Rounds::data(task, round),
         seed,
         drawn,
+        sketching,
         committed: Commits::<T>::get(row),
         revealed: Reveals::<T>::contains_key(row),
         record,

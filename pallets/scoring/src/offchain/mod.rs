@@ -6,6 +6,7 @@
 
 pub mod decide;
 pub mod edge;
+mod jobs;
 
 pub use edge::run;
 

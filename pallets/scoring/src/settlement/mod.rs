@@ -5,18 +5,21 @@
 //! be drawn are those of the block in which the settlement begins.
 
 mod columns;
+mod likeness;
 mod pay;
 mod rules;
 
 use crate::{
-    Config, Event, ModelRow, Pallet, Revealed, Reveals, RoundResults, Seeds, Settlement, Stage,
-    ValidatorRow, WeightInfo, units::step_validator,
+    Config, DISCLOSED_ROUNDS, Event, ModelRow, PRUNE_ROWS, Pallet, Revealed, RevealedSketches,
+    Reveals, RoundResults, Seeds, Settlement, SketchRow, Stage, ValidatorRow, WeightInfo,
+    units::step_validator,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_math::{
     MathError,
     consensus::Consensus,
     fixed::perbill_q64,
+    place::Place,
     rewards::{ranks, submission_pot},
     round::{Column, Panel, Tally, eligible, mean_distance, pools},
 };
@@ -26,11 +29,12 @@ use arena_primitives::{
     traits::{Counted, Due, Rounds, Stakes, TaskRewards},
 };
 use columns::{Votes, listed, outcomes, perbill};
-use core::marker::PhantomData;
+use core::{iter::zip, marker::PhantomData};
 use frame_support::{
     BoundedVec,
     weights::{Weight, WeightMeter},
 };
+use likeness::{earlier_rows, place};
 use rules::{aggregation, cap, rank_rule, validator_rule};
 use sp_runtime::Perbill;
 
@@ -42,6 +46,8 @@ pub(crate) struct Work<T> {
     tally: Tally,
     /// Of each validator; read when first needed.
     reveals: Option<Vec<Option<Revealed>>>,
+    /// The same.
+    sketches: Option<Vec<Option<RevealedSketches>>>,
     config: PhantomData<T>,
 }
 
@@ -73,6 +79,9 @@ impl<T: Config> Work<T> {
                 consensus: None,
                 status: ModelStatus::Skipped(None),
                 raw: None,
+                sketch: SketchRow::default(),
+                likeness: None,
+                below: None,
                 rank: None,
                 reward: 0,
             }
@@ -91,6 +100,7 @@ impl<T: Config> Work<T> {
             stage: Stage::Scores { next: 0 },
             due: T::Rewards::due(task, T::Rounds::rounds_left(task, round)),
             models,
+            earlier: BoundedVec::truncate_from(earlier_rows::<T>(task, round, &spec)),
             validators: BoundedVec::truncate_from(validators.collect()),
             // Nobody could score.
             unpaid: (shard == Some(ShardState::Missed)).then_some(Unpaid::NoData),
@@ -129,6 +139,7 @@ impl<T: Config> Work<T> {
             panel,
             tally,
             reveals: None,
+            sketches: None,
             config: PhantomData,
         }
     }
@@ -173,26 +184,61 @@ impl<T: Config> Work<T> {
             None => T::WeightInfo::step_reveals(validators),
             Some(_) => Weight::zero(),
         };
+        let sketches = match self.sketches {
+            None => T::WeightInfo::step_sketches(validators),
+            Some(_) => Weight::zero(),
+        };
         match self.state.stage {
             Stage::Scores { next } if next < models => {
                 T::WeightInfo::step_score(validators).saturating_add(reveals)
             }
+            Stage::Sketches { next } if next < self.sketched() => {
+                let read = reveals.saturating_add(sketches);
+                T::WeightInfo::step_sketch(validators).saturating_add(read)
+            }
+            Stage::Likeness { next } if next < models => T::WeightInfo::step_like(models),
             Stage::Pots { next } if next < models => {
                 T::WeightInfo::step_pot(validators).saturating_add(reveals)
             }
             Stage::Draw => T::WeightInfo::step_draw(models),
             Stage::Trainers { next } if next < models => T::WeightInfo::step_trainer(),
             Stage::Validators { next } if next < validators => step_validator::<T>(models),
+            Stage::Forget { .. } => T::WeightInfo::step_forget(PRUNE_ROWS),
             Stage::Finish => T::WeightInfo::step_finish(models, validators),
             // Only the stage changes.
             _ => Weight::zero(),
         }
     }
 
+    /// How many sketches validators are asked for.
+    fn sketched(&self) -> u32 {
+        count(self.state.earlier.len()).saturating_add(count(self.state.models.len()))
+    }
+
     /// Takes one unit of work; returns the stage after it.
     pub(crate) fn take(&mut self, stage: Stage, now: BlockNumber) -> Stage {
+        match stage {
+            Stage::Scores { .. } | Stage::Sketches { .. } | Stage::Likeness { .. } => {
+                self.find(stage)
+            }
+            Stage::Draw => {
+                self.draw();
+                Stage::Pots { next: 0 }
+            }
+            Stage::Pots { .. } | Stage::Trainers { .. } | Stage::Validators { .. } => {
+                self.share(stage)
+            }
+            Stage::Forget { next } => self.forget(next),
+            Stage::Finish => {
+                self.finish(now);
+                Stage::Finish
+            }
+        }
+    }
+
+    /// A unit of what is found out before anything is paid.
+    fn find(&mut self, stage: Stage) -> Stage {
         let models = count(self.state.models.len());
-        let validators = count(self.state.validators.len());
         match stage {
             Stage::Scores { next } if next < models => {
                 self.score(index(next));
@@ -200,11 +246,32 @@ impl<T: Config> Work<T> {
                     next: next.saturating_add(1),
                 }
             }
-            Stage::Scores { .. } => Stage::Draw,
-            Stage::Draw => {
-                self.draw();
-                Stage::Pots { next: 0 }
+            Stage::Scores { .. } if self.spec.likeness.is_some() => Stage::Sketches { next: 0 },
+            Stage::Sketches { next } if next < self.sketched() => {
+                self.agree(index(next));
+                Stage::Sketches {
+                    next: next.saturating_add(1),
+                }
             }
+            Stage::Sketches { .. } => {
+                self.sketches = None;
+                Stage::Likeness { next: 0 }
+            }
+            Stage::Likeness { next } if next < models => {
+                self.compare(index(next));
+                Stage::Likeness {
+                    next: next.saturating_add(1),
+                }
+            }
+            _ => Stage::Draw,
+        }
+    }
+
+    /// A unit of what is paid.
+    fn share(&mut self, stage: Stage) -> Stage {
+        let models = count(self.state.models.len());
+        let validators = count(self.state.validators.len());
+        match stage {
             Stage::Pots { next } if next < models => {
                 self.share_pot(index(next));
                 Stage::Pots {
@@ -213,7 +280,7 @@ impl<T: Config> Work<T> {
             }
             Stage::Pots { .. } => {
                 self.note_tally();
-                // What follows removes reveals.
+                // Nothing needs them any more.
                 self.reveals = None;
                 Stage::Trainers { next: 0 }
             }
@@ -230,11 +297,8 @@ impl<T: Config> Work<T> {
                     next: next.saturating_add(1),
                 }
             }
-            Stage::Validators { .. } => Stage::Finish,
-            Stage::Finish => {
-                self.finish(now);
-                Stage::Finish
-            }
+            _ if self.state.round > DISCLOSED_ROUNDS => Stage::Forget { next: 0 },
+            _ => Stage::Finish,
         }
     }
 
@@ -245,6 +309,7 @@ impl<T: Config> Work<T> {
             validators
                 .iter()
                 .map(|row| Reveals::<T>::get((task, round, &row.counted.operator)))
+                .map(|reveal| reveal.map(|reveal| reveal.outcomes))
                 .collect()
         })
     }
@@ -290,7 +355,11 @@ impl<T: Config> Work<T> {
     fn draw(&mut self) {
         let consensus = self.consensus();
         self.state.pots = count(consensus.iter().flatten().count());
-        let keys = eligible(&consensus, self.spec.baseline.deconstruct());
+        let earning = eligible(&consensus, self.spec.baseline.deconstruct());
+        let rows = zip(earning, &self.state.models);
+        let keys: Vec<_> = rows
+            .map(|(own, row)| own.and_then(|_| place(row)))
+            .collect();
         let leverage = self.spec.rewards.max_leverage;
         let stakes: Vec<Balance> = self
             .state
@@ -344,7 +413,7 @@ impl<T: Config> Work<T> {
 
     fn share_trainers_pool(
         &mut self,
-        keys: &[Option<Consensus>],
+        keys: &[Option<Place<Consensus>>],
         stakes: &[Balance],
     ) -> Result<(), MathError> {
         let params = &self.spec.rewards;
@@ -375,6 +444,23 @@ impl<T: Config> Work<T> {
         }
     }
 
+    /// Removes some of the reveals of the round whose scores can't be challenged any more.
+    fn forget(&self, next: u32) -> Stage {
+        let task = self.state.task;
+        let round = self.state.round.saturating_sub(DISCLOSED_ROUNDS);
+        let result = RoundResults::<T>::get(task, round);
+        let rows = result.map(|result| result.validators).unwrap_or_default();
+        let after = next.saturating_add(PRUNE_ROWS);
+        for row in rows.iter().take(index(after)).skip(index(next)) {
+            Reveals::<T>::remove((task, round, &row.validator));
+        }
+        if after < count(rows.len()) {
+            Stage::Forget { next: after }
+        } else {
+            Stage::Finish
+        }
+    }
+
     fn finish(&mut self, now: BlockNumber) {
         let state = &self.state;
         let (task, round) = (state.task, state.round);
@@ -394,6 +480,7 @@ impl<T: Config> Work<T> {
             revealed: count(result.validators.len()),
         });
         RoundResults::<T>::insert(task, round, result);
+        self.note_best();
         Seeds::<T>::remove(task, round);
         T::Rounds::settled(task, round);
     }
@@ -410,6 +497,7 @@ impl<T: Config> Work<T> {
             score: score.map(|score| perbill(score.q64())),
             rank: row.rank,
             reward: row.reward,
+            likeness: row.likeness,
         });
         let validators = state.validators.iter().filter(|row| row.revealed);
         let validators = validators.map(|row| ValidatorResult {

@@ -1,7 +1,9 @@
 //! Pay and faults, one position after the other.
 
 use super::{Work, count};
-use crate::{Commits, Config, Event, Misses, ModelRow, Pallet, Reveals, Settlement, draws::Chance};
+use crate::{
+    Commits, Config, Event, Misses, ModelRow, Pallet, Reveals, Settlement, Sketches, draws::Chance,
+};
 use arena_primitives::{
     Balance, Unpaid, Venue,
     traits::{Counted, Stakes, TaskRewards},
@@ -42,7 +44,8 @@ impl<T: Config> Work<T> {
         }
     }
 
-    /// Pays a validator, or judges its absence; and removes its rows.
+    /// Pays a validator, or judges its absence; and removes its rows but for the reveal, which can
+    /// be challenged.
     pub(super) fn pay_or_judge(&mut self, validator: usize) {
         let Some(row) = self.state.validators.get(validator).cloned() else {
             return;
@@ -50,7 +53,10 @@ impl<T: Config> Work<T> {
         let (task, round) = (self.state.task, self.state.round);
         let key = (task, round, &row.counted.operator);
         let committed = Commits::<T>::take(key).is_some();
-        let revealed = Reveals::<T>::take(key).is_some();
+        let revealed = Reveals::<T>::contains_key(key);
+        if self.spec.likeness.is_some() {
+            Sketches::<T>::remove(key);
+        }
         if revealed {
             if Misses::<T>::contains_key(task, &row.counted.operator) {
                 Misses::<T>::remove(task, &row.counted.operator);

@@ -24,8 +24,14 @@ fn last_payment(state: &Settlement) -> Option<(Stage, Balance)> {
         Stage::Trainers { next } => trainer(next.checked_sub(1)?),
         Stage::Validators { next: 0 } => trainer(state.models.len().checked_sub(1)? as u32),
         Stage::Validators { next } => validator(next - 1),
-        Stage::Finish => validator(state.validators.len().checked_sub(1)? as u32),
-        Stage::Scores { .. } | Stage::Draw | Stage::Pots { .. } => None,
+        Stage::Forget { .. } | Stage::Finish => {
+            validator(state.validators.len().checked_sub(1)? as u32)
+        }
+        Stage::Scores { .. }
+        | Stage::Sketches { .. }
+        | Stage::Likeness { .. }
+        | Stage::Draw
+        | Stage::Pots { .. } => None,
     }
 }
 

@@ -93,7 +93,8 @@ fn reveal_should_need_the_commitment_and_exactly_the_draw() {
 fn check_duty_should_agree_with_the_calls() {
     run(|| {
         let lines = scored([90, 80, 70, 60]);
-        let commitment = scores_commitment(&account(21), 0, 1, &lines, ROOT, NONCE);
+        let earlier = EarlierSketches::default();
+        let commitment = scores_commitment(&account(21), 0, 1, &lines, &earlier, ROOT, NONCE);
         let commit_call = Call::<Test>::commit_scores {
             task: 0,
             round: 1,
@@ -103,6 +104,7 @@ fn check_duty_should_agree_with_the_calls() {
             task: 0,
             round: 1,
             entries: lines.clone(),
+            earlier,
             samples_root: ROOT,
             nonce: NONCE,
         };

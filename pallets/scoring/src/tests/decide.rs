@@ -23,6 +23,7 @@ pub(super) fn duty() -> Duty {
         data: Some(data()),
         seed: Some(H256::repeat_byte(3)),
         drawn,
+        sketching: None,
         committed: None,
         revealed: false,
         record: None,
@@ -159,6 +160,7 @@ fn decide_should_skip_what_was_answered_with_another_kind_of_outcome() {
     let mut duty = duty();
     let sketched = JobStatus::Done(Outcome::Sketched(Sketched {
         sketch: [1; 32],
+        canonical: [2; 32],
         device: "cpu".into(),
         millis: 1,
     }));

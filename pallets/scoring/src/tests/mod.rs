@@ -4,7 +4,7 @@ use crate::{
     Call, Commits, Error, Event, Expiring, Misses, Reveals, RoundResults, Seeds,
     mock::*,
     offchain::{
-        decide::{Action, Drawn, Duty, JobView, Record, decide},
+        decide::{Action, Drawn, Duty, JobView, Record, Sketching, decide},
         edge::{EXECUTOR_KEY, Executor},
     },
     scores_commitment,
@@ -15,8 +15,8 @@ use arena_math::{
     rewards::{RankRule, ValidatorRule},
 };
 use arena_primitives::{
-    DutyRefusal, InfraFault, MinerFault, ModelStatus, ScoreEntries, ScoreEntry, ScoreOutcome,
-    ShardState, Unpaid, Venue,
+    DutyRefusal, EarlierSketches, InfraFault, MinerFault, ModelStatus, ScoreEntries, ScoreEntry,
+    ScoreOutcome, ShardState, Unpaid, Venue,
     job::{Evaluated, Fault, JobStatus, Outcome},
     traits::Results,
 };
@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 mod bugs;
 mod calls;
 mod decide;
+mod decide_sketches;
 mod edge;
 mod histories;
 mod pages;
@@ -36,6 +37,7 @@ mod random;
 mod sealed;
 mod settle;
 mod silent;
+mod sketches;
 
 const NONCE: H256 = H256::repeat_byte(7);
 const ROOT: H256 = H256::repeat_byte(8);
@@ -62,10 +64,18 @@ fn scored(raw: [u64; 4]) -> ScoreEntries {
 }
 
 fn commit(who: u8, entries: &ScoreEntries) -> DispatchResult {
-    let commitment = scores_commitment(&account(who), 0, 1, entries, ROOT, NONCE);
+    commit_all(who, entries, &EarlierSketches::default())
+}
+
+fn commit_all(who: u8, entries: &ScoreEntries, earlier: &EarlierSketches) -> DispatchResult {
+    let commitment = scores_commitment(&account(who), 0, 1, entries, earlier, ROOT, NONCE);
     Scoring::commit_scores(signed(who), 0, 1, commitment)
 }
 
 fn reveal(who: u8, entries: ScoreEntries) -> DispatchResult {
-    Scoring::reveal_scores(signed(who), 0, 1, entries, ROOT, NONCE)
+    reveal_all(who, entries, EarlierSketches::default())
+}
+
+fn reveal_all(who: u8, entries: ScoreEntries, earlier: EarlierSketches) -> DispatchResult {
+    Scoring::reveal_scores(signed(who), 0, 1, entries, earlier, ROOT, NONCE)
 }

@@ -2,7 +2,7 @@
 //! `arena_math::settle` says of the whole round.
 
 use super::*;
-use crate::{Revealed, SeedState, Settling};
+use crate::{Reveal, Revealed, SeedState, Settling};
 use arena_primitives::{
     AccountId, Balance, PERBILL, RankRule as Rank, RoundResult, TaskSpec, WeightCap,
 };
@@ -112,7 +112,11 @@ pub(super) fn prepare(case: &Case) {
         Commits::<Test>::insert((0, 1, who), ROOT);
     }
     for (who, row) in &case.reveals {
-        Reveals::<Test>::insert((0, 1, who), row);
+        let reveal = Reveal {
+            outcomes: row.clone(),
+            samples_root: ROOT,
+        };
+        Reveals::<Test>::insert((0, 1, who), reveal);
     }
 }
 
@@ -129,7 +133,7 @@ fn settle(case: &Case, limit: Weight) -> (Settled, u32) {
         }
         assert!(Settling::<Test>::get().is_none());
         assert_eq!(Commits::<Test>::iter().count(), 0);
-        assert_eq!(Reveals::<Test>::iter().count(), 0);
+        assert_eq!(Reveals::<Test>::iter().count(), case.reveals.len());
         settled = Some(with(|n| Settled {
             result: RoundResults::<Test>::get(0, 1).unwrap(),
             paid: n.paid.clone(),
@@ -138,6 +142,15 @@ fn settle(case: &Case, limit: Weight) -> (Settled, u32) {
         }));
     });
     (settled.unwrap(), blocks)
+}
+
+/// How trainers are ranked, and how scores become one.
+pub(super) fn rules(spec: &TaskSpec) -> (RankRule, Aggregation) {
+    let by_head = RankRule::ByHead { alpha_q32: 1 << 31 };
+    match spec.rewards.rank {
+        Rank::ByStake { .. } => (RankRule::ByStake { depth: 20 }, Aggregation::Median),
+        Rank::ByHead { .. } => (by_head, Aggregation::Mean),
+    }
 }
 
 pub(super) fn expected(case: &Case) -> arena_math::RoundOutput {
@@ -161,11 +174,7 @@ pub(super) fn expected(case: &Case) -> arena_math::RoundOutput {
         })
         .collect();
     let rewards = &case.spec.rewards;
-    let by_head = RankRule::ByHead { alpha_q32: 1 << 31 };
-    let (rank_rule, aggregation) = match rewards.rank {
-        Rank::ByStake { .. } => (RankRule::ByStake { depth: 20 }, Aggregation::Median),
-        Rank::ByHead { .. } => (by_head, Aggregation::Mean),
-    };
+    let (rank_rule, aggregation) = rules(&case.spec);
     arena_math::settle(&RoundInput {
         reward: REWARD,
         gamma: 350_000_000,
@@ -192,11 +201,20 @@ pub(super) fn expected(case: &Case) -> arena_math::RoundOutput {
     .unwrap()
 }
 
-/// The least with which every unit of a settlement fits a block.
+/// The least with which every unit of a settlement without sketches fits a block.
 pub(super) fn smallest_limit() -> Weight {
+    limit(&["a block of all seeds", "pruning", "a sketch"])
+}
+
+/// The same with sketches.
+pub(super) fn smallest_limit_with_sketches() -> Weight {
+    limit(&["a block of all seeds", "pruning"])
+}
+
+fn limit(without: &[&str]) -> Weight {
     crate::units::units::<Test>(12, 41)
         .into_iter()
-        .filter(|(what, _)| !["a block of all seeds", "pruning"].contains(what))
+        .filter(|(what, _)| !without.contains(what))
         .fold(Weight::zero(), |most, (_, unit)| most.max(unit))
 }
 

@@ -5,18 +5,20 @@
 //! `ARENA_SEED` sets the seed of a run and `ARENA_CALLS` how many calls it makes.
 
 mod book;
+mod likes;
 mod time;
 
 use super::{
-    pages::{Case, expected, smallest_limit},
+    pages::{Case, expected, rules, smallest_limit_with_sketches},
     *,
 };
-use crate::{Revealed, Settling};
+use crate::{BestEarlier, Revealed, RevealedSketches, Settling, Sketches};
 use arena_primitives::{
-    AccountId, BlockNumber, MAX_BITS_PER_BYTE, Round, RoundModel, TaskId, TaskSpec, WeightCap,
-    time::RoundPhase,
+    AccountId, BlockNumber, EarlierModel, LikenessRule, MAX_BITS_PER_BYTE, Round, RoundModel,
+    TaskId, TaskSpec, WeightCap, time::RoundPhase,
 };
-use book::{Book, Committed, Duty, Tally, now};
+use book::{Book, Committed, Duty, Fits, Tally, now};
+use likes::sketch_of;
 use sp_core::storage::StateVersion;
 use std::{collections::BTreeSet, ops::Range};
 
@@ -36,7 +38,7 @@ const SAMPLED: u64 = 6;
 const KEEP: BlockNumber = 10;
 
 /// What must be refused in a run, now and then.
-const REFUSALS: [&str; 13] = [
+const REFUSALS: [&str; 15] = [
     "AlreadyCommitted",
     "AlreadyRevealed",
     "NoCommitment",
@@ -49,7 +51,9 @@ const REFUSALS: [&str; 13] = [
     "NotTheDraw",
     "RawOutOfRange",
     "StakeNotCounted",
+    "UnwantedSketch",
     "WrongCommitment",
+    "WrongEarlier",
 ];
 
 struct Random(u64);
@@ -93,6 +97,7 @@ fn state_root() -> Vec<u8> {
 /// How the world's rounds are scored.
 fn spec_of(random: &mut Random) -> TaskSpec {
     let mut spec = spec();
+    spec.likeness = (random.below(3) > 0).then_some(LikenessRule::DEFAULT);
     spec.rewards.committee = [0, 0, 3, 6][random.below(4) as usize];
     spec.rewards.cap = [
         WeightCap::None,
@@ -156,9 +161,10 @@ impl World {
                 task,
                 round,
                 entries,
+                earlier,
                 samples_root,
                 nonce,
-            } => Scoring::reveal_scores(origin, task, round, entries, samples_root, nonce),
+            } => Scoring::reveal_scores(origin, task, round, entries, earlier, samples_root, nonce),
             _ => unreachable!("no such call"),
         };
         assert_eq!(result.is_ok(), able, "{result:?} at {}", now());
@@ -259,11 +265,22 @@ impl World {
         }
     }
 
+    /// The sketch of a model, as most validators have it.
+    fn sketch(&mut self, root: &H256) -> Option<[u8; 32]> {
+        match self.random.below(16) {
+            0 => None,
+            1 => Some([self.random.below(256) as u8; 32]),
+            _ => Some(sketch_of(root)),
+        }
+    }
+
     /// Scores of what was drawn, and now and then what can't be revealed.
     fn scores(&mut self, duty: Duty, hits: &[bool]) -> Committed {
         let (task, round, who) = duty;
-        let models = self.book.lines.get(&(task, round));
-        let models = models.map_or(Vec::new(), |line| line.models.to_vec());
+        let line = self.book.lines.get(&(task, round));
+        let models = line.map_or(Vec::new(), |line| line.models.to_vec());
+        let earlier = line.map_or(Vec::new(), |line| line.earlier.clone());
+        let asked = self.book.spec.likeness.is_some();
         let drawn = |(model, hit): (RoundModel, &bool)| hit.then_some(model.manifest_root);
         let drawn = models.into_iter().zip(hits).map(drawn);
         let drawn: Vec<Option<H256>> = drawn.collect();
@@ -271,14 +288,27 @@ impl World {
             .iter()
             .map(|root| root.map(|_| self.outcome()))
             .collect();
-        let line = |(root, outcome): (&Option<H256>, &Option<ScoreOutcome>)| {
+        let sketches: Vec<_> = drawn
+            .iter()
+            .map(|root| root.filter(|_| asked).and_then(|root| self.sketch(&root)))
+            .collect();
+        let earlier = earlier
+            .iter()
+            .map(|model| self.sketch(&model.manifest_root));
+        let mut earlier: Vec<_> = earlier.collect();
+        let sketched = RevealedSketches {
+            models: sketches.clone().try_into().expect("few models"),
+            earlier: earlier.clone().try_into().expect("few models"),
+        };
+        let found = drawn.iter().zip(row.iter().zip(&sketches));
+        let line = |(root, (outcome, sketch)): (&Option<H256>, (&Option<_>, &Option<_>))| {
             Some(ScoreEntry {
                 manifest_root: (*root)?,
                 outcome: (*outcome)?,
-                sketch: None,
+                sketch: *sketch,
             })
         };
-        let mut lines: Vec<_> = drawn.iter().zip(&row).filter_map(line).collect();
+        let mut lines: Vec<_> = found.filter_map(line).collect();
         let whole = lines.clone();
         match self.random.below(24) {
             0 => drop(lines.pop()),
@@ -288,15 +318,25 @@ impl World {
                 lines.iter_mut().for_each(|line| line.outcome = raw);
             }
             3 => lines.extend(whole.first().copied()),
+            4 if !asked => lines
+                .iter_mut()
+                .for_each(|line| line.sketch = Some([1; 32])),
+            5 if asked && earlier.pop().is_none() => earlier.push(None),
             _ => {}
         }
-        let fits = (lines == whole).then(|| row.try_into().expect("few models"));
+        let fits = lines == whole && earlier.len() == sketched.earlier.len();
+        let fits = fits.then(|| Fits {
+            outcomes: row.try_into().expect("few models"),
+            sketches: sketched,
+        });
         let entries: ScoreEntries = lines.try_into().expect("few models");
+        let earlier: EarlierSketches = earlier.try_into().expect("few models");
         let nonce = H256::from_low_u64_be(self.random.below(1 << 50));
         let validator = account(who);
         Committed {
-            commitment: scores_commitment(&validator, task, round, &entries, ROOT, nonce),
+            commitment: scores_commitment(&validator, task, round, &entries, &earlier, ROOT, nonce),
             entries,
+            earlier,
             nonce,
             fits,
         }
@@ -317,9 +357,9 @@ impl World {
         let open = line.is_some_and(|line| line.is_in(RoundPhase::Reveal));
         let committed = self.book.commits.get(&duty).cloned();
         let fits = committed.as_ref().is_some_and(|row| row.fits.is_some());
-        let (entries, mut nonce) = committed.map_or((ScoreEntries::default(), NONCE), |row| {
-            (row.entries, row.nonce)
-        });
+        let none = (ScoreEntries::default(), EarlierSketches::default(), NONCE);
+        let (entries, earlier, mut nonce) =
+            committed.map_or(none, |row| (row.entries, row.earlier, row.nonce));
         let right = self.random.below(20) > 0;
         if !right {
             nonce = ROOT;
@@ -329,6 +369,7 @@ impl World {
             task,
             round,
             entries,
+            earlier,
             samples_root: ROOT,
             nonce,
         };
@@ -396,8 +437,9 @@ fn random_calls_should_do_what_a_second_book_says() {
     assert!(tally.values().all(|(done, _)| *done >= least), "{tally:?}");
     let steps = ["complete a seed", "page", "settle", "settle unpaid"].into_iter();
     let steps = steps.chain(["slash", "miss", "chill", "prune"]);
+    let steps = steps.chain(["match", "flag", "forget"]);
     let hooks = steps.map(|step| tally.remove(step)).filter(Option::is_some);
-    assert_eq!((hooks.count(), tally.len()), (8, 6));
+    assert_eq!((hooks.count(), tally.len()), (11, 6));
     let (done, called) = tally
         .values()
         .fold((0, 0), |sum, (done, called)| (sum.0 + done, sum.1 + called));

@@ -317,6 +317,9 @@ fn pruned_tasks_leave_no_rows() -> Verdict {
         .chain(scoring::RoundResults::<Runtime>::iter_keys().map(|(task, _)| task))
         .chain(scoring::Commits::<Runtime>::iter_keys().map(|(task, _, _)| task))
         .chain(scoring::Reveals::<Runtime>::iter_keys().map(|(task, _, _)| task))
+        .chain(scoring::Sketches::<Runtime>::iter_keys().map(|(task, _, _)| task))
+        .chain(scoring::BestEarlier::<Runtime>::iter_keys())
+        .chain(scoring::Alike::<Runtime>::iter_keys().map(|(task, _)| task))
         .chain(scoring::Misses::<Runtime>::iter_keys().map(|(task, _)| task));
     for task in of_scoring {
         if !kept.contains(&task) {

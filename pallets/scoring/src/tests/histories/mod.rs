@@ -4,6 +4,7 @@
 //! that is named and held. `ARENA_SEED` and `ARENA_HISTORIES` set where chance starts and how
 //! many histories there are.
 
+mod answers;
 mod chain;
 mod node;
 mod trouble;

@@ -1,6 +1,7 @@
 //! One validator's node: its executor, its local storage and its worker, which asks `decide`.
 
 use super::{
+    answers::{answer, is_final, is_skip, is_spared, sketch_in},
     chain::{Call, Chain, Fate, drawn},
     *,
 };
@@ -8,8 +9,11 @@ use crate::offchain::{
     decide::{Publish, decide_publish, kept},
     edge::MAX_SENT,
 };
-use arena_primitives::Publication;
-use arena_primitives::time::RoundPhase;
+use arena_primitives::{
+    Publication,
+    job::{JobKind, JobRequest, Sketched},
+    time::RoundPhase,
+};
 use std::{cmp::Reverse, collections::BTreeSet};
 
 /// What a run found to do for a duty, and what came of it.
@@ -54,8 +58,8 @@ struct Plan {
 
 /// What a run means to do.
 enum Deed {
-    /// Give this job to the executor.
-    Post(H256),
+    /// Give this job to the executor; whether it is a sketch.
+    Post(H256, bool),
     /// Keep the record, then commit to it.
     Commit(Record),
     Reveal(Record),
@@ -65,7 +69,7 @@ enum Deed {
 impl From<Action> for Deed {
     fn from(action: Action) -> Self {
         match action {
-            Action::Post(job) => Deed::Post(job.id()),
+            Action::Post(job) => Deed::Post(job.id(), matches!(job.kind, JobKind::Sketch(_))),
             Action::Commit(record) => Deed::Commit(record),
             Action::Reveal(record) => Deed::Reveal(record),
         }
@@ -104,27 +108,6 @@ pub(super) struct Node {
     /// Those with skips.
     pub(super) skips: BTreeSet<H256>,
     pub(super) log: Vec<Vec<Seen>>,
-}
-
-/// The outcome that a view stands for, told a second time: `None` where it must be waited for.
-fn answer(view: &JobView, late: bool) -> Option<ScoreOutcome> {
-    use ScoreOutcome::{Invalid, Scored, Skipped};
-    match view {
-        JobView::Known(JobStatus::Done(Outcome::Evaluated(it))) if it.raw <= 1_000_000_000 => {
-            Some(Scored(it.raw))
-        }
-        JobView::Known(JobStatus::Failed(Fault::Miner(fault, _))) => Some(Invalid(*fault)),
-        JobView::Known(JobStatus::Failed(Fault::Infra(InfraFault::Memory, _))) => {
-            Some(Skipped(InfraFault::Memory))
-        }
-        JobView::Known(JobStatus::Failed(Fault::Infra(fault, _))) => {
-            late.then_some(Skipped(*fault))
-        }
-        JobView::Known(JobStatus::Done(_) | JobStatus::Failed(Fault::Unsupported(_))) => {
-            Some(Skipped(InfraFault::Device))
-        }
-        _ => late.then_some(Skipped(InfraFault::Timeout)),
-    }
 }
 
 impl Node {
@@ -223,7 +206,16 @@ impl Node {
                 uris: Default::default(),
             };
             duty.drawn = roots.into_iter().flatten().map(model).collect();
-            *ids = duty.jobs().iter().map(|job| job.id()).collect();
+            // Some tasks ask for sketches, and compare with more models than were drawn.
+            let asks = task % 2 == 1;
+            duty.sketching = duty.seed.filter(|_| asks).map(|seed| Sketching {
+                seed,
+                earlier: (0..2)
+                    .map(|_| model(seed))
+                    .chain(duty.drawn.first().cloned())
+                    .collect(),
+            });
+            *ids = duty.jobs().iter().map(JobRequest::id).collect();
         }
         duty.committed = row.committed;
         duty.revealed = row.revealed;
@@ -333,11 +325,26 @@ impl Node {
         };
         let window = duty.schedule.reveal - duty.schedule.commit;
         let late = next + (window / 4).max(2) >= duty.schedule.reveal;
-        let answers = ids.iter().map(|id| answer(&views[id], late));
-        match (answers.collect::<Option<Vec<_>>>(), actions) {
+        let (scores, sketches) = ids.split_at(duty.drawn.len().min(ids.len()));
+        let answers = scores.iter().map(|id| answer(&views[id], late));
+        let answers = answers.collect::<Option<Vec<_>>>();
+        let answers = answers.filter(|answers| {
+            // What is invalid needs no sketch; the earlier models come last.
+            let invalid = |at: usize| matches!(answers.get(at), Some(ScoreOutcome::Invalid(_)));
+            let mut sketches = sketches.iter().enumerate();
+            late || sketches.all(|(at, id)| is_final(&views[id]) || is_spared(duty, at, &invalid))
+        });
+        match (answers, actions) {
             (Some(answers), [Action::Commit(record)]) => {
                 assert!(record.entries.iter().map(|line| line.outcome).eq(answers));
                 assert_eq!(Some(record.seed), duty.seed);
+                for (line, id) in record.entries.iter().zip(sketches) {
+                    let invalid = matches!(line.outcome, ScoreOutcome::Invalid(_));
+                    let expected = sketch_in(&views[id]).filter(|_| !invalid);
+                    assert_eq!(line.sketch, expected);
+                }
+                let earlier = duty.sketching.as_ref().map_or(0, |some| some.earlier.len());
+                assert_eq!(record.earlier.len(), earlier);
             }
             (None, posts) => {
                 let posted: Vec<H256> = posts
@@ -367,9 +374,9 @@ impl Node {
                 let call = match deed {
                     _ if crashed => None,
                     Deed::Publish(commitment) => Some(Call::Publish(commitment)),
-                    Deed::Post(job) => {
+                    Deed::Post(job, is_sketch) => {
                         if step >= self.dead {
-                            self.post(job, step, troubles);
+                            self.post(job, is_sketch, step, troubles);
                         }
                         continue;
                     }
@@ -450,9 +457,17 @@ impl Node {
         self.models[task].is_some() && !self.left[task] && !self.wipes.is_empty()
     }
 
-    fn post(&mut self, id: H256, step: u32, troubles: &mut Troubles) {
+    fn post(&mut self, id: H256, is_sketch: bool, step: u32, troubles: &mut Troubles) {
         let ready = step + 1 + troubles.dice.below(self.slow) as u32;
-        let status = self.outcome(troubles);
+        let status = match self.outcome(troubles) {
+            JobStatus::Done(_) if is_sketch => JobStatus::Done(Outcome::Sketched(Sketched {
+                sketch: id.0,
+                canonical: [0; 32],
+                device: "cpu".into(),
+                millis: 1,
+            })),
+            status => status,
+        };
         self.jobs.insert(id, (ready, status));
     }
 
@@ -486,8 +501,4 @@ impl Node {
         troubles.mark(trouble);
         JobStatus::Failed(status)
     }
-}
-
-fn is_skip(line: &ScoreEntry) -> bool {
-    matches!(line.outcome, ScoreOutcome::Skipped(_))
 }

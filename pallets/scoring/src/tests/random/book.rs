@@ -1,7 +1,7 @@
 //! The second book: who committed to what and revealed it, which seed that gives, and what each
 //! round must pay, slash and note.
 
-use super::*;
+use super::{likes::Found, *};
 use crate::SeedState;
 use arena_math::draw::{draw_threshold, is_drawn};
 use arena_primitives::{
@@ -17,10 +17,18 @@ pub(super) type Duty = (TaskId, Round, u8);
 #[derive(Clone)]
 pub(super) struct Committed {
     pub(super) entries: ScoreEntries,
+    pub(super) earlier: EarlierSketches,
     pub(super) nonce: H256,
     pub(super) commitment: H256,
     /// What its reveal is stored as; `None` where it can't be revealed.
-    pub(super) fits: Option<Revealed>,
+    pub(super) fits: Option<Fits>,
+}
+
+/// What a reveal is stored as.
+#[derive(Clone)]
+pub(super) struct Fits {
+    pub(super) outcomes: Revealed,
+    pub(super) sketches: RevealedSketches,
 }
 
 /// A round that is not settled.
@@ -32,6 +40,8 @@ pub(super) struct Line {
     blocks: u32,
     /// Known from the commit phase on.
     pub(super) seed: Option<H256>,
+    /// What its models are compared with; fixed with the seed.
+    pub(super) earlier: Vec<EarlierModel>,
     /// Its task was called off.
     pub(super) dead: bool,
     /// Who was told to have been absent, and who to have been slashed by how much.
@@ -54,6 +64,10 @@ pub(super) struct Book {
     pub(super) lines: BTreeMap<(TaskId, Round), Line>,
     pub(super) commits: BTreeMap<Duty, Committed>,
     pub(super) reveals: BTreeSet<Duty>,
+    /// Reveals of settled rounds, which can be challenged.
+    kept: BTreeMap<Duty, Revealed>,
+    /// The best models of each task.
+    pub(super) best: BTreeMap<TaskId, Vec<EarlierModel>>,
     /// Tasks that are over, with the block from which their rows may go.
     pub(super) over: BTreeMap<TaskId, BlockNumber>,
     misses: BTreeMap<(TaskId, u8), u32>,
@@ -89,6 +103,8 @@ impl Book {
             lines: BTreeMap::new(),
             commits: BTreeMap::new(),
             reveals: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            best: BTreeMap::new(),
             over: BTreeMap::new(),
             misses: BTreeMap::new(),
             paid: BTreeMap::new(),
@@ -112,6 +128,7 @@ impl Book {
             acc: H256::zero(),
             blocks: 0,
             seed: None,
+            earlier: Vec::new(),
             dead: false,
             missed: BTreeMap::new(),
             slashed: BTreeMap::new(),
@@ -217,6 +234,9 @@ impl Book {
         assert!(line.blocks > 0 && line.is_in_commit_or_later());
         assert_eq!(seed, hash(Domain::Seed, &(line.acc, task, round)));
         assert_eq!(line.seed.replace(seed), None, "completed twice");
+        if self.spec.likeness.is_some() {
+            line.earlier = self.best.get(&task).cloned().unwrap_or_default();
+        }
     }
 
     /// Everybody got what the maths says of the whole round, once; the treasury got the rest.
@@ -226,7 +246,13 @@ impl Book {
         assert!(self.settled.insert((task, round)), "settled twice");
         let line = self.lines.remove(&(task, round)).expect("a round");
         assert!(now() >= line.info.schedule.settle);
-        let expected = self.payouts(&line);
+        let (case, whole) = self.maths(&line);
+        let found = self
+            .spec
+            .likeness
+            .is_some()
+            .then(|| self.compare(&line, &whole));
+        let expected = self.payouts(case, whole, found.as_ref());
         assert_eq!(unpaid, expected.is_none());
         assert_eq!(drawn, if unpaid { 0 } else { REWARD });
         self.drawn += drawn;
@@ -236,18 +262,33 @@ impl Book {
         assert_eq!(paid, expected.unwrap_or_default());
         assert_eq!(paid.values().sum::<Balance>() + treasury, drawn);
         self.judge(&line, drawn);
-        let of_round = |(t, r, _): &Duty| (*t, *r) == (task, round);
-        self.commits.retain(|duty, _| !of_round(duty));
-        self.reveals.retain(|duty| !of_round(duty));
+        self.forget(task, round);
     }
 
-    /// Who earns what, but what can't be booked; `None` where nothing is paid.
-    fn payouts(&self, line: &Line) -> Option<BTreeMap<AccountId, Balance>> {
+    /// A round's reveals can be challenged from now on; those of the second round before can't.
+    fn forget(&mut self, task: TaskId, round: Round) {
+        let of_round = |(t, r, _): &Duty| (*t, *r) == (task, round);
+        for duty in self.reveals.iter().filter(|duty| of_round(duty)) {
+            let fits = self.commits[duty].fits.clone().expect("was revealed");
+            self.kept.insert(*duty, fits.outcomes);
+        }
+        self.commits.retain(|duty, _| !of_round(duty));
+        self.reveals.retain(|duty| !of_round(duty));
+        let before = self.kept.len();
+        self.kept
+            .retain(|(t, r, _), _| *t != task || *r + 2 != round);
+        if self.kept.len() < before {
+            self.count("forget", true);
+        }
+    }
+
+    /// What the maths says of a round in which no model is like another.
+    fn maths(&self, line: &Line) -> (Case, arena_math::RoundOutput) {
         let (task, round) = (line.info.task, line.info.round);
         let of_round = |(t, r, _): &&Duty| (*t, *r) == (task, round);
         let reveals = self.reveals.iter().filter(of_round).map(|duty| {
             let row = self.commits[duty].fits.clone();
-            (account(duty.2), row.expect("was revealed"))
+            (account(duty.2), row.expect("was revealed").outcomes)
         });
         let case = Case {
             spec: self.spec.clone(),
@@ -257,11 +298,25 @@ impl Book {
             committed: Vec::new(),
         };
         let whole = expected(&case);
+        (case, whole)
+    }
+
+    /// Who earns what, but what can't be booked; `None` where nothing is paid.
+    fn payouts(
+        &self,
+        case: Case,
+        whole: arena_math::RoundOutput,
+        found: Option<&Found>,
+    ) -> Option<BTreeMap<AccountId, Balance>> {
         let ranked = whole.ranks.iter().flatten().count();
         if ranked < usize::from(self.spec.rewards.min_trainers) {
             return None;
         }
-        let trainers = case.trainers.into_keys().zip(whole.trainer_payouts);
+        let of_trainers = match found {
+            None => whole.trainer_payouts,
+            Some(found) => found.payouts(&case, whole.trainer_pool),
+        };
+        let trainers = case.trainers.into_keys().zip(of_trainers);
         let validators = case.validators.into_keys().zip(whole.validator_payouts);
         let refused = with(|n| n.refuses.clone());
         let booked = trainers
@@ -326,6 +381,13 @@ impl Book {
             let SeedState { acc, blocks, .. } = state;
             assert_eq!((acc, blocks), (line.acc, line.blocks));
         }
+        for (task, best) in self
+            .best
+            .iter()
+            .filter(|(task, _)| !self.over.contains_key(task))
+        {
+            assert_eq!(BestEarlier::<Test>::get(task).to_vec(), *best);
+        }
         for (task, round) in &self.settled {
             let kept = self.over.get(task).is_none_or(|until| now() < *until);
             assert!(!kept || Scoring::result(*task, *round).is_some());
@@ -339,8 +401,21 @@ impl Book {
         }
         for ((task, round, who), row) in Reveals::<Test>::iter() {
             let duty = (task, round, number_of(&who));
-            assert!(self.reveals.contains(&duty));
-            assert_eq!(Some(row), self.commits[&duty].fits);
+            let booked = match self.kept.get(&duty) {
+                Some(kept) => kept,
+                None => {
+                    assert!(self.reveals.contains(&duty));
+                    let fits = self.commits[&duty].fits.as_ref();
+                    &fits.expect("was revealed").outcomes
+                }
+            };
+            assert_eq!((&row.outcomes, row.samples_root), (booked, ROOT));
+        }
+        for ((task, round, who), row) in Sketches::<Test>::iter() {
+            let duty = (task, round, number_of(&who));
+            assert!(self.spec.likeness.is_some() && self.reveals.contains(&duty));
+            let fits = self.commits[&duty].fits.as_ref();
+            assert_eq!(row, fits.expect("was revealed").sketches);
         }
         // A settlement removes rows one after the other.
         let whole = |(task, round, _): &&Duty| {
@@ -352,6 +427,12 @@ impl Book {
         }
         for (task, round, who) in self.reveals.iter().filter(whole) {
             assert!(Reveals::<Test>::contains_key((task, round, account(*who))));
+        }
+        let pruned = |task: &TaskId| self.over.contains_key(task);
+        for (task, round, who) in self.kept.keys().filter(|(task, _, _)| !pruned(task)) {
+            let forgetting = settling == Some((*task, round + 2));
+            let there = Reveals::<Test>::contains_key((task, round, account(*who)));
+            assert!(there || forgetting);
         }
         let misses = Misses::<Test>::iter().map(|(task, who, n)| ((task, number_of(&who)), n));
         let alive = |(task, _): &(TaskId, u8)| {
@@ -370,10 +451,14 @@ impl Book {
         let rows = Seeds::<Test>::iter_prefix(task).count()
             + Commits::<Test>::iter_prefix((task,)).count()
             + Reveals::<Test>::iter_prefix((task,)).count()
+            + Sketches::<Test>::iter_prefix((task,)).count()
+            + crate::Alike::<Test>::iter_prefix(task).count()
+            + usize::from(BestEarlier::<Test>::contains_key(task))
             + Misses::<Test>::iter_prefix(task).count()
             + RoundResults::<Test>::iter_prefix(task).count();
         assert_eq!(rows, 0, "rows of task {task} are left");
         self.commits.retain(|(of, _, _), _| *of != task);
+        self.kept.retain(|(of, _, _), _| *of != task);
         self.reveals.retain(|(of, _, _)| *of != task);
         self.misses.retain(|(of, _), _| *of != task);
     }

@@ -5,7 +5,7 @@ use arena_primitives::{RoundInfo, RoundModels, time::Schedule, traits::BlockVrf}
 use frame_support::weights::Weight;
 
 /// Rounds of a task.
-const ROUNDS: Round = 2;
+const ROUNDS: Round = 3;
 
 impl World {
     /// A task's next round, whose predecessor has closed; or a new task's first.
@@ -35,14 +35,25 @@ impl World {
             shard: ShardState::NotSealed,
         };
         let few = self.random.below(10) == 0;
-        let trainers = TRAINING
-            .filter(|_| self.random.below(if few { 8 } else { 80 }) < 6 + 70 * u64::from(!few));
-        let models: Vec<_> = trainers
-            .map(|n| RoundModel {
-                trainer: account(n),
-                manifest_root: root(&account(n)),
-            })
+        let trainers: Vec<_> = TRAINING
+            .filter(|_| self.random.below(if few { 8 } else { 80 }) < 6 + 70 * u64::from(!few))
             .collect();
+        let models = trainers.into_iter().map(|n| {
+            let mut manifest_root = root(&account(n));
+            manifest_root.0[31] = self.random.below(2) as u8;
+            RoundModel {
+                trainer: account(n),
+                manifest_root,
+            }
+        });
+        let models: Vec<_> = models.collect();
+        // Some in one block.
+        with(|n| {
+            for model in &models {
+                let first = n.first.entry((task, model.manifest_root));
+                first.or_insert(now() / 16);
+            }
+        });
         let models: RoundModels = models.try_into().expect("few models");
         with(|n| {
             n.rounds
@@ -91,7 +102,7 @@ impl World {
 
     /// A block, in which the hook has more or less to spend.
     pub(super) fn block(&mut self) -> bool {
-        let least = smallest_limit();
+        let least = smallest_limit_with_sketches();
         let limit = match self.random.below(16) {
             0 => Weight::zero(),
             1..=8 => least,

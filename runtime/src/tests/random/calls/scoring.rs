@@ -6,13 +6,13 @@ use crate::{
     *,
 };
 use arena_primitives::{
-    InfraFault, Metric, MinerFault, Role, Round, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId,
-    Venue,
+    EarlierSketches, InfraFault, Metric, MinerFault, Role, Round, ScoreEntries, ScoreEntry,
+    ScoreOutcome, TaskId, Venue,
     hash::{Domain, hash, low_u64},
     time::RoundPhase,
     traits::{Rounds, Stakes},
 };
-use pallet_arena_scoring::{Call, Commits, Reveals};
+use pallet_arena_scoring::{Call, Commits, Reveals, scores_commitment};
 use sp_core::H256;
 
 /// A closed round in this phase.
@@ -81,9 +81,14 @@ pub(super) fn commit_scores(world: &mut World) -> Option<Sent> {
     let key = service_key(world, &validator)?;
     let scores = measure(world, task, round, &validator);
     let (entries, samples_root, nonce) = &scores;
-    let commitment = hash(
-        Domain::Scores,
-        &(&validator, task, round, entries, samples_root, nonce),
+    let commitment = scores_commitment(
+        &validator,
+        task,
+        round,
+        entries,
+        &EarlierSketches::default(),
+        *samples_root,
+        *nonce,
     );
     let call = Call::commit_scores {
         task,
@@ -110,6 +115,7 @@ pub(super) fn reveal_scores(world: &mut World) -> Option<Sent> {
         task: *task,
         round: *round,
         entries,
+        earlier: EarlierSketches::default(),
         samples_root,
         nonce,
     };

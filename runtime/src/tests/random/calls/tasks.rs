@@ -125,6 +125,8 @@ fn spec(world: &mut World) -> TaskSpec {
         challenge_days: world.dice.below(3) as u32,
         rewards: rewards(world),
         baseline: Perbill::from_percent(world.dice.below(20) as u32),
+        likeness: None,
+        registered: false,
     }
 }
 
