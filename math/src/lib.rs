@@ -18,6 +18,7 @@
 //! | [`shares`] | operators and delegators | `delegation` | paper 2.4, protocol 6 |
 //! | [`accumulator`] | rewards of many holders | `accumulator_trace` | |
 //! | [`sketch`] | likeness of two models | | protocol 7 |
+//! | [`jury`] | who judges a case | | protocol 7, Efraimidis and Spirakis 2006 |
 //!
 //! Units: amounts and stakes are planck in `u128`; scores, γ, q and commissions
 //! are Perbill in `u32`; exponents and λ are Q32 in `u64`; Q64 fractions are
@@ -42,6 +43,7 @@ pub mod consensus;
 pub mod draw;
 mod error;
 pub mod fixed;
+pub mod jury;
 pub mod rewards;
 pub mod round;
 pub mod shares;
