@@ -1,7 +1,10 @@
 //! What other pallets ask of challenges.
 
-use crate::{CasesOf, Config, Convicted, OpenCases, Pallet};
-use arena_primitives::{AccountId, TaskId, traits::Cases};
+use crate::{Accused, CasesOf, Config, Convicted, Juries, JurySizes, OpenCases, Pallet};
+use arena_primitives::{
+    AccountId, BlockNumber, TaskId,
+    traits::{Cases, Runs},
+};
 
 impl<T: Config> Cases for Pallet<T> {
     fn open_cases(task: TaskId) -> u32 {
@@ -18,13 +21,23 @@ impl<T: Config> Cases for Pallet<T> {
     }
 
     fn is_accused(task: TaskId, operator: &AccountId) -> bool {
-        CasesOf::<T>::get(task)
-            .iter()
-            .filter_map(OpenCases::<T>::get)
-            .any(|case| case.accused() == operator)
+        Accused::<T>::contains_key(task, operator)
     }
 
     fn ended(task: TaskId) {
         Self::end_task(task);
+    }
+}
+
+impl<T: Config> Runs for Pallet<T> {
+    fn registered_before(task: TaskId, trainer: &AccountId, block: BlockNumber) -> bool {
+        crate::Runs::<T>::get(task, trainer).is_some_and(|run| run.at < block)
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// How large juries are, as genesis set it.
+    pub fn jury_sizes() -> JurySizes {
+        Juries::<T>::get()
     }
 }

@@ -1,8 +1,8 @@
 //! What always holds. Run after every test and by `try_state`.
 
 use crate::{
-    Answers, CaseState, CasesOf, Commitments, Config, Convicted, Due, DueAt, DueFrom, Ended,
-    EndedEnds, Heartbeats, HoldReason, MAX_JURY, NextCaseId, OpenCases, Runs,
+    Accused, Answers, CaseState, CasesOf, Commitments, Config, Convicted, Due, DueAt, DueFrom,
+    Ended, EndedEnds, Heartbeats, HoldReason, MAX_JURY, NextCaseId, OpenCases, Runs,
 };
 use alloc::collections::{btree_map::BTreeMap, btree_set::BTreeSet};
 use arena_primitives::{AccountId, Balance};
@@ -15,6 +15,7 @@ use sp_runtime::TryRuntimeError;
 /// All of them.
 pub fn check<T: Config>() -> Result<(), TryRuntimeError> {
     lists_and_cases_agree::<T>()?;
+    the_accused_are_counted::<T>()?;
     nobody_is_accused_after_conviction::<T>()?;
     juries_are_whole_and_without_parties::<T>()?;
     answers_fit_their_cases::<T>()?;
@@ -46,6 +47,22 @@ pub fn lists_and_cases_agree<T: Config>() -> Result<(), TryRuntimeError> {
         OpenCases::<T>::iter_keys().all(|id| id < next),
         "a number will be given again"
     );
+    Ok(())
+}
+
+/// In how many cases each operator is accused is counted.
+pub fn the_accused_are_counted<T: Config>() -> Result<(), TryRuntimeError> {
+    let mut cases = BTreeMap::new();
+    for case in OpenCases::<T>::iter_values() {
+        let count: &mut u32 = cases
+            .entry((case.task, case.accused().clone()))
+            .or_default();
+        *count = count.saturating_add(1);
+    }
+    let counted: BTreeMap<_, _> = Accused::<T>::iter()
+        .map(|(task, who, count)| ((task, who), count))
+        .collect();
+    ensure!(cases == counted, "an accusation is not counted");
     Ok(())
 }
 

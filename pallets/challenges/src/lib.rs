@@ -23,6 +23,7 @@ mod glue;
 pub mod invariants;
 mod jury;
 mod money;
+pub mod offchain;
 mod prune;
 mod runs;
 pub mod state;
@@ -38,6 +39,7 @@ mod mock;
 mod tests;
 
 pub use actions::{COMMIT_TAG, LossRoots, ProvenLosses, REVEAL_TAG};
+pub use arena_offchain::crypto;
 pub use duties::{Evidence, JurorDuty, JurorPhase};
 pub use pallet::*;
 pub use state::{CaseState, Jury, Seat, Seats};
@@ -56,7 +58,9 @@ pub mod pallet {
     use alloc::vec::Vec;
     use arena_primitives::{
         AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, Sampling, TaskId, Uris, Vote,
-        traits::{BlockVrf, Clock, Results, ServiceKeys, Stakes, TaskRewards, TaskStates, Venues},
+        traits::{
+            BlockVrf, Clock, Results, Rounds, ServiceKeys, Stakes, TaskRewards, TaskStates, Venues,
+        },
     };
     use frame_support::{
         pallet_prelude::*,
@@ -65,7 +69,10 @@ pub mod pallet {
             fungible::{self, Credit},
         },
     };
-    use frame_system::pallet_prelude::*;
+    use frame_system::{
+        offchain::{AppCrypto, CreateSignedTransaction},
+        pallet_prelude::*,
+    };
     use sp_core::H256;
     use sp_runtime::{Perbill, SaturatedConversion};
 
@@ -79,7 +86,10 @@ pub mod pallet {
     #[pallet::config]
     pub trait Config:
         frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
+        + CreateSignedTransaction<Call<Self>>
     {
+        /// Service keys, as the offchain worker signs with them: [`crypto::ServiceKey`].
+        type AuthorityId: AppCrypto<Self::Public, Self::Signature>;
         /// Where bonds and deposits are held.
         type Currency: fungible::hold::Mutate<AccountId, Balance = Balance, Reason = Self::RuntimeHoldReason>
             + fungible::hold::Balanced<AccountId>;
@@ -87,6 +97,8 @@ pub mod pallet {
         type RuntimeHoldReason: From<HoldReason>;
         /// Where tasks stand.
         type Tasks: TaskStates;
+        /// Mirrors of models.
+        type Rounds: Rounds;
         /// Rounds of venues.
         type Venues: Venues;
         /// Positions.
@@ -194,6 +206,12 @@ pub mod pallet {
         ValueQuery,
     >;
 
+    /// In how many open cases an operator is accused, by task and operator. An entry lives as long
+    /// as one of the cases.
+    #[pallet::storage]
+    pub type Accused<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, AccountId, u32, ValueQuery>;
+
     /// What the accused answered, by case. Inserted by the accused, once; removed with the case.
     #[pallet::storage]
     pub type Answers<T: Config> = StorageMap<_, Twox64Concat, CaseId, Answer>;
@@ -270,6 +288,29 @@ pub mod pallet {
     #[pallet::storage]
     pub type EndedEnds<T: Config> = StorageValue<_, (u32, u32), ValueQuery>;
 
+    /// How large juries are. Set at genesis; never changes.
+    #[pallet::storage]
+    pub type Juries<T: Config> = StorageValue<_, JurySizes, ValueQuery>;
+
+    /// First values of storage.
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// How large juries are.
+        pub juries: JurySizes,
+        /// Nothing.
+        #[serde(skip)]
+        pub _config: core::marker::PhantomData<T>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            assert!(self.juries.are_possible(), "juries are empty or too large");
+            Juries::<T>::put(self.juries);
+        }
+    }
+
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(n: BlockNumberFor<T>) -> Weight {
@@ -291,6 +332,10 @@ pub mod pallet {
                     "challenges: {what} weighs {weight:?}, above MaxTickWeight {limit:?}"
                 );
             }
+        }
+
+        fn offchain_worker(n: BlockNumberFor<T>) {
+            offchain::run::<T>(n.saturated_into());
         }
 
         #[cfg(feature = "try-runtime")]

@@ -3,12 +3,13 @@
 
 use crate as pallet_challenges;
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Disclosed, ModelLikeness, Role, Round, RoundResult, Sampling,
-    StakeSnapshot, TaskId, TaskPhase, TaskSpec, Venue,
+    AccountId, Balance, BlockNumber, DataSource, Disclosed, ModelLikeness, PublicData, Role, Round,
+    RoundInfo, RoundModels, RoundResult, Sampling, StakeSnapshot, TaskId, TaskPhase, TaskSpec,
+    Uris, Venue,
     hash::{Domain, hash},
     time::Windows,
     traits::{
-        BlockVrf, Clock, Counted, Due, Results, ServiceKeys, Stakes, Taken, TaskRewards,
+        BlockVrf, Clock, Counted, Due, Results, Rounds, ServiceKeys, Stakes, Taken, TaskRewards,
         TaskStates, VenueRefusal, Venues,
     },
 };
@@ -21,8 +22,14 @@ use frame_support::{
     },
     weights::Weight,
 };
+use frame_system::offchain::{
+    AppCrypto, CreateSignedTransaction, CreateTransactionBase, SigningTypes,
+};
 use sp_core::H256;
-use sp_runtime::{BuildStorage, DispatchResult, Perbill, traits::IdentityLookup};
+use sp_runtime::{
+    BuildStorage, DispatchResult, MultiSignature, MultiSigner, Perbill, generic,
+    traits::IdentityLookup,
+};
 use std::{cell::RefCell, collections::BTreeMap};
 
 frame_support::construct_runtime!(
@@ -49,6 +56,30 @@ impl pallet_balances::Config for Test {
     type RuntimeHoldReason = RuntimeHoldReason;
 }
 
+type Extrinsic = generic::UncheckedExtrinsic<AccountId, RuntimeCall, u32, ()>;
+
+impl SigningTypes for Test {
+    type Public = MultiSigner;
+    type Signature = MultiSignature;
+}
+
+impl CreateTransactionBase<pallet_challenges::Call<Test>> for Test {
+    type Extrinsic = Extrinsic;
+    type RuntimeCall = RuntimeCall;
+}
+
+/// The nonce stands for the signature.
+impl CreateSignedTransaction<pallet_challenges::Call<Test>> for Test {
+    fn create_signed_transaction<C: AppCrypto<MultiSigner, MultiSignature>>(
+        call: RuntimeCall,
+        _: MultiSigner,
+        account: AccountId,
+        nonce: u32,
+    ) -> Option<Extrinsic> {
+        Some(Extrinsic::new_signed(call, account, nonce, ()))
+    }
+}
+
 parameter_types! {
     pub const MaxTickWeight: Weight = Weight::from_parts(100_000_000_000, u64::MAX);
     pub const BondShare: Perbill = Perbill::from_percent(5);
@@ -63,7 +94,9 @@ parameter_types! {
 impl pallet_challenges::Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
+    type AuthorityId = crate::crypto::ServiceKey;
     type Tasks = Table;
+    type Rounds = Table;
     type Venues = Table;
     type Stakes = Table;
     type ServiceKeys = Table;
@@ -205,6 +238,12 @@ impl Results for Table {
     fn disclosed(_: TaskId, round: Round, who: &AccountId, model: &H256) -> Option<Disclosed> {
         with(|n| n.disclosed.get(&(round, who.clone(), *model)).copied())
     }
+    fn ground(_: TaskId, _: Round) -> Option<(PublicData, H256)> {
+        match crate::tests::spec().data {
+            DataSource::Public(data) => Some((data, H256::repeat_byte(8))),
+            DataSource::Sealed(_) => None,
+        }
+    }
     fn likeness(_: TaskId, model: &H256) -> Option<ModelLikeness> {
         with(|n| n.alike.contains(model)).then_some(ModelLikeness {
             earlier: H256::zero(),
@@ -213,6 +252,40 @@ impl Results for Table {
         })
     }
     fn ended(_: TaskId) {}
+}
+
+impl Rounds for Table {
+    fn live_rounds() -> Vec<RoundInfo> {
+        Vec::new()
+    }
+    fn closed_rounds() -> Vec<RoundInfo> {
+        Vec::new()
+    }
+    fn info(_: TaskId, _: Round) -> Option<RoundInfo> {
+        None
+    }
+    fn spec(task: TaskId) -> Option<TaskSpec> {
+        <Self as TaskStates>::spec(task)
+    }
+    fn models(_: TaskId, _: Round) -> RoundModels {
+        RoundModels::default()
+    }
+    fn data(_: TaskId, _: Round) -> Option<PublicData> {
+        None
+    }
+    fn commitment(_: TaskId, _: Round, _: &AccountId) -> Option<(H256, BlockNumber)> {
+        None
+    }
+    fn committed_at(_: TaskId, _: &H256) -> Option<BlockNumber> {
+        None
+    }
+    fn uris(_: TaskId, _: &H256) -> Option<Uris> {
+        Some(crate::tests::uris())
+    }
+    fn rounds_left(_: TaskId, _: Round) -> u32 {
+        0
+    }
+    fn settled(_: TaskId, _: Round) {}
 }
 
 /// Pays `payees` out of `from` as far as `amount` goes, and burns the rest.

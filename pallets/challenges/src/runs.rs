@@ -189,9 +189,4 @@ impl<T: Config> Pallet<T> {
         });
         Ok(())
     }
-
-    /// Whether the trainer's live run in the task was registered before `block`.
-    pub fn registered_before(task: TaskId, trainer: &AccountId, block: BlockNumber) -> bool {
-        Runs::<T>::get(task, trainer).is_some_and(|run| run.at < block)
-    }
 }

@@ -2,9 +2,9 @@
 //! far as the weight goes, what is due.
 
 use crate::{
-    Acquittals, Answers, BEACON_KEEP, Beacon, BeaconAcc, Case, CaseState, CasesOf, Commitment,
-    Commitments, Config, Convicted, Due, DueAt, DueFrom, Error, Event, HoldReason, Jury, OpenCases,
-    Pallet, Verdict, WeightInfo,
+    Accused, Acquittals, Answers, BEACON_KEEP, Beacon, BeaconAcc, Case, CaseState, CasesOf,
+    Commitment, Commitments, Config, Convicted, Due, DueAt, DueFrom, Error, Event, HoldReason,
+    Jury, OpenCases, Pallet, Verdict, WeightInfo,
     money::{Dues, Moved},
     units,
 };
@@ -274,9 +274,17 @@ impl<T: Config> Pallet<T> {
         Self::remove(id, &case, verdict, moved, paid);
     }
 
+    fn drop_accusation(case: &Case) {
+        Accused::<T>::mutate_exists(case.task, case.accused(), |cases| {
+            let left = cases.unwrap_or(0).saturating_sub(1);
+            *cases = Some(left).filter(|left| *left > 0);
+        });
+    }
+
     fn remove(id: CaseId, case: &Case, verdict: Verdict, moved: Moved, to_jurors: Balance) {
         DueAt::<T>::remove(case.state.due(), Due::Case(id));
         OpenCases::<T>::remove(id);
+        Self::drop_accusation(case);
         Answers::<T>::remove(id);
         CasesOf::<T>::mutate_exists(case.task, |cases| {
             if let Some(list) = cases {

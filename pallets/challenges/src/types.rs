@@ -3,12 +3,13 @@
 use crate::state::{CaseState, Jury, Seat};
 use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, LossLeaf, MAX_LOG_LEAVES, Round,
-    TaskId, Uris, Vote,
+    AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, LossLeaf, MAX_LOG_LEAVES,
+    PublicData, Round, TaskId, Uris, Vote,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{BoundedVec, traits::ConstU32};
 use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
 use sp_core::H256;
 
 /// Most open cases of a task.
@@ -29,6 +30,45 @@ pub const MAX_DOUBLINGS: u32 = 16;
 pub const BEACON_KEEP: BlockNumber = 256;
 /// Rows of one kind that one step removes of a task that is over.
 pub const PRUNE_ROWS: u32 = 64;
+
+/// How many judge.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    TypeInfo,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct JurySizes {
+    /// In a first instance.
+    pub first: u32,
+    /// In an appeal.
+    pub appeal: u32,
+}
+
+impl JurySizes {
+    /// Whether somebody judges, and no more than can.
+    pub fn are_possible(&self) -> bool {
+        let fits = |size: u32| size > 0 && size <= MAX_JURY;
+        fits(self.first) && fits(self.appeal)
+    }
+}
+
+impl Default for JurySizes {
+    fn default() -> Self {
+        JurySizes {
+            first: 11,
+            appeal: 31,
+        }
+    }
+}
 
 /// Who accuses.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
@@ -78,6 +118,10 @@ pub enum Facts {
         place: u32,
         /// How many they are.
         models: u32,
+        /// What the round was scored on.
+        data: PublicData,
+        /// The seed of its subset of samples.
+        seed: H256,
     },
 }
 

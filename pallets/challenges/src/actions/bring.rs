@@ -1,8 +1,8 @@
 //! How cases are brought.
 
 use crate::{
-    Case, CaseState, CasesOf, Challenger, Commitment, Commitments, Config, Convicted, Due, DueAt,
-    Error, Event, Facts, HoldReason, NextCaseId, OpenCases, Pallet,
+    Accused, Case, CaseState, CasesOf, Challenger, Commitment, Commitments, Config, Convicted, Due,
+    DueAt, Error, Event, Facts, HoldReason, NextCaseId, OpenCases, Pallet,
 };
 use arena_primitives::{AccountId, Balance, CaseId, Claim, TaskId, TaskPhase, traits::TaskStates};
 use frame_support::{BoundedVec, ensure, traits::Get};
@@ -135,6 +135,9 @@ impl<T: Config> Pallet<T> {
             state: CaseState::Drawing { ready },
         };
         NextCaseId::<T>::put(next);
+        Accused::<T>::mutate(task, case.accused(), |cases| {
+            *cases = cases.saturating_add(1)
+        });
         CasesOf::<T>::insert(task, cases);
         Self::save(id, case.state.due(), &case);
         Self::deposit_event(Event::CaseOpened {

@@ -146,6 +146,7 @@ impl<T: Config> Pallet<T> {
             models,
             ..
         } = disclosed.ok_or(Error::<T>::NoScore)?;
+        let (data, seed) = T::Results::ground(task, round).ok_or(Error::<T>::NoScore)?;
         let last = T::Venues::last_settled(Venue::Task(task));
         let recent = last.is_none_or(|last| last <= round.saturating_add(SCORE_ROUNDS));
         ensure!(recent, Error::<T>::ScoreTooOld);
@@ -155,6 +156,8 @@ impl<T: Config> Pallet<T> {
             samples_root,
             place,
             models,
+            data,
+            seed,
         })
     }
 }

@@ -3,13 +3,14 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_offchain::{JobView, jobs::request};
 use arena_primitives::{
-    AccountId, BlockNumber, CaseId, InfraFault, NumericProfile, TaskSpec, Vote, WATERMARK_BITS,
+    AccountId, BlockNumber, CaseId, InfraFault, LossLeaf, NumericProfile, TaskSpec, Vote,
+    WATERMARK_BITS,
     job::{
         Artifact, Compare, Evaluate, ExtractWatermark, Fault, JobId, JobKind, JobRequest,
         JobStatus, Limits, Outcome, Recompute, Recomputed, ReplayFinding, ReplaySegments, Sketch,
     },
-    LossLeaf, vote_commitment,
     time::last_call,
+    vote_commitment,
 };
 use codec::{Decode, Encode};
 use sp_core::H256;

@@ -11,7 +11,7 @@ use arena_primitives::{
     job::{Architecture, Metric, NumericProfile},
     log_root, mark_commitment,
     spec::{Aggregation, ModelBounds, WeightCap},
-    traits::Cases,
+    traits::{Cases, Runs as _},
     vote_commitment,
 };
 use frame_support::{assert_noop, assert_ok};

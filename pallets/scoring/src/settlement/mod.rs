@@ -10,9 +10,9 @@ mod pay;
 mod rules;
 
 use crate::{
-    Config, DISCLOSED_ROUNDS, Event, ModelRow, PRUNE_ROWS, Pallet, Revealed, RevealedSketches,
-    Reveals, RoundResults, Seeds, Settlement, SketchRow, Stage, ValidatorRow, WeightInfo,
-    units::step_validator,
+    Config, DISCLOSED_ROUNDS, Event, Grounds, ModelRow, PRUNE_ROWS, Pallet, Revealed,
+    RevealedSketches, Reveals, RoundResults, Seeds, Settlement, SketchRow, Stage, ValidatorRow,
+    WeightInfo, units::step_validator,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_math::{
@@ -457,6 +457,7 @@ impl<T: Config> Work<T> {
         if after < count(rows.len()) {
             Stage::Forget { next: after }
         } else {
+            Grounds::<T>::remove(task, round);
             Stage::Finish
         }
     }
@@ -481,6 +482,9 @@ impl<T: Config> Work<T> {
         });
         RoundResults::<T>::insert(task, round, result);
         self.note_best();
+        if let Some(ground) = Pallet::<T>::live_ground(task, round) {
+            Grounds::<T>::insert(task, round, ground);
+        }
         Seeds::<T>::remove(task, round);
         T::Rounds::settled(task, round);
     }
