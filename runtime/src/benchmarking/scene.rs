@@ -4,7 +4,7 @@
 use crate::*;
 use alloc::boxed::Box;
 use arena_primitives::{
-    Aggregation, Architecture, BaseModel, DataSource, LikenessRule, MAX_ARCHITECTURES,
+    Aggregation, Architecture, BaseModel, Claim, DataSource, LikenessRule, MAX_ARCHITECTURES,
     MAX_VALIDATORS, Metric, MinerFault, ModelBounds, ModelLikeness, ModelResult, ModelStatus,
     NumericProfile, PublicData, RankRule, RewardParams, Role, Round, RoundInfo, RoundResult,
     SealedData, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
@@ -212,9 +212,23 @@ fn pay(task: TaskId, counted: &Counted, amount: Balance) {
     done(<ArenaRewards as TaskRewards>::pay(task, 1, counted, drawn));
 }
 
-fn accuse(task: TaskId, validator: &AccountId, trainer: &AccountId) -> DispatchResult {
-    let evidence = H256::repeat_byte(9);
-    ArenaChallenges::open(signed(validator), task, trainer.clone(), evidence)
+/// A validator says that a published model is a copy of an earlier one.
+fn accuse(task: TaskId, validator: &AccountId, copy: (&AccountId, H256), earlier: H256) {
+    let (trainer, model) = copy;
+    let claim = Claim::Duplicate {
+        trainer: trainer.clone(),
+        model,
+        earlier,
+    };
+    let nonce = H256::repeat_byte(9);
+    let commitment = claim.commitment(validator, task, &nonce);
+    let origin = signed(validator);
+    done(ArenaChallenges::commit_case(
+        origin.clone(),
+        task,
+        commitment,
+    ));
+    done(ArenaChallenges::open_case(origin, task, claim, nonce));
 }
 
 impl scoring::benchmarking::BenchmarkHelper for Neighbours {
@@ -287,13 +301,18 @@ impl tasks::benchmarking::BenchmarkHelper for Neighbours {
 
     fn accuse(task: TaskId, trainers: &[AccountId]) {
         let validators = ArenaStaking::all(Venue::Task(task), Role::Validator, 1);
-        let mut trainers = trainers.iter();
+        let validator = &validators
+            .first()
+            .expect("the task has validators")
+            .operator;
+        fund(validator);
+        // Models of one block: the first trainer's was first.
+        let mut accused = trainers.iter().zip(0..).skip(1);
         let cases = challenges::MAX_OPEN_CASES as usize;
-        for (validator, trainer) in validators.iter().zip(trainers.by_ref()).take(cases) {
-            fund(&validator.operator);
-            done(accuse(task, &validator.operator, trainer));
+        for (trainer, n) in accused.by_ref().take(cases) {
+            accuse(task, validator, (trainer, root(n)), root(0));
         }
-        for trainer in trainers {
+        for (trainer, _) in accused {
             challenges::Convicted::<Runtime>::insert(task, trainer, ());
         }
     }

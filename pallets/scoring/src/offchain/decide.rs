@@ -115,6 +115,10 @@ pub struct Duty {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made for one block and taken at once, never kept in number"
+)]
 pub enum Action {
     /// Give this job to the executor.
     Post(JobRequest),
