@@ -22,7 +22,7 @@ use pallet_arena_scoring as scoring;
 use pallet_arena_staking as staking;
 use pallet_arena_tasks as tasks;
 use sp_core::H256;
-use sp_runtime::{DispatchResult, Perbill};
+use sp_runtime::Perbill;
 
 /// So many members of a crowd come by calls.
 const BY_CALLS: u32 = 16;
