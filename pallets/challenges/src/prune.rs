@@ -41,7 +41,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// `true` when nothing is left. A convict stays one until its last case is over.
-    fn prune(task: TaskId) -> bool {
+    pub(crate) fn prune(task: TaskId) -> bool {
         let most = usize::try_from(PRUNE_ROWS).unwrap_or(0);
         let runs: Vec<_> = Runs::<T>::iter_prefix(task).take(most).collect();
         for (trainer, run) in &runs {

@@ -36,7 +36,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Adds the parent's VRF output to what was collected, and keeps it for the parent.
-    fn gather(now: BlockNumber) {
+    pub(crate) fn gather(now: BlockNumber) {
         let Some(parent) = now.checked_sub(1) else {
             return;
         };
@@ -92,7 +92,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// A claim that was not opened: its bond is lost, unless the task ended meanwhile.
-    fn expire(challenger: AccountId, commitment: H256) {
+    pub(crate) fn expire(challenger: AccountId, commitment: H256) {
         let Some(Commitment { task, bond, .. }) = Commitments::<T>::take(&challenger, commitment)
         else {
             return;
@@ -125,7 +125,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Does what time asks of a case.
-    fn turn(id: CaseId, mut case: Case, now: BlockNumber) {
+    pub(crate) fn turn(id: CaseId, mut case: Case, now: BlockNumber) {
         let before = case.state.due();
         match case.state.clone() {
             CaseState::Drawing { ready } => return Self::begin(id, case, ready, now),
@@ -245,7 +245,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Other cases against a convict end in the next block.
-    fn make_moot(convicted: &Case) {
+    pub(crate) fn make_moot(convicted: &Case) {
         let now = Self::now();
         for id in CasesOf::<T>::get(convicted.task) {
             let Some(mut case) = OpenCases::<T>::get(id) else {

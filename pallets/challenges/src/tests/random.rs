@@ -4,18 +4,17 @@
 //! `ARENA_SEED` sets the seed of a run and `ARENA_CALLS` how many calls it makes.
 
 use super::{world::*, *};
-use crate::{invariants, weights::WeightInfo};
+use crate::invariants;
 use arena_primitives::TaskId;
-use frame_support::{dispatch::DispatchResult, weights::Weight};
+use frame_support::dispatch::DispatchResult;
 use sp_core::storage::StateVersion;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+mod time;
 
 /// Calls of a run, where nobody says how many.
 const CALLS: u64 = 100_000;
 const RUNS: u64 = 4;
-/// Tasks at once.
-const AT_ONCE: usize = 3;
-
 /// How often each kind of call was made, and how often it succeeded.
 type Tally = BTreeMap<&'static str, (u64, u64)>;
 
@@ -33,7 +32,7 @@ struct Book {
     /// Cases that ended, by how.
     ends: BTreeMap<&'static str, u64>,
     tally: Tally,
-    refusals: BTreeSet<&'static str>,
+    refusals: BTreeMap<(&'static str, &'static str), u64>,
     /// Failures that were seen to change nothing.
     unchanged: u64,
 }
@@ -58,19 +57,21 @@ impl Book {
             votes: BTreeMap::new(),
             ends: BTreeMap::new(),
             tally: Tally::new(),
-            refusals: BTreeSet::new(),
+            refusals: BTreeMap::new(),
             unchanged: 0,
         }
     }
 
     /// Makes a call; now and then looks whether a refused one left everything as it was.
     fn sent(&mut self, name: &'static str, call: impl FnOnce() -> DispatchResult) -> bool {
-        let before = self.random.one_in(4).then(state_root);
+        let before = self.random.one_in(16).then(state_root);
         let result = call();
         let counts = self.tally.entry(name).or_default();
         counts.0 += u64::from(result.is_ok());
         counts.1 += 1;
-        self.refusals.extend(result.err().map(<&str>::from));
+        if let Err(error) = result {
+            *self.refusals.entry((name, error.into())).or_default() += 1;
+        }
         if let Some(before) = before.filter(|_| result.is_err()) {
             assert_eq!(state_root(), before, "{result:?} changed something");
             self.unchanged += 1;
@@ -83,6 +84,15 @@ impl Book {
             return self.next_task;
         }
         self.random.of(&self.tasks).unwrap_or(self.next_task)
+    }
+
+    /// One that takes submissions, most times.
+    fn training_task(&mut self) -> TaskId {
+        let takes = |task: &TaskId| with(|n| n.phases[task].0 == TaskPhase::Submission);
+        let all: Vec<_> = self.tasks.iter().copied().filter(takes).collect();
+        let any = self.task();
+        let task = self.random.of(&all).unwrap_or(any);
+        if self.random.one_in(8) { any } else { task }
     }
 
     fn claim(&mut self, task: TaskId) -> Claim {
@@ -103,7 +113,9 @@ impl Book {
                 model,
                 salt: salt(task, self.random.in_range(TRAINERS)),
             },
-            2 => Claim::ProofOfLearning { trainer: accused },
+            2 => Claim::ProofOfLearning {
+                trainer: self.logged(task).unwrap_or(accused),
+            },
             _ => {
                 let n = self.random.in_range(VALIDATORS);
                 Claim::Score {
@@ -113,6 +125,13 @@ impl Book {
                 }
             }
         }
+    }
+
+    /// Somebody who has posted heartbeats.
+    fn logged(&mut self, task: TaskId) -> Option<AccountId> {
+        let mut all: Vec<_> = Heartbeats::<Test>::iter_key_prefix(task).collect();
+        all.sort();
+        self.random.of(&all)
     }
 
     /// Who most likely may bring the claim.
@@ -138,6 +157,8 @@ impl Book {
     }
 
     fn open(&mut self) {
+        let newest = self.secrets.len().saturating_sub(3);
+        self.secrets.drain(..newest);
         let at = self.random.below(self.secrets.len().max(1) as u64) as usize;
         let Some((mut n, task, claim, nonce)) = self.secrets.get(at).cloned() else {
             return;
@@ -147,14 +168,14 @@ impl Book {
         }
         if self.sent("open_case", || {
             Challenges::open_case(signed(n), task, claim, nonce)
-        }) || self.random.one_in(3)
+        }) || self.random.one_in(2)
         {
             self.secrets.swap_remove(at);
         }
     }
 
-    /// A case whose state fits, most times.
-    fn case(&mut self, fits: impl Fn(&CaseState) -> bool) -> CaseId {
+    /// A case whose state fits, most times; most times none where there is none.
+    fn case(&mut self, fits: impl Fn(&CaseState) -> bool) -> Option<CaseId> {
         let next = crate::NextCaseId::<Test>::get();
         let mut all: Vec<_> = OpenCases::<Test>::iter()
             .filter(|(_, case)| fits(&case.state))
@@ -163,19 +184,23 @@ impl Book {
         all.sort_unstable();
         let any = next.saturating_sub(self.random.below(9) as u32);
         if self.random.one_in(12) {
-            return any;
+            return Some(any);
         }
-        self.random.of(&all).unwrap_or(any)
+        self.random.of(&all)
     }
 
     fn join(&mut self) {
-        let case = self.case(|state| matches!(state, CaseState::Drawing { .. }));
+        let Some(case) = self.case(|state| matches!(state, CaseState::Drawing { .. })) else {
+            return;
+        };
         let n = self.random.in_range(VALIDATORS);
         self.sent("join", || Challenges::join(signed(n), case));
     }
 
     fn respond(&mut self) {
-        let id = self.case(|state| matches!(state, CaseState::Responding { .. }));
+        let Some(id) = self.case(|state| matches!(state, CaseState::Responding { .. })) else {
+            return;
+        };
         let case = OpenCases::<Test>::get(id);
         let mut n = case.map_or(NOBODY, |case| number(case.accused()));
         if self.random.one_in(8) {
@@ -208,7 +233,9 @@ impl Book {
     }
 
     fn commit_vote(&mut self) {
-        let id = self.case(|state| matches!(state, CaseState::Committing { .. }));
+        let Some(id) = self.case(|state| matches!(state, CaseState::Committing { .. })) else {
+            return;
+        };
         let (n, appeal) = self.juror(id);
         let vote = if self.random.one_in(3) {
             Vote::Acquit
@@ -221,7 +248,9 @@ impl Book {
     }
 
     fn reveal_vote(&mut self) {
-        let id = self.case(|state| matches!(state, CaseState::Revealing { .. }));
+        let Some(id) = self.case(|state| matches!(state, CaseState::Revealing { .. })) else {
+            return;
+        };
         let (n, appeal) = self.juror(id);
         let ballot = self.ballots.get(&(id, appeal, n)).copied();
         let vote = ballot
@@ -236,7 +265,9 @@ impl Book {
     }
 
     fn appeal(&mut self) {
-        let id = self.case(|state| matches!(state, CaseState::Appealable { .. }));
+        let Some(id) = self.case(|state| matches!(state, CaseState::Appealable { .. })) else {
+            return;
+        };
         let Some(case) = OpenCases::<Test>::get(id) else {
             return;
         };
@@ -247,12 +278,14 @@ impl Book {
     }
 
     fn poke(&mut self) {
-        let id = self.case(|state| now() >= state.due());
+        let Some(id) = self.case(|state| now() >= state.due()) else {
+            return;
+        };
         self.sent("poke", || Challenges::poke(signed(NOBODY), id));
     }
 
     fn register(&mut self) {
-        let task = self.task();
+        let task = self.training_task();
         let n = self.random.in_range(TRAINERS.start..TRAINERS.end + 1);
         let every = 1 + u64::from(self.random.one_in(9)) * 3;
         let steps = u64::from(LEAVES);
@@ -262,12 +295,15 @@ impl Book {
     }
 
     fn beat(&mut self) {
-        let task = self.task();
-        let n = self.random.in_range(TRAINERS);
+        let task = self.training_task();
+        let mut runs: Vec<_> = Runs::<Test>::iter_key_prefix(task).collect();
+        runs.sort();
+        let any = self.random.in_range(TRAINERS);
+        let n = self.random.of(&runs).map_or(any, |who| number(&who));
         let run = Runs::<Test>::get(task, account(n));
         let leaves = match self.random.below(6) {
             0 => self.random.below(9) as u32,
-            1..=3 => LEAVES + 1,
+            1..=2 => LEAVES + 1,
             _ => run.as_ref().map_or(1, |run| run.leaves + 1),
         };
         let seed = run.and_then(|run| run.seed.known()).unwrap_or_default();
@@ -278,70 +314,11 @@ impl Book {
     }
 
     fn mark(&mut self) {
-        let task = self.task();
+        let task = self.training_task();
         let n = self.random.in_range(TRAINERS.start..TRAINERS.end + 1);
         let commitment = mark_commitment(task, &account(n), &salt(task, n));
         self.sent("register_mark", || {
             Challenges::register_mark(signed(n), task, commitment)
-        });
-    }
-
-    /// A block passes, with less room for the hook than it likes now and then.
-    fn pass_block(&mut self) {
-        System::reset_events();
-        System::set_block_number(now() + 1);
-        let limit = match self.random.below(5) {
-            0 => <() as WeightInfo>::step_beacon(),
-            1 => Weight::from_parts(self.random.below(4_000_000_000), u64::MAX),
-            _ => MaxTickWeight::get(),
-        };
-        let least = <() as WeightInfo>::step_beacon();
-        Challenges::tick(now(), limit.max(least));
-        self.read_events();
-        if self.random.one_in(12) {
-            self.round += 1;
-            with(|n| (n.round, n.settled) = (self.round, Some(self.round - 1)));
-            for task in self.tasks.clone() {
-                disclose(task, self.round);
-            }
-        }
-        if self.random.one_in(60) {
-            let fees = [FEE, 1, 25, 0];
-            JurorFee::set(&self.random.of(&fees).unwrap_or(FEE));
-        }
-    }
-
-    /// Tasks begin, come to their challenge phases, and end.
-    fn move_tasks(&mut self) {
-        if self.tasks.len() < AT_ONCE {
-            begin_task(self.next_task);
-            disclose(self.next_task, self.round);
-            self.tasks.push(self.next_task);
-            self.next_task += 1;
-            return;
-        }
-        let Some(task) = self.random.of(&self.tasks) else {
-            return;
-        };
-        let (phase, ends) = with(|n| n.phases[&task]);
-        let over =
-            phase == TaskPhase::Challenge && now() >= ends && Challenges::open_cases(task) == 0;
-        if over || self.random.one_in(60) {
-            self.end(task);
-        } else if phase == TaskPhase::Submission {
-            let ends = now() + 120 + self.random.below(100) as u32;
-            with(|n| n.phases.insert(task, (TaskPhase::Challenge, ends)));
-        }
-    }
-
-    fn end(&mut self, task: TaskId) {
-        Challenges::ended(task);
-        self.tasks.retain(|other| *other != task);
-        with(|n| {
-            n.phases.insert(task, (TaskPhase::Closed, 0));
-            n.positions
-                .retain(|(venue, _), _| *venue != Venue::Task(task));
-            n.models.retain(|(of, _), _| *of != task);
         });
     }
 
@@ -358,102 +335,10 @@ impl Book {
             76..=78 => self.register(),
             79..=81 => self.beat(),
             82 => self.mark(),
-            83 if self.random.one_in(4) => self.move_tasks(),
+            83..=84 => self.move_tasks(),
             _ => self.pass_block(),
         }
         self.read_events();
-    }
-
-    /// Cases must end as the votes of this book say.
-    fn read_events(&mut self) {
-        for record in System::events() {
-            let RuntimeEvent::Challenges(event) = record.event else {
-                continue;
-            };
-            match event {
-                Event::VerdictReached {
-                    case,
-                    appeal,
-                    verdict,
-                } => {
-                    let convicts = self.count(case, appeal, |vote| vote == Vote::Convict);
-                    let seats = if appeal { APPEAL_JURY } else { JURY };
-                    let convicted = convicts >= (2 * seats).div_ceil(3);
-                    assert_eq!(verdict == Vote::Convict, convicted, "case {case}");
-                }
-                Event::CaseClosed {
-                    case,
-                    verdict,
-                    to_jurors,
-                    to_challengers,
-                    slashed,
-                    ..
-                } => {
-                    self.closed(case, verdict, to_jurors);
-                    assert!(to_challengers <= slashed, "a case paid itself");
-                }
-                _ => (),
-            }
-        }
-        System::reset_events();
-    }
-
-    fn count(&self, case: CaseId, appeal: bool, fits: fn(Vote) -> bool) -> usize {
-        let of_jury = self
-            .votes
-            .range((case, appeal, 0)..=(case, appeal, u8::MAX));
-        of_jury.filter(|(_, vote)| fits(**vote)).count()
-    }
-
-    fn closed(&mut self, case: CaseId, verdict: Verdict, to_jurors: Balance) {
-        let votes = self.count(case, false, |_| true) + self.count(case, true, |_| true);
-        let paid = matches!(
-            verdict,
-            Verdict::Convicted | Verdict::Acquitted | Verdict::Moot
-        );
-        let votes = if paid { votes as Balance } else { 0 };
-        // The fee of the case is one of those that governance has set.
-        let fee = to_jurors.checked_div(votes).unwrap_or(0);
-        assert_eq!(to_jurors, fee * votes, "case {case}: {verdict:?}");
-        assert!(
-            [0, 1, FEE, 25].contains(&fee),
-            "case {case} paid {fee} a vote"
-        );
-        let name = match verdict {
-            Verdict::Convicted => "convicted",
-            Verdict::Acquitted => "acquitted",
-            Verdict::Undecided => "undecided",
-            Verdict::Moot => "moot",
-            Verdict::Cancelled => "cancelled",
-        };
-        *self.ends.entry(name).or_default() += 1;
-    }
-
-    /// All tasks end: nothing is held of anybody, and nothing stays.
-    fn wind_up(&mut self) {
-        for task in self.tasks.clone() {
-            self.end(task);
-        }
-        for _ in 0..400 {
-            self.pass_block();
-        }
-        invariants::check::<Test>().expect("invariants hold");
-        assert!(TRAINERS.chain(VALIDATORS).all(|n| held(n) == 0));
-        assert_eq!(OpenCases::<Test>::iter().count(), 0);
-        assert_eq!(Commitments::<Test>::iter().count(), 0);
-        assert_eq!(DueAt::<Test>::iter().count(), 0);
-        assert_eq!(
-            Runs::<Test>::iter().count() + Heartbeats::<Test>::iter().count(),
-            0
-        );
-        assert_eq!(
-            Marks::<Test>::iter().count() + Convicted::<Test>::iter().count(),
-            0
-        );
-        assert_eq!(
-            Acquittals::<Test>::iter().count() + Answers::<Test>::iter().count(),
-            0
-        );
     }
 }
 
@@ -468,7 +353,7 @@ fn random_calls_should_keep_money_and_books_whole() {
     let calls = number_of("ARENA_CALLS").unwrap_or(CALLS);
     println!("challenges: ARENA_SEED={seed} ARENA_CALLS={calls}");
     let mut tally = Tally::new();
-    let (mut ends, mut refusals, mut unchanged) = (BTreeMap::new(), BTreeSet::new(), 0);
+    let (mut ends, mut refusals, mut unchanged) = (BTreeMap::new(), BTreeMap::new(), 0);
     for world in 0..RUNS {
         run(|| {
             let mut book = Book::new(seed ^ (world << 48));
@@ -480,7 +365,9 @@ fn random_calls_should_keep_money_and_books_whole() {
             }
             book.wind_up();
             unchanged += book.unchanged;
-            refusals.append(&mut book.refusals);
+            for (reason, count) in book.refusals {
+                *refusals.entry(reason).or_insert(0u64) += count;
+            }
             for (name, (done, made)) in book.tally {
                 let sum: &mut (u64, u64) = tally.entry(name).or_default();
                 *sum = (sum.0 + done, sum.1 + made);
@@ -494,9 +381,10 @@ fn random_calls_should_keep_money_and_books_whole() {
     println!("ends of cases: {ends:?}; refusals: {refusals:?}");
     if calls >= CALLS {
         assert_eq!(tally.len(), 12, "{tally:?}");
-        assert!(tally.values().all(|(done, _)| *done >= 100), "{tally:?}");
-        assert_eq!(ends.len(), 4, "{ends:?}");
-        assert!(ends.values().all(|count| *count >= 10), "{ends:?}");
-        assert!(refusals.len() >= 30, "{refusals:?}");
+        assert!(tally.values().all(|(done, _)| *done >= 30), "{tally:?}");
+        assert_eq!(ends.len(), 5, "{ends:?}");
+        assert!(ends.values().all(|count| *count >= 5), "{ends:?}");
+        assert!(refusals.len() >= 60, "{refusals:?}");
+        assert!(unchanged >= 500, "too few failures were looked at");
     }
 }

@@ -102,9 +102,9 @@ pub(super) fn begin_task(task: TaskId) {
     }
     let now = System::block_number();
     with(|t| {
-        t.phases.insert(task, (TaskPhase::Submission, 0));
+        t.phases.insert(task, (TaskPhase::Submission, now + 60));
         for n in TRAINERS {
-            let at = now + u32::from(n % 5);
+            let at = now + 30 + u32::from(n % 5);
             t.models.insert((task, account(n)), (model_in(task, n), at));
             t.locked.insert((task, account(n)), 100 * Balance::from(n));
         }
