@@ -1,6 +1,7 @@
 //! Checks of the runtime as a whole that catch disasters in a few lines each.
 
 mod cases;
+mod copies;
 mod duties;
 mod endings;
 mod journey;

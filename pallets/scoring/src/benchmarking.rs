@@ -9,19 +9,19 @@
     reason = "small numbers of its own, and a benchmark that fails must stop"
 )]
 
+mod scene;
+
 use crate::*;
-use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, EarlierModel, EarlierSketches, InfraFault, MAX_ACTIVE_TASKS,
-    MAX_EARLIER, MAX_TRAINERS, MAX_VALIDATORS, MinerFault, ModelLikeness, ModelResult, ModelStatus,
-    PERBILL, Role, Round, RoundInfo, RoundResult, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId,
-    UNIT, ValidatorResult, Venue,
-    hash::{Domain, hash},
-    traits::{BlockVrf, Due, Rounds, Stakes, TaskRewards},
+    AccountId, Balance, BlockNumber, InfraFault, MAX_ACTIVE_TASKS, MAX_TRAINERS, MAX_VALIDATORS,
+    MinerFault, ModelLikeness, ModelStatus, Round, RoundInfo, RoundResult, ScoreEntries,
+    ScoreEntry, ScoreOutcome, TaskId, UNIT, ValidatorResult, Venue,
+    traits::{BlockVrf, Rounds, Stakes, TaskRewards},
 };
 use frame_benchmarking::v2::*;
 use frame_support::{BoundedVec, traits::Get, weights::WeightMeter};
-use frame_system::{Pallet as System, RawOrigin};
+use frame_system::RawOrigin;
+use scene::*;
 use settlement::Work;
 use sp_core::H256;
 use sp_runtime::Perbill;
@@ -52,148 +52,6 @@ impl BenchmarkHelper for () {
 }
 
 type Helper<T> = <T as Config>::BenchmarkHelper;
-
-fn go<T: Config>(block: BlockNumber) {
-    System::<T>::set_block_number(block.into());
-}
-
-fn validators_of<T: Config>(info: &RoundInfo) -> Vec<AccountId> {
-    T::Stakes::all(Venue::Task(info.task), Role::Validator, info.round)
-        .into_iter()
-        .map(|counted| counted.operator)
-        .collect()
-}
-
-/// Its seed is known, and each validator's chance is `its stake / of`, or certain with 0.
-fn seed<T: Config>(info: &RoundInfo, of: Balance) {
-    let total = if of == 0 { 1 } else { of };
-    let state = SeedState {
-        acc: H256::repeat_byte(7),
-        blocks: 16,
-        total: Some(total),
-        earlier: earlier_models(),
-    };
-    Seeds::<T>::insert(info.task, info.round, state);
-}
-
-/// As many as there can be, that none of a round's are.
-fn earlier_models() -> EarlierModels {
-    let model = |n: u32| EarlierModel {
-        trainer: account("earlier", n, 0),
-        manifest_root: H256::from_low_u64_be(u64::from(n)),
-        score: Perbill::from_percent(50),
-    };
-    EarlierModels::truncate_from((0..MAX_EARLIER).map(model).collect())
-}
-
-/// A sketch of each earlier model.
-fn earlier_sketches() -> EarlierSketches {
-    EarlierSketches::truncate_from(alloc::vec![Some([6; 32]); MAX_EARLIER as usize])
-}
-
-fn raw_of(validator: usize, model: usize) -> u64 {
-    // Different scores of each model, in no order.
-    let mixed = (validator as u64)
-        .wrapping_mul(2_654_435_761)
-        .wrapping_add((model as u64).wrapping_mul(40_503));
-    PERBILL / 2 + mixed % (PERBILL / 2)
-}
-
-/// Everybody's commitment and reveal, of each of `models`.
-fn reveal_all<T: Config>(info: &RoundInfo, models: u32) {
-    for (v, who) in validators_of::<T>(info).into_iter().enumerate() {
-        let row = (0..models as usize).map(|m| Some(ScoreOutcome::Scored(raw_of(v, m))));
-        let key = (info.task, info.round, &who);
-        Commits::<T>::insert(key, H256::repeat_byte(1));
-        Reveals::<T>::insert(key, reveal(Revealed::truncate_from(row.collect())));
-        // No two have the same of a model.
-        let sketch = |m: u32| Some(hash(Domain::Sketch, &(v as u32, m)).0);
-        let sketches = RevealedSketches {
-            models: BoundedVec::truncate_from((0..models).map(sketch).collect()),
-            earlier: earlier_sketches(),
-        };
-        Sketches::<T>::insert(key, sketches);
-    }
-}
-
-fn reveal(outcomes: Revealed) -> Reveal {
-    Reveal {
-        outcomes,
-        samples_root: H256::repeat_byte(3),
-    }
-}
-
-/// Of a model that is like an earlier one.
-fn model_result() -> ModelResult {
-    ModelResult {
-        trainer: account("trainer", 0, 0),
-        manifest_root: H256::repeat_byte(9),
-        status: ModelStatus::Invalid(MinerFault::NonFinite),
-        raw: Some(1),
-        score: Some(Perbill::from_percent(50)),
-        rank: Some(1),
-        reward: UNIT,
-        likeness: Some(ModelLikeness {
-            earlier: H256::repeat_byte(8),
-            distance: 13,
-            matches: true,
-        }),
-    }
-}
-
-/// A settlement that has begun, of a round whose reveals are in.
-fn settlement<T: Config>(models: u32, validators: u32) -> (RoundInfo, Settlement) {
-    let info = Helper::<T>::closed_round(models, validators, 0);
-    seed::<T>(&info, 0);
-    go::<T>(info.schedule.settle);
-    let mut work = Work::<T>::begin(info.task, info.round).expect("the round has a spec");
-    let mut state = work.state().clone();
-    assert_eq!(state.models.len() as u32, models);
-    assert_eq!(state.validators.len() as u32, validators);
-    state.due = Due {
-        emission: 1_000 * UNIT,
-        bounty: 0,
-    };
-    (info, state)
-}
-
-fn resume<T: Config>(state: Settlement) -> Work<T> {
-    Work::<T>::resume(state).expect("the round has a spec")
-}
-
-/// Each model has a consensus of its own.
-fn agree(state: &mut Settlement) {
-    for (m, row) in state.models.iter_mut().enumerate() {
-        row.consensus = Some((u128::from(raw_of(3, m)), u128::from(PERBILL)));
-        row.status = ModelStatus::Scored;
-        row.raw = Some(raw_of(3, m));
-    }
-    state.pots = state.models.len() as u32;
-}
-
-/// Draws, and owes all of it to `counted`, who shares it with delegators.
-fn draw<T: Config>(state: &mut Settlement) -> Balance {
-    state.drawn = T::Rewards::draw(state.task, state.due);
-    for row in state.models.iter_mut() {
-        if let Some(counted) = &mut row.counted {
-            counted.stake.delegated = counted.stake.own;
-            counted.stake.shares = counted.stake.own;
-        }
-    }
-    for row in state.validators.iter_mut() {
-        row.counted.stake.delegated = row.counted.stake.own;
-        row.counted.stake.shares = row.counted.stake.own;
-    }
-    state.drawn
-}
-
-/// The first validator of a settlement, whose turn has come.
-fn judged<T: Config>(models: u32) -> (RoundInfo, Settlement, AccountId) {
-    let (info, mut state) = settlement::<T>(models, 1);
-    state.stage = Stage::Validators { next: 0 };
-    let who = state.validators[0].counted.operator.clone();
-    (info, state, who)
-}
 
 #[benchmarks]
 mod benchmarks {
@@ -416,7 +274,8 @@ mod benchmarks {
             work.take(Stage::Sketches { next }, info.schedule.settle);
         }
 
-        assert!(work.state().models[0].sketch.committed.is_some());
+        // Only one revealed with few of them.
+        assert_eq!(work.state().models[0].sketch.agreed.is_some(), v == 1);
     }
 
     /// Comparing one model with the `m` of its round and the earlier ones.
@@ -425,7 +284,7 @@ mod benchmarks {
         let (info, mut state) = settlement::<T>(m, 1);
         agree(&mut state);
         // All are near each other, and the last one's trainer had the earlier ones: each of the
-        // others is looked for among them.
+        // others is compared with all of these.
         let last = state.models[m as usize - 1].model.trainer.clone();
         let sketch = |committed| SketchRow {
             agreed: Some([5; 32]),
@@ -436,9 +295,12 @@ mod benchmarks {
         }
         for row in state.earlier.iter_mut() {
             row.model.trainer = last.clone();
-            row.sketch = sketch(2);
+            row.sketch = SketchRow {
+                agreed: Some([!5; 32]),
+                ..sketch(0)
+            };
         }
-        state.models[m as usize - 1].sketch = sketch(3);
+        state.models[m as usize - 1].sketch = sketch(2);
         let mut work = resume::<T>(state);
 
         #[block]

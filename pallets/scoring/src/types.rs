@@ -159,12 +159,12 @@ pub struct ModelRow {
     pub reward: Balance,
 }
 
-/// What is known of a model's sketch; nothing before its turn has come.
+/// What is known of a model's sketch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct SketchRow {
-    /// The one that two thirds of the weight agree on.
+    /// The one that two thirds of the weight agree on; known when its turn has come.
     pub agreed: Option<[u8; 32]>,
-    /// The block of the first commitment to the model.
+    /// The block of the first commitment to the model, as of when the settlement began.
     pub committed: Option<BlockNumber>,
 }
 

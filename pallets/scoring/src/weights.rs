@@ -96,7 +96,7 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(561_300_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_begin() -> Weight {
-        Weight::from_parts(6_568_555_000, 0).saturating_add(D::get().reads_writes(778, 2))
+        Weight::from_parts(9_568_555_000, 0).saturating_add(D::get().reads_writes(1_050, 2))
     }
     fn step_reveals(v: u32) -> Weight {
         Weight::from_parts(33_843_112, 0)
@@ -114,7 +114,6 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     }
     fn step_sketch(v: u32) -> Weight {
         Weight::from_parts(12_842_119, 0)
-            .saturating_add(D::get().reads_writes(1, 0))
             .saturating_add(Weight::from_parts(1_110_927, 0).saturating_mul(u64::from(v)))
     }
     fn step_like(m: u32) -> Weight {

@@ -258,6 +258,17 @@ pub(super) fn submit_and_publish(task: TaskId, round: Round) {
     }
 }
 
+/// What validators sketch, where a task asks for it: all models are alike.
+fn sketch(task: TaskId) -> Option<[u8; 32]> {
+    let likeness = ArenaTasks::spec(task).and_then(|spec| spec.likeness);
+    likeness.map(|_| [7; 32])
+}
+
+fn earlier_sketches(task: TaskId, round: Round) -> EarlierSketches {
+    let earlier = ArenaScoring::earlier(task, round);
+    EarlierSketches::truncate_from(vec![sketch(task); earlier.len()])
+}
+
 /// What a validator has committed to: entries, root and nonce.
 pub(super) type Committed = (Key, ScoreEntries, H256, H256);
 
@@ -272,10 +283,14 @@ pub(super) fn commit_scores(
     });
     let entries = |key| {
         let drawn = ArenaScoring::drawn(task, round, &account(key));
-        let line = |(trainer, manifest_root)| ScoreEntry {
-            manifest_root,
-            outcome: outcome(&trainer),
-            sketch: None,
+        let line = |(trainer, manifest_root)| {
+            let outcome = outcome(&trainer);
+            let is_scored = matches!(outcome, ScoreOutcome::Scored(_));
+            ScoreEntry {
+                manifest_root,
+                outcome,
+                sketch: sketch(task).filter(|_| is_scored),
+            }
         };
         ScoreEntries::truncate_from(drawn.into_iter().map(line).collect())
     };
@@ -295,7 +310,7 @@ pub(super) fn commit_scores(
                 task,
                 round,
                 entries,
-                EarlierSketches::default(),
+                earlier_sketches(task, round),
                 *samples_root,
                 *nonce,
             ),
@@ -323,7 +338,7 @@ pub(super) fn reveal_scores(task: TaskId, round: Round, committed: Vec<Committed
                 task,
                 round,
                 entries,
-                earlier: EarlierSketches::default(),
+                earlier: earlier_sketches(task, round),
                 samples_root,
                 nonce,
             },

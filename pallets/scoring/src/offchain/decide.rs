@@ -2,7 +2,7 @@
 
 use super::jobs::Jobs;
 use crate::{raw_is_possible, scores_commitment};
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use arena_primitives::{
     AccountId, BlockNumber, EarlierSketches, InfraFault, MAX_BITS_PER_BYTE, Metric, PublicData,
     Publication, Round, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId, TaskSpec, Uris,
@@ -115,13 +115,9 @@ pub struct Duty {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "made for one block and taken at once, never kept in number"
-)]
 pub enum Action {
     /// Give this job to the executor.
-    Post(JobRequest),
+    Post(Box<JobRequest>),
     /// Keep the record, then commit to it.
     Commit(Record),
     /// Reveal the record.
@@ -345,7 +341,7 @@ fn decide_commit(now: BlockNumber, duty: &Duty, nonce: H256) -> Vec<Action> {
             let view = views.get(&job.id());
             view.is_some_and(|view| *view == JobView::Missing || may_pass(view))
         })
-        .map(Action::Post)
+        .map(|job| Action::Post(Box::new(job)))
         .collect()
 }
 

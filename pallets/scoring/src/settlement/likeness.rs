@@ -50,7 +50,17 @@ fn sketched<'a>(operator: &'a AccountId, row: &SketchRow) -> Option<Sketched<&'a
     })
 }
 
-/// What a round's models are compared with, before anything is known of the sketches.
+/// What is known of a model's sketch when a settlement begins. Nothing is read of tasks after
+/// that, since the task may end meanwhile.
+pub(super) fn unknown<T: Config>(task: TaskId, spec: &TaskSpec, root: &H256) -> SketchRow {
+    let asked = spec.likeness.is_some();
+    SketchRow {
+        agreed: None,
+        committed: asked.then(|| T::Rounds::committed_at(task, root)).flatten(),
+    }
+}
+
+/// What a round's models are compared with.
 pub(super) fn earlier_rows<T: Config>(
     task: TaskId,
     round: Round,
@@ -60,9 +70,9 @@ pub(super) fn earlier_rows<T: Config>(
         return Vec::new();
     }
     let earlier = Seeds::<T>::get(task, round).map(|state| state.earlier);
-    let row = |model| EarlierRow {
+    let row = |model: EarlierModel| EarlierRow {
+        sketch: unknown::<T>(task, spec, &model.manifest_root),
         model,
-        sketch: SketchRow::default(),
     };
     earlier.into_iter().flatten().map(row).collect()
 }
@@ -98,8 +108,7 @@ impl<T: Config> Work<T> {
         });
         let agreed = self.agreed(votes);
         if let Some(row) = self.state.earlier.get_mut(place) {
-            let committed = T::Rounds::committed_at(self.state.task, &row.model.manifest_root);
-            row.sketch = SketchRow { agreed, committed };
+            row.sketch.agreed = agreed;
         }
     }
 
@@ -122,10 +131,7 @@ impl<T: Config> Work<T> {
         let root = row.model.manifest_root;
         let mut earlier = self.state.earlier.iter();
         let listed = earlier.find(|row| row.model.manifest_root == root);
-        row.sketch = SketchRow {
-            agreed: agreed.or(listed.and_then(|row| row.sketch.agreed)),
-            committed: T::Rounds::committed_at(self.state.task, &root),
-        };
+        row.sketch.agreed = agreed.or(listed.and_then(|row| row.sketch.agreed));
     }
 
     fn agreed(&self, votes: impl Iterator<Item = (Option<[u8; 32]>, Balance)>) -> Option<[u8; 32]> {

@@ -11,8 +11,8 @@ mod rules;
 
 use crate::{
     Config, DISCLOSED_ROUNDS, Event, Grounds, ModelRow, PRUNE_ROWS, Pallet, Revealed,
-    RevealedSketches, Reveals, RoundResults, Seeds, Settlement, SketchRow, Stage, ValidatorRow,
-    WeightInfo, units::step_validator,
+    RevealedSketches, Reveals, RoundResults, Seeds, Settlement, Stage, ValidatorRow, WeightInfo,
+    units::step_validator,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_math::{
@@ -34,7 +34,7 @@ use frame_support::{
     BoundedVec,
     weights::{Weight, WeightMeter},
 };
-use likeness::{earlier_rows, place};
+use likeness::{earlier_rows, place, unknown};
 use rules::{aggregation, cap, rank_rule, validator_rule};
 use sp_runtime::Perbill;
 
@@ -74,12 +74,12 @@ impl<T: Config> Work<T> {
         let models = T::Rounds::models(task, round).into_iter().map(|model| {
             let counted = trainers.remove(&model.trainer);
             ModelRow {
+                sketch: unknown::<T>(task, &spec, &model.manifest_root),
                 model,
                 counted,
                 consensus: None,
                 status: ModelStatus::Skipped(None),
                 raw: None,
-                sketch: SketchRow::default(),
                 likeness: None,
                 below: None,
                 rank: None,
@@ -441,24 +441,6 @@ impl<T: Config> Work<T> {
             .and_then(|column| self.tally.pay(pot, &self.panel, &column, &consensus));
         if let Err(error) = shared {
             log::error!(target: "arena::scoring", "a pot of task {}: {error:?}", self.state.task);
-        }
-    }
-
-    /// Removes some of the reveals of the round whose scores can't be challenged any more.
-    fn forget(&self, next: u32) -> Stage {
-        let task = self.state.task;
-        let round = self.state.round.saturating_sub(DISCLOSED_ROUNDS);
-        let result = RoundResults::<T>::get(task, round);
-        let rows = result.map(|result| result.validators).unwrap_or_default();
-        let after = next.saturating_add(PRUNE_ROWS);
-        for row in rows.iter().take(index(after)).skip(index(next)) {
-            Reveals::<T>::remove((task, round, &row.validator));
-        }
-        if after < count(rows.len()) {
-            Stage::Forget { next: after }
-        } else {
-            Grounds::<T>::remove(task, round);
-            Stage::Finish
         }
     }
 

@@ -1,8 +1,9 @@
 //! Pay and faults, one position after the other.
 
-use super::{Work, count};
+use super::{Work, count, index};
 use crate::{
-    Commits, Config, Event, Misses, ModelRow, Pallet, Reveals, Settlement, Sketches, draws::Chance,
+    Commits, Config, DISCLOSED_ROUNDS, Event, Grounds, Misses, ModelRow, PRUNE_ROWS, Pallet, Reveals,
+    RoundResults, Settlement, Sketches, Stage, draws::Chance,
 };
 use arena_primitives::{
     Balance, Unpaid, Venue,
@@ -72,6 +73,25 @@ impl<T: Config> Work<T> {
             if !paid {
                 row.reward = 0;
             }
+        }
+    }
+
+    /// Removes some of the reveals of the round whose scores can't be challenged any more, and
+    /// at last what they were made on.
+    pub(super) fn forget(&self, next: u32) -> Stage {
+        let task = self.state.task;
+        let round = self.state.round.saturating_sub(DISCLOSED_ROUNDS);
+        let result = RoundResults::<T>::get(task, round);
+        let rows = result.map(|result| result.validators).unwrap_or_default();
+        let after = next.saturating_add(PRUNE_ROWS);
+        for row in rows.iter().take(index(after)).skip(index(next)) {
+            Reveals::<T>::remove((task, round, &row.validator));
+        }
+        if after < count(rows.len()) {
+            Stage::Forget { next: after }
+        } else {
+            Grounds::<T>::remove(task, round);
+            Stage::Finish
         }
     }
 

@@ -129,7 +129,7 @@ fn decide_should_try_a_passing_fault_again_and_name_it_late_in_the_window() {
     let failed = JobStatus::Failed(Fault::Infra(InfraFault::Download, "".into()));
     duty.jobs = Some(all(&duty, JobView::Known(failed)));
     let jobs = duty.jobs();
-    let posts: Vec<_> = jobs.into_iter().map(Action::Post).collect();
+    let posts: Vec<_> = jobs.into_iter().map(post).collect();
     assert_eq!(decide(SCHEDULE.commit, &duty, NONCE), posts);
     let skipped = ScoreOutcome::Skipped(InfraFault::Download);
     let record = record(&duty, SCHEDULE.reveal - 2);

@@ -6,7 +6,7 @@ use super::{
 };
 use arena_primitives::{
     BaseModel, LikenessRule,
-    job::{JobKind, JobRequest, Sketched},
+    job::{JobKind, Sketched},
 };
 
 const PLANES: H256 = H256::repeat_byte(4);
@@ -79,7 +79,7 @@ fn jobs_should_be_scores_first_and_then_each_sketch_once() {
         assert_eq!(job.deadline_seconds, 600);
     }
     duty.jobs = Some(all.iter().map(|job| (job.id(), JobView::Missing)).collect());
-    let posts: Vec<_> = all.into_iter().map(Action::Post).collect();
+    let posts: Vec<_> = all.into_iter().map(post).collect();
     assert_eq!(decide(SCHEDULE.commit, &duty, NONCE), posts);
     duty.sketching = None;
     assert!(jobs(&duty).1.is_empty());
@@ -146,7 +146,7 @@ fn decide_should_not_wait_for_sketches_that_can_not_be_had() {
     let memory = JobStatus::Failed(Fault::Infra(InfraFault::Memory, "".into()));
     answer(&mut duty, &sketches[3..4], memory);
     answer(&mut duty, &sketches[4..], passing);
-    let again = vec![Action::Post(sketches[4].clone())];
+    let again = vec![post(sketches[4].clone())];
     assert_eq!(decide(SCHEDULE.commit, &duty, NONCE), again);
     answer(&mut duty, &sketches[4..], sketched(9));
     let found = record(&duty, SCHEDULE.commit);

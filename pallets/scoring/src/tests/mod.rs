@@ -17,7 +17,7 @@ use arena_math::{
 use arena_primitives::{
     DutyRefusal, EarlierSketches, InfraFault, MinerFault, ModelStatus, ScoreEntries, ScoreEntry,
     ScoreOutcome, ShardState, Unpaid, Venue,
-    job::{Evaluated, Fault, JobStatus, Outcome},
+    job::{Evaluated, Fault, JobRequest, JobStatus, Outcome},
     traits::Results,
 };
 use codec::{Decode, Encode};
@@ -41,6 +41,10 @@ mod sketches;
 
 const NONCE: H256 = H256::repeat_byte(7);
 const ROOT: H256 = H256::repeat_byte(8);
+
+fn post(job: JobRequest) -> Action {
+    Action::Post(Box::new(job))
+}
 
 fn signed(n: u8) -> RuntimeOrigin {
     RuntimeOrigin::signed(key(n))

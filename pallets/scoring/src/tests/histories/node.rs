@@ -1,7 +1,7 @@
 //! One validator's node: its executor, its local storage and its worker, which asks `decide`.
 
 use super::{
-    answers::{answer, is_final, is_skip, is_spared, sketch_in},
+    answers::{answer, is_final, is_skip, is_spared, sketch_in, sketched},
     chain::{Call, Chain, Fate, drawn},
     *,
 };
@@ -9,11 +9,7 @@ use crate::offchain::{
     decide::{Publish, decide_publish, kept},
     edge::MAX_SENT,
 };
-use arena_primitives::{
-    Publication,
-    job::{JobKind, JobRequest, Sketched},
-    time::RoundPhase,
-};
+use arena_primitives::{Publication, job::JobKind, time::RoundPhase};
 use std::{cmp::Reverse, collections::BTreeSet};
 
 /// What a run found to do for a duty, and what came of it.
@@ -460,12 +456,7 @@ impl Node {
     fn post(&mut self, id: H256, is_sketch: bool, step: u32, troubles: &mut Troubles) {
         let ready = step + 1 + troubles.dice.below(self.slow) as u32;
         let status = match self.outcome(troubles) {
-            JobStatus::Done(_) if is_sketch => JobStatus::Done(Outcome::Sketched(Sketched {
-                sketch: id.0,
-                canonical: [0; 32],
-                device: "cpu".into(),
-                millis: 1,
-            })),
+            JobStatus::Done(_) if is_sketch => sketched(id.0),
             status => status,
         };
         self.jobs.insert(id, (ready, status));

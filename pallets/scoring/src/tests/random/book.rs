@@ -66,6 +66,8 @@ pub(super) struct Book {
     pub(super) reveals: BTreeSet<Duty>,
     /// Reveals of settled rounds, which can be challenged.
     kept: BTreeMap<Duty, Revealed>,
+    /// The block of the first commitment to each model.
+    pub(super) first: BTreeMap<(TaskId, H256), BlockNumber>,
     /// The best models of each task.
     pub(super) best: BTreeMap<TaskId, Vec<EarlierModel>>,
     /// Tasks that are over, with the block from which their rows may go.
@@ -104,6 +106,7 @@ impl Book {
             commits: BTreeMap::new(),
             reveals: BTreeSet::new(),
             kept: BTreeMap::new(),
+            first: BTreeMap::new(),
             best: BTreeMap::new(),
             over: BTreeMap::new(),
             misses: BTreeMap::new(),

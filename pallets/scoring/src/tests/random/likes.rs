@@ -86,7 +86,7 @@ impl Book {
 
     fn known(&self, line: &Line, whole: &RoundOutput) -> Vec<Known> {
         let rows = self.revealed(line, whole);
-        let first = |root: &H256| with(|n| n.first[&(line.info.task, *root)]);
+        let first = |root: &H256| self.first[&(line.info.task, *root)];
         let mut known: Vec<Known> = Vec::new();
         for (at, model) in line.earlier.iter().enumerate() {
             let votes = rows
@@ -186,7 +186,7 @@ impl Book {
     fn note_best(&mut self, line: &Line, whole: &RoundOutput, copies: &BTreeSet<H256>) {
         let best = self.best.entry(line.info.task).or_default();
         for (model, score) in line.models.iter().zip(&whole.consensus_q64) {
-            let parts = score.map(|score| ((score + 1) * 1_000_000_000 >> 64) as u32);
+            let parts = score.map(|score| (((score + 1) * 1_000_000_000) >> 64) as u32);
             // Exactly the baseline is not above it.
             let above = score.is_some_and(|score| score > perbill_q64(100_000_000));
             let Some(parts) = parts.filter(|_| above && !copies.contains(&model.manifest_root))
@@ -206,7 +206,7 @@ impl Book {
                 }),
             }
         }
-        best.sort_by(|a, b| b.score.cmp(&a.score));
+        best.sort_by_key(|model| Reverse(model.score));
         best.truncate(16);
     }
 }

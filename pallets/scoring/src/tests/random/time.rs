@@ -48,12 +48,11 @@ impl World {
         });
         let models: Vec<_> = models.collect();
         // Some in one block.
-        with(|n| {
-            for model in &models {
-                let first = n.first.entry((task, model.manifest_root));
-                first.or_insert(now() / 16);
-            }
-        });
+        for model in &models {
+            let key = (task, model.manifest_root);
+            let block = *self.book.first.entry(key).or_insert(now() / 16);
+            with(|n| n.first.insert(key, block));
+        }
         let models: RoundModels = models.try_into().expect("few models");
         with(|n| {
             n.rounds
@@ -91,7 +90,11 @@ impl World {
             return false;
         };
         self.opened.remove(&task);
-        with(|n| n.rounds.retain(|(of, _), _| *of != task));
+        // What is known of its models goes, whatever is being settled.
+        with(|n| {
+            n.rounds.retain(|(of, _), _| *of != task);
+            n.first.retain(|(of, _), _| *of != task);
+        });
         if Scoring::settling(task) {
             self.book.count("end in settlement", true);
         }

@@ -52,6 +52,23 @@ fn outcome(world: &mut World, metric: Metric, root: &H256) -> ScoreOutcome {
     }
 }
 
+/// A model's sketch, where the task asks for one: some are near each other.
+fn sketch(task: TaskId, root: &H256) -> Option<[u8; 32]> {
+    ArenaTasks::spec(task)?.likeness?;
+    let mut sketch = hash(Domain::Sketch, &(low_u64(root) % 3)).0;
+    sketch[0] = root.0[0];
+    Some(sketch)
+}
+
+/// Sketches of what the round compares with.
+fn earlier(task: TaskId, round: Round) -> EarlierSketches {
+    let earlier = ArenaScoring::earlier(task, round);
+    let sketches = earlier
+        .iter()
+        .map(|model| sketch(task, &model.manifest_root));
+    EarlierSketches::truncate_from(sketches.collect())
+}
+
 fn measure(world: &mut World, task: TaskId, round: Round, validator: &AccountId) -> Scores {
     let metric = ArenaTasks::spec(task).map_or(Metric::Accuracy, |spec| spec.metric);
     let mut entries: Vec<_> = ArenaScoring::drawn(task, round, validator)
@@ -59,7 +76,7 @@ fn measure(world: &mut World, task: TaskId, round: Round, validator: &AccountId)
         .map(|(_, manifest_root)| ScoreEntry {
             manifest_root,
             outcome: outcome(world, metric, &manifest_root),
-            sketch: None,
+            sketch: sketch(task, &manifest_root),
         })
         .collect();
     if world.dice.slips() {
@@ -86,7 +103,7 @@ pub(super) fn commit_scores(world: &mut World) -> Option<Sent> {
         task,
         round,
         entries,
-        &EarlierSketches::default(),
+        &earlier(task, round),
         *samples_root,
         *nonce,
     );
@@ -115,7 +132,7 @@ pub(super) fn reveal_scores(world: &mut World) -> Option<Sent> {
         task: *task,
         round: *round,
         entries,
-        earlier: EarlierSketches::default(),
+        earlier: earlier(*task, *round),
         samples_root,
         nonce,
     };

@@ -6,9 +6,9 @@ use crate::{
     *,
 };
 use arena_primitives::{
-    Aggregation, Architecture, BaseModel, DataSource, Metric, ModelBounds, NumericProfile,
-    PublicData, RankRule, RewardParams, Role, SealedData, Shard, ShardState, TaskPhase, TaskSpec,
-    Uri, Uris, Venue, WeightCap,
+    Aggregation, Architecture, BaseModel, DataSource, LikenessRule, Metric, ModelBounds,
+    NumericProfile, PublicData, RankRule, RewardParams, Role, SealedData, Shard, ShardState,
+    TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
     hash::{Domain, hash},
     shard::{shard_count, shard_proof, shards_root},
     time::RoundPhase,
@@ -125,7 +125,7 @@ fn spec(world: &mut World) -> TaskSpec {
         challenge_days: world.dice.below(3) as u32,
         rewards: rewards(world),
         baseline: Perbill::from_percent(world.dice.below(20) as u32),
-        likeness: None,
+        likeness: world.dice.chance(50).then_some(LikenessRule::DEFAULT),
         registered: false,
     }
 }
