@@ -12,7 +12,7 @@ use crate::{money::Dues, state::*, *};
 use alloc::{vec, vec::Vec};
 use arena_primitives::{
     AccountId, BlockNumber, Claim, LogLeaf, LogLeaves, LossLeaf, MAX_TRAINERS, ProvenLoss,
-    RoundModel, TaskId, Uris, Venue, Vote, drawn_samples,
+    PublicData, RoundModel, TaskId, Uris, Venue, Vote, drawn_samples,
     hash::{Domain, hash},
     log_roots, vote_commitment,
 };
@@ -133,6 +133,7 @@ fn put_case<T: Config>(
     };
     let id = NextCaseId::<T>::get();
     NextCaseId::<T>::put(id + 1);
+    Accused::<T>::mutate(scene.task, case.accused(), |cases| *cases += 1);
     CasesOf::<T>::mutate(scene.task, |list| assert!(list.try_push(id).is_ok()));
     Pallet::<T>::save(id, case.state.due(), &case);
     id
@@ -310,6 +311,13 @@ mod benchmarks {
             samples_root: hash(Domain::Samples, &roots),
             place: m - 1,
             models: m,
+            data: PublicData {
+                blake3: [1; 32],
+                bytes: 1,
+                uris: scene.uris.clone(),
+                samples,
+            },
+            seed: NONCE,
         };
         let state = CaseState::Responding {
             jury: jury(&scene.validators[8..], scene.task, None),

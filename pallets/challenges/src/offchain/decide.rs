@@ -1,6 +1,6 @@
 //! What a juror's node should do for one case, given what it sees. No I/O.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use arena_offchain::{JobView, jobs::request};
 use arena_primitives::{
     AccountId, BlockNumber, CaseId, InfraFault, LossLeaf, NumericProfile, TaskSpec, Vote,
@@ -112,13 +112,9 @@ pub struct Duty {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "made for one block and taken at once, never kept in number"
-)]
 pub enum Action {
     /// Give this job to the executor.
-    Post(JobRequest),
+    Post(Box<JobRequest>),
     /// Keep the ballot, then commit to it.
     Commit(Ballot),
     /// Reveal the ballot.
@@ -362,7 +358,7 @@ fn decide_commit(duty: &Duty, nonce: H256, late: bool) -> Vec<Action> {
     jobs.into_iter()
         .zip(wanted)
         .filter(|(_, wanted)| *wanted)
-        .map(|(job, _)| Action::Post(job))
+        .map(|(job, _)| Action::Post(Box::new(job)))
         .collect()
 }
 

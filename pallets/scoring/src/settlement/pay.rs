@@ -2,8 +2,8 @@
 
 use super::{Work, count, index};
 use crate::{
-    Commits, Config, DISCLOSED_ROUNDS, Event, Grounds, Misses, ModelRow, PRUNE_ROWS, Pallet, Reveals,
-    RoundResults, Settlement, Sketches, Stage, draws::Chance,
+    Commits, Config, DISCLOSED_ROUNDS, Event, Grounds, Misses, ModelRow, PRUNE_ROWS, Pallet,
+    Reveals, RoundResults, Settlement, Sketches, Stage, draws::Chance,
 };
 use arena_primitives::{
     Balance, Unpaid, Venue,
