@@ -203,6 +203,29 @@ pub fn log_root(run_seed: &H256, leaves: &[LogLeaf]) -> H256 {
     merkle_root(hashes)
 }
 
+/// [`log_root`] of the first leaf, of the first two, and so on to all: what the heartbeats of a
+/// log of these leaves have posted.
+pub fn log_roots(run_seed: &H256, leaves: &[LogLeaf]) -> Vec<H256> {
+    // Roots of full subtrees of falling size, with the number of their leaves.
+    let mut peaks: Vec<(u32, H256)> = Vec::new();
+    let mut roots = Vec::with_capacity(leaves.len());
+    for (place, leaf) in (0u32..).zip(leaves) {
+        let mut node = (1u32, hash(Domain::LogLeaf, &(run_seed, place, leaf)));
+        while let Some((width, peak)) = peaks.pop_if(|(width, _)| *width == node.0) {
+            node = (width.saturating_mul(2), merkle_node(&peak, &node.1));
+        }
+        peaks.push(node);
+        // Odd last nodes move up: the smallest trees are joined first.
+        let root = peaks
+            .iter()
+            .rev()
+            .map(|(_, peak)| *peak)
+            .reduce(|right, left| merkle_node(&left, &right));
+        roots.push(root.unwrap_or_default());
+    }
+    roots
+}
+
 /// Seed of a registered training: what fixes its initial weights, the order of its data and its
 /// dropout. `randomness` became known after the registration.
 pub fn run_seed(task: TaskId, trainer: &AccountId, run: u32, randomness: &H256) -> H256 {

@@ -288,6 +288,9 @@ pub trait Results {
         validator: &AccountId,
         model: &H256,
     ) -> Option<Disclosed>;
+    /// What the round was scored on, with the seed of its subset of samples: as long as scores of
+    /// it can be challenged.
+    fn ground(task: TaskId, round: Round) -> Option<(PublicData, H256)>;
     /// How near the model comes to an earlier one, by the last settled round that says so.
     fn likeness(task: TaskId, model: &H256) -> Option<ModelLikeness>;
     /// The task has ended: results of its rounds can be pruned after their keep.
@@ -302,6 +305,9 @@ impl Results for () {
         None
     }
     fn disclosed(_: TaskId, _: Round, _: &AccountId, _: &H256) -> Option<Disclosed> {
+        None
+    }
+    fn ground(_: TaskId, _: Round) -> Option<(PublicData, H256)> {
         None
     }
     fn likeness(_: TaskId, _: &H256) -> Option<ModelLikeness> {

@@ -1,5 +1,6 @@
 //! Checks of the runtime as a whole that catch disasters in a few lines each.
 
+mod cases;
 mod copies;
 mod duties;
 mod endings;

@@ -8,29 +8,45 @@
     reason = "small numbers of its own, and a benchmark that fails must stop"
 )]
 
-use crate::*;
-use alloc::vec::Vec;
-use arena_primitives::{AccountId, TaskId, traits::Clock};
+use crate::{money::Dues, state::*, *};
+use alloc::{vec, vec::Vec};
+use arena_primitives::{
+    AccountId, BlockNumber, Claim, LogLeaf, LogLeaves, LossLeaf, MAX_TRAINERS, ProvenLoss,
+    PublicData, RoundModel, TaskId, Uris, Venue, Vote, drawn_samples,
+    hash::{Domain, hash},
+    log_roots, vote_commitment,
+};
+use codec::Encode;
 use frame_benchmarking::v2::*;
-use frame_support::traits::{EnsureOrigin, Get};
+use frame_support::{BoundedVec, traits::Get};
 use frame_system::{Pallet as System, RawOrigin};
 use sp_core::H256;
+use sp_runtime::traits::{BlakeTwo256, Hash};
 
-/// A task in its challenge phase.
+/// A task with people in it.
 pub struct Scene {
     /// The task.
     pub task: TaskId,
-    /// Trainers with a model and rewards in it.
-    pub trainers: Vec<AccountId>,
-    /// Validators, who can pay for a bond each.
+    /// Models, the first of which was committed to before the second; each trainer has rewards
+    /// and stake.
+    pub models: Vec<RoundModel>,
+    /// Validators with stake and service keys, who can pay for several bonds each; twice as many
+    /// as a largest jury has seats, and those who challenge.
     pub validators: Vec<AccountId>,
+    /// Their service keys.
+    pub keys: Vec<AccountId>,
+    /// Mirrors.
+    pub uris: Uris,
 }
 
 /// Brings the neighbours where benchmarks need them. Implemented by the runtime.
 pub trait BenchmarkHelper {
-    /// A task in the first block of its challenge phase with as many trainers and validators as
-    /// cases can be open.
+    /// A task in the first block of its challenge phase.
     fn challenged() -> Scene;
+    /// A task that takes submissions.
+    fn training() -> Scene;
+    /// A task in its challenge phase with so many validators who may judge.
+    fn judged(candidates: u32) -> Scene;
 }
 
 /// For tests, which run no benchmarks.
@@ -38,89 +54,575 @@ impl BenchmarkHelper for () {
     fn challenged() -> Scene {
         Scene {
             task: 0,
-            trainers: Vec::new(),
+            models: Vec::new(),
             validators: Vec::new(),
+            keys: Vec::new(),
+            uris: Uris::default(),
         }
+    }
+    fn training() -> Scene {
+        Self::challenged()
+    }
+    fn judged(_: u32) -> Scene {
+        Self::challenged()
     }
 }
 
-/// Opens `count` cases, each of a validator against a trainer.
-fn open_cases<T: Config>(scene: &Scene, count: u32) {
-    let pairs = scene.validators.iter().zip(&scene.trainers);
-    for (validator, trainer) in pairs.take(count as usize) {
-        let origin = RawOrigin::Signed(validator.clone());
-        let evidence = H256::repeat_byte(9);
-        let opened = Pallet::<T>::open(origin.into(), scene.task, trainer.clone(), evidence);
-        assert!(opened.is_ok(), "{opened:?}");
+const NONCE: H256 = H256::repeat_byte(9);
+
+/// The second model is a copy of the first.
+fn copy(scene: &Scene) -> Claim {
+    Claim::Duplicate {
+        trainer: scene.models[1].trainer.clone(),
+        model: scene.models[1].manifest_root,
+        earlier: scene.models[0].manifest_root,
     }
+}
+
+fn other(scene: &Scene, n: u32) -> Claim {
+    Claim::Duplicate {
+        trainer: scene.models[1].trainer.clone(),
+        model: scene.models[1].manifest_root,
+        earlier: H256::from_low_u64_be(u64::from(n)),
+    }
+}
+
+fn seats(who: &[AccountId], task: TaskId, vote: Option<Vote>) -> Seats {
+    let seat = |juror: &AccountId| Seat {
+        juror: juror.clone(),
+        venue: Venue::Task(task),
+        own: 1_000_000_000_000,
+        commitment: vote.map(|_| NONCE),
+        vote,
+    };
+    BoundedVec::truncate_from(who.iter().map(seat).collect())
+}
+
+fn jury(who: &[AccountId], task: TaskId, vote: Option<Vote>) -> Jury {
+    Jury {
+        draw: NONCE,
+        seats: seats(who, task, vote),
+    }
+}
+
+/// Stores a case with `challengers`, whose bonds are held.
+fn put_case<T: Config>(
+    scene: &Scene,
+    claim: Claim,
+    facts: Facts,
+    challengers: u32,
+    state: CaseState,
+) -> u32 {
+    let bond = Pallet::<T>::bond(scene.task, &claim);
+    let takes = |who: &AccountId| {
+        assert!(Pallet::<T>::hold(who, bond).is_ok(), "a bond is held");
+        Challenger {
+            who: who.clone(),
+            bond,
+        }
+    };
+    let all = scene.validators.iter().take(challengers as usize);
+    let case = Case {
+        task: scene.task,
+        claim,
+        facts,
+        challengers: BoundedVec::truncate_from(all.map(takes).collect()),
+        fee: T::JurorFee::get(),
+        appeal: None,
+        state,
+    };
+    let id = NextCaseId::<T>::get();
+    NextCaseId::<T>::put(id + 1);
+    Accused::<T>::mutate(scene.task, case.accused(), |cases| *cases += 1);
+    CasesOf::<T>::mutate(scene.task, |list| assert!(list.try_push(id).is_ok()));
+    Pallet::<T>::save(id, case.state.due(), &case);
+    id
+}
+
+/// Fills the task with other cases, all but `free`.
+fn fill<T: Config>(scene: &Scene, free: u32) {
+    for n in 0..MAX_OPEN_CASES - free {
+        let state = CaseState::Committing {
+            jury: jury(&scene.validators[8..], scene.task, None),
+            since: 0,
+            until: later::<T>(),
+        };
+        put_case::<T>(scene, other(scene, n), owner(scene), 1, state);
+    }
+}
+
+fn owner(scene: &Scene) -> Facts {
+    Facts::Duplicate {
+        owner: scene.models[0].trainer.clone(),
+    }
+}
+
+fn later<T: Config>() -> BlockNumber {
+    Pallet::<T>::now() + 100
+}
+
+fn drawing<T: Config>() -> CaseState {
+    CaseState::Drawing {
+        ready: later::<T>(),
+    }
+}
+
+fn commit<T: Config>(scene: &Scene, who: &AccountId, claim: &Claim) {
+    let commitment = claim.commitment(who, scene.task, &NONCE);
+    let origin = RawOrigin::Signed(who.clone());
+    let done = Pallet::<T>::commit_case(origin.into(), scene.task, commitment);
+    assert!(done.is_ok(), "{done:?}");
+}
+
+/// A run of `trainer` whose log has `count` leaves, with as many heartbeats as there can be.
+fn put_run<T: Config>(task: TaskId, trainer: &AccountId, count: u32) -> LogLeaves {
+    let leaf = |step: u32| LogLeaf {
+        step: u64::from(step),
+        weights: [1; 32],
+        optimizer: [2; 32],
+        update: 3,
+    };
+    let leaves: Vec<_> = (0..count).map(leaf).collect();
+    let beats = (1..)
+        .zip(log_roots(&NONCE, &leaves))
+        .skip(count.saturating_sub(MAX_HEARTBEATS) as usize)
+        .map(|(leaves, root)| Heartbeat { leaves, root });
+    Heartbeats::<T>::insert(task, trainer, BoundedVec::truncate_from(beats.collect()));
+    let run = Run {
+        number: 0,
+        recipe: NONCE,
+        steps: u64::from(count - 1),
+        every: 1,
+        checkpoint_bytes: 1,
+        at: 0,
+        seed: RunSeed::Known(NONCE),
+        deposit: 0,
+        leaves: count,
+        beaten: None,
+    };
+    Runs::<T>::insert(task, trainer, run);
+    BoundedVec::truncate_from(leaves)
+}
+
+/// Proofs of equal losses, so that each level of their tree has one hash.
+fn proofs(draw: &H256, samples: u32) -> (H256, ProvenLosses) {
+    let leaf = LossLeaf {
+        index: 0,
+        nll: 1,
+        tokens: 1,
+        bytes: 1,
+        correct: true,
+    };
+    let mut node = BlakeTwo256::hash(&[&[0u8][..], &leaf.encode()].concat());
+    let mut proof = Vec::new();
+    for _ in 0..samples.ilog2() {
+        proof.push(node);
+        node = BlakeTwo256::hash(&[&[1u8][..], node.as_bytes(), node.as_bytes()].concat());
+    }
+    let proven = ProvenLoss {
+        leaf,
+        proof: BoundedVec::truncate_from(proof),
+    };
+    let number = drawn_samples(draw, samples, SAMPLES).len();
+    (node, BoundedVec::truncate_from(vec![proven; number]))
 }
 
 #[benchmarks]
 mod benchmarks {
     use super::*;
 
-    /// `open`, as the last case that fits.
+    /// `commit_case`.
     #[benchmark]
-    fn open() {
+    fn commit_case() {
         let scene = T::BenchmarkHelper::challenged();
-        open_cases::<T>(&scene, MAX_OPEN_CASES - 1);
-        let at = MAX_OPEN_CASES as usize - 1;
-        let (validator, trainer) = (scene.validators[at].clone(), scene.trainers[at].clone());
+        let who = scene.validators[0].clone();
 
         #[extrinsic_call]
-        _(
-            RawOrigin::Signed(validator),
-            scene.task,
-            trainer,
-            H256::repeat_byte(9),
-        );
+        _(RawOrigin::Signed(who.clone()), scene.task, NONCE);
+
+        assert!(Commitments::<T>::contains_key(who, NONCE));
+    }
+
+    /// `open_case` of a claim of one's own, as the last case that fits.
+    #[benchmark]
+    fn open_case() {
+        let scene = T::BenchmarkHelper::challenged();
+        let who = scene.validators[1].clone();
+        commit::<T>(&scene, &who, &copy(&scene));
+        fill::<T>(&scene, 1);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who), scene.task, copy(&scene), NONCE);
 
         assert_eq!(CasesOf::<T>::get(scene.task).len() as u32, MAX_OPEN_CASES);
     }
 
-    /// `resolve`, with a conviction.
+    /// `join`, as the last challenger that fits.
     #[benchmark]
-    fn convict() -> Result<(), BenchmarkError> {
+    fn join() {
         let scene = T::BenchmarkHelper::challenged();
-        open_cases::<T>(&scene, MAX_OPEN_CASES);
-        let origin = T::ArbiterOrigin::try_successful_origin()
-            .map_err(|()| BenchmarkError::Stop("no origin decides"))?;
+        let most = MAX_CHALLENGERS - 1;
+        let id = put_case::<T>(&scene, copy(&scene), owner(&scene), most, drawing::<T>());
+        let who = scene.validators[most as usize].clone();
 
         #[extrinsic_call]
-        resolve(origin as T::RuntimeOrigin, 0, true);
+        _(RawOrigin::Signed(who), id);
 
-        assert!(Convicted::<T>::contains_key(scene.task, &scene.trainers[0]));
-        Ok(())
+        assert!(OpenCases::<T>::get(id).unwrap().challengers.is_full());
     }
 
-    /// `resolve`, with an acquittal.
+    /// `respond_training` with `l` leaves, and as many heartbeats as there can be.
     #[benchmark]
-    fn acquit() -> Result<(), BenchmarkError> {
+    fn respond_training(l: Linear<2, { arena_primitives::MAX_LOG_LEAVES }>) {
         let scene = T::BenchmarkHelper::challenged();
-        open_cases::<T>(&scene, MAX_OPEN_CASES);
-        let origin = T::ArbiterOrigin::try_successful_origin()
-            .map_err(|()| BenchmarkError::Stop("no origin decides"))?;
+        let trainer = scene.models[1].trainer.clone();
+        let leaves = put_run::<T>(scene.task, &trainer, l);
+        let claim = Claim::ProofOfLearning {
+            trainer: trainer.clone(),
+        };
+        let state = CaseState::Responding {
+            jury: jury(&scene.validators[8..], scene.task, None),
+            until: later::<T>(),
+        };
+        let id = put_case::<T>(&scene, claim, Facts::Training, 1, state);
 
         #[extrinsic_call]
-        resolve(origin as T::RuntimeOrigin, 0, false);
+        _(RawOrigin::Signed(trainer), id, leaves, scene.uris);
 
-        assert!(!OpenCases::<T>::contains_key(0));
-        Ok(())
+        assert!(Answers::<T>::contains_key(id));
     }
 
-    /// `expire`.
+    /// `respond_score` in a reveal of `m` models.
     #[benchmark]
-    fn expire() {
+    fn respond_score(m: Linear<1, MAX_TRAINERS>) {
         let scene = T::BenchmarkHelper::challenged();
-        open_cases::<T>(&scene, MAX_OPEN_CASES);
-        let late = T::Clock::blocks(T::DecideWithin::get()).saturating_add(1);
-        let now = Pallet::<T>::now().saturating_add(late);
-        System::<T>::set_block_number(now.into());
-        let caller: AccountId = whitelisted_caller();
+        let validator = scene.validators[1].clone();
+        let samples = 1 << 31;
+        let (root, losses) = proofs(&NONCE, samples);
+        let roots = vec![root; m as usize];
+        let claim = Claim::Score {
+            validator: validator.clone(),
+            round: 1,
+            model: scene.models[0].manifest_root,
+        };
+        let facts = Facts::Score {
+            owner: None,
+            raw: 1,
+            samples_root: hash(Domain::Samples, &roots),
+            place: m - 1,
+            models: m,
+            data: PublicData {
+                blake3: [1; 32],
+                bytes: 1,
+                uris: scene.uris.clone(),
+                samples,
+            },
+            seed: NONCE,
+        };
+        let state = CaseState::Responding {
+            jury: jury(&scene.validators[8..], scene.task, None),
+            until: later::<T>(),
+        };
+        let id = put_case::<T>(&scene, claim, facts, 1, state);
+        let roots = BoundedVec::truncate_from(roots);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(caller), 0);
+        _(RawOrigin::Signed(validator), id, roots, samples, losses);
 
-        assert!(!OpenCases::<T>::contains_key(0));
+        assert!(Answers::<T>::contains_key(id));
+    }
+
+    /// `commit_vote` in the largest jury.
+    #[benchmark]
+    fn commit_vote() {
+        let scene = T::BenchmarkHelper::challenged();
+        let state = CaseState::Committing {
+            jury: jury(&scene.validators[8..], scene.task, None),
+            since: 0,
+            until: later::<T>(),
+        };
+        let id = put_case::<T>(&scene, copy(&scene), owner(&scene), 8, state);
+        let at = 8 + MAX_JURY as usize - 1;
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(scene.keys[at].clone()), id, NONCE);
+
+        let state = OpenCases::<T>::get(id).unwrap().state;
+        let seats = &state.jury().unwrap().seats;
+        assert!(seats[MAX_JURY as usize - 1].commitment.is_some());
+    }
+
+    /// `reveal_vote` in the largest jury.
+    #[benchmark]
+    fn reveal_vote() {
+        let scene = T::BenchmarkHelper::challenged();
+        let at = 8 + MAX_JURY as usize - 1;
+        let id = NextCaseId::<T>::get();
+        let vote = Vote::Convict;
+        let mut jury = jury(&scene.validators[8..], scene.task, None);
+        let commitment = vote_commitment(&scene.validators[at], id, false, vote, &NONCE);
+        jury.seats.as_mut()[MAX_JURY as usize - 1].commitment = Some(commitment);
+        let until = later::<T>();
+        let state = CaseState::Revealing { jury, until };
+        put_case::<T>(&scene, copy(&scene), owner(&scene), 8, state);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(scene.keys[at].clone()), id, vote, NONCE);
+
+        let state = OpenCases::<T>::get(id).unwrap().state;
+        assert_eq!(state.jury().unwrap().voters().count(), 1);
+    }
+
+    /// `appeal`.
+    #[benchmark]
+    fn appeal() {
+        let scene = T::BenchmarkHelper::challenged();
+        let state = CaseState::Appealable {
+            jury: jury(&scene.validators[8..], scene.task, Some(Vote::Acquit)),
+            verdict: Vote::Acquit,
+            until: later::<T>(),
+        };
+        let id = put_case::<T>(&scene, copy(&scene), owner(&scene), 8, state);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(scene.validators[0].clone()), id);
+
+        assert!(OpenCases::<T>::get(id).unwrap().appeal.is_some());
+    }
+
+    /// `register_run` in the place of another, with as many heartbeats as there can be.
+    #[benchmark]
+    fn register_run() {
+        let scene = T::BenchmarkHelper::training();
+        let trainer = scene.models[0].trainer.clone();
+        put_run::<T>(scene.task, &trainer, MAX_HEARTBEATS);
+        fill::<T>(&scene, 0);
+
+        #[extrinsic_call]
+        _(
+            RawOrigin::Signed(trainer.clone()),
+            scene.task,
+            NONCE,
+            512,
+            1,
+            1,
+        );
+
+        assert_eq!(Runs::<T>::get(scene.task, trainer).unwrap().number, 1);
+    }
+
+    /// `heartbeat`.
+    #[benchmark]
+    fn heartbeat() {
+        let scene = T::BenchmarkHelper::training();
+        let trainer = scene.models[0].trainer.clone();
+        put_run::<T>(scene.task, &trainer, MAX_HEARTBEATS - 1);
+        Runs::<T>::mutate(scene.task, &trainer, |run| {
+            run.as_mut().unwrap().steps = 512;
+        });
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(trainer.clone()), scene.task, 513, NONCE);
+
+        assert_eq!(Runs::<T>::get(scene.task, trainer).unwrap().leaves, 513);
+    }
+
+    /// `register_mark`, as the last that fits.
+    #[benchmark]
+    fn register_mark() {
+        let scene = T::BenchmarkHelper::training();
+        let owner = scene.models[0].trainer.clone();
+        for n in 1..MAX_MARKS {
+            let origin = RawOrigin::Signed(owner.clone());
+            let mark = H256::from_low_u64_be(u64::from(n));
+            assert!(Pallet::<T>::register_mark(origin.into(), scene.task, mark).is_ok());
+        }
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(owner.clone()), scene.task, NONCE);
+
+        assert!(Marks::<T>::get(scene.task, owner).is_full());
+    }
+
+    /// Adding a block to the randomness.
+    #[benchmark]
+    fn step_beacon() {
+        let now = Pallet::<T>::now() + 1;
+        #[block]
+        {
+            Pallet::<T>::gather(now);
+        }
+        assert!(Pallet::<T>::collected(now - 1).is_some());
+    }
+
+    /// Looking for what is due, with the largest case.
+    #[benchmark]
+    fn step_look() {
+        let scene = T::BenchmarkHelper::challenged();
+        let until = Pallet::<T>::now() + 1;
+        let state = CaseState::Committing {
+            jury: jury(&scene.validators[8..], scene.task, None),
+            since: 0,
+            until,
+        };
+        let id = put_case::<T>(&scene, copy(&scene), owner(&scene), 8, state);
+        let found;
+        #[block]
+        {
+            let from = DueFrom::<T>::get().unwrap_or(until);
+            found = DueAt::<T>::iter_key_prefix(from.max(until)).next();
+            let _ = units::due_weight::<T>(&Due::Case(id));
+            DueFrom::<T>::put(until);
+        }
+        assert_eq!(found, Some(Due::Case(id)));
+    }
+
+    /// Moving a case from commitments to reveals.
+    #[benchmark]
+    fn step_move() {
+        let scene = T::BenchmarkHelper::challenged();
+        let state = CaseState::Committing {
+            jury: jury(&scene.validators[8..], scene.task, None),
+            since: 0,
+            until: later::<T>(),
+        };
+        let id = put_case::<T>(&scene, copy(&scene), owner(&scene), 8, state);
+        let case = OpenCases::<T>::get(id).unwrap();
+        #[block]
+        {
+            Pallet::<T>::turn(id, case, later::<T>());
+        }
+        let state = OpenCases::<T>::get(id).unwrap().state;
+        assert!(matches!(state, CaseState::Revealing { .. }));
+    }
+
+    /// Drawing the largest jury among `c` candidates.
+    #[benchmark]
+    fn step_draw(c: Linear<40, 512>) {
+        let scene = T::BenchmarkHelper::judged(c);
+        let id = put_case::<T>(&scene, copy(&scene), owner(&scene), 8, drawing::<T>());
+        let case = OpenCases::<T>::get(id).unwrap();
+        let now = later::<T>() + 1;
+        Beacon::<T>::insert((now - 1) % BEACON_KEEP, (now - 1, NONCE));
+        #[block]
+        {
+            Pallet::<T>::turn(id, case, now);
+        }
+        let state = OpenCases::<T>::get(id).unwrap().state;
+        assert!(matches!(state, CaseState::Committing { .. }));
+    }
+
+    /// Counting `j` votes that nobody gave.
+    #[benchmark]
+    fn step_tally(j: Linear<1, MAX_JURY>) {
+        let scene = T::BenchmarkHelper::challenged();
+        let jurors = &scene.validators[8..][..j as usize];
+        let state = CaseState::Revealing {
+            jury: jury(jurors, scene.task, None),
+            until: later::<T>(),
+        };
+        let id = put_case::<T>(&scene, copy(&scene), owner(&scene), 8, state);
+        let case = OpenCases::<T>::get(id).unwrap();
+        #[block]
+        {
+            Pallet::<T>::turn(id, case, later::<T>());
+        }
+        let state = OpenCases::<T>::get(id).unwrap().state;
+        assert!(matches!(state, CaseState::Appealable { .. }));
+    }
+
+    /// Closing a case with `j` votes and `c` challengers.
+    #[benchmark]
+    fn step_close(j: Linear<2, { MAX_JURY * 2 }>, c: Linear<1, MAX_CHALLENGERS>) {
+        let scene = T::BenchmarkHelper::challenged();
+        let jurors = &scene.validators[8..];
+        let (half, all) = ((j / 2) as usize, j as usize);
+        let state = CaseState::Appealable {
+            jury: jury(&jurors[half..all], scene.task, Some(Vote::Convict)),
+            verdict: Vote::Convict,
+            until: later::<T>(),
+        };
+        let id = put_case::<T>(&scene, copy(&scene), owner(&scene), c, state);
+        let mut case = OpenCases::<T>::get(id).unwrap();
+        // An appeal that turned the verdict costs the most.
+        let bond = Pallet::<T>::appeal_bond(&case);
+        let appellant = scene.validators[0].clone();
+        assert!(Pallet::<T>::hold(&appellant, bond).is_ok());
+        case.appeal = Some(Appeal {
+            appellant,
+            bond,
+            verdict: Vote::Acquit,
+            jury: jury(&jurors[..half], scene.task, Some(Vote::Acquit)),
+        });
+        OpenCases::<T>::insert(id, &case);
+        assert_eq!(Dues::of(&case).list().len(), all);
+        #[block]
+        {
+            Pallet::<T>::turn(id, case, later::<T>());
+        }
+        assert!(!OpenCases::<T>::contains_key(id));
+    }
+
+    /// Making `n` other cases needless.
+    #[benchmark]
+    fn step_moot(n: Linear<1, { MAX_OPEN_CASES - 1 }>) {
+        let scene = T::BenchmarkHelper::challenged();
+        fill::<T>(&scene, MAX_OPEN_CASES - n);
+        let id = CasesOf::<T>::get(scene.task)[0];
+        let case = OpenCases::<T>::get(id).unwrap();
+        #[block]
+        {
+            Pallet::<T>::make_moot(&case);
+        }
+        assert!(OpenCases::<T>::get(id).unwrap().state.is_ending());
+    }
+
+    /// Ending a commitment.
+    #[benchmark]
+    fn step_expire() {
+        let scene = T::BenchmarkHelper::challenged();
+        let who = scene.validators[0].clone();
+        commit::<T>(&scene, &who, &copy(&scene));
+        let commitment = copy(&scene).commitment(&who, scene.task, &NONCE);
+        #[block]
+        {
+            Pallet::<T>::expire(who.clone(), commitment);
+        }
+        assert!(!Commitments::<T>::contains_key(who, commitment));
+    }
+
+    /// Writing the seed of a run.
+    #[benchmark]
+    fn step_seed_run() {
+        let scene = T::BenchmarkHelper::training();
+        let trainer = scene.models[0].trainer.clone();
+        put_run::<T>(scene.task, &trainer, 2);
+        let ready = later::<T>();
+        Runs::<T>::mutate(scene.task, &trainer, |run| {
+            run.as_mut().unwrap().seed = RunSeed::Awaited { ready };
+        });
+        Beacon::<T>::insert(ready % BEACON_KEEP, (ready, NONCE));
+        #[block]
+        {
+            Pallet::<T>::seed_run(scene.task, trainer.clone(), ready + 1);
+        }
+        let run = Runs::<T>::get(scene.task, trainer).unwrap();
+        assert!(run.seed.known().is_some());
+    }
+
+    /// Removing `r` runs of a task that is over.
+    #[benchmark]
+    fn step_prune(r: Linear<1, PRUNE_ROWS>) {
+        let task = 77;
+        for n in 0..r {
+            let trainer: AccountId = account("trainer", n, 0);
+            put_run::<T>(task, &trainer, 2);
+        }
+        System::<T>::set_block_number(1u32.into());
+        #[block]
+        {
+            Pallet::<T>::prune(task);
+        }
+        assert_eq!(Runs::<T>::iter_prefix(task).count(), 0);
     }
 }

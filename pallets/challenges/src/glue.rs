@@ -1,35 +1,43 @@
-//! What tasks ask of challenges.
+//! What other pallets ask of challenges.
 
-use crate::{CasesOf, Config, Convicted, OpenCases, Pallet, Verdict};
-use arena_primitives::{AccountId, MAX_TRAINERS, TaskId, traits::Cases};
+use crate::{Accused, CasesOf, Config, Convicted, Juries, JurySizes, OpenCases, Pallet};
+use arena_primitives::{
+    AccountId, BlockNumber, TaskId,
+    traits::{Cases, Runs},
+};
 
 impl<T: Config> Cases for Pallet<T> {
-    /// A case that nobody decided in time doesn't hold the task up.
     fn open_cases(task: TaskId) -> u32 {
-        let now = Self::now();
         let open = CasesOf::<T>::get(task)
             .iter()
             .filter_map(OpenCases::<T>::get)
-            .filter(|case| !case.is_late(now))
+            .filter(|case| !case.state.is_ending())
             .count();
         u32::try_from(open).unwrap_or(u32::MAX)
     }
 
-    fn is_convicted(task: TaskId, trainer: &AccountId) -> bool {
-        Convicted::<T>::contains_key(task, trainer)
+    fn is_convicted(task: TaskId, operator: &AccountId) -> bool {
+        Convicted::<T>::contains_key(task, operator)
+    }
+
+    fn is_accused(task: TaskId, operator: &AccountId) -> bool {
+        Accused::<T>::contains_key(task, operator)
     }
 
     fn ended(task: TaskId) {
-        for id in CasesOf::<T>::get(task) {
-            let Some(case) = OpenCases::<T>::get(id) else {
-                continue;
-            };
-            if let Err(error) = Self::return_bond(&case) {
-                log::error!(target: "arena::challenges", "bond of case {id} stays held: {error:?}");
-            }
-            Self::close(id, case, Verdict::Expired, 0, 0);
-        }
-        // Nobody is convicted twice, and a task has at most so many trainers at a time.
-        let _ = Convicted::<T>::clear_prefix(task, MAX_TRAINERS, None);
+        Self::end_task(task);
+    }
+}
+
+impl<T: Config> Runs for Pallet<T> {
+    fn registered_before(task: TaskId, trainer: &AccountId, block: BlockNumber) -> bool {
+        crate::Runs::<T>::get(task, trainer).is_some_and(|run| run.at < block)
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// How large juries are, as genesis set it.
+    pub fn jury_sizes() -> JurySizes {
+        Juries::<T>::get()
     }
 }

@@ -16,9 +16,21 @@ extern crate alloc;
 mod actions;
 #[cfg(feature = "runtime-benchmarks")]
 pub mod benchmarking;
+pub mod duties;
+mod errors;
+mod events;
 mod glue;
 pub mod invariants;
+mod jury;
+mod money;
+pub mod offchain;
+mod prune;
+mod runs;
+pub mod state;
+mod tick;
+mod time;
 pub mod types;
+mod units;
 pub mod weights;
 
 #[cfg(test)]
@@ -26,16 +38,29 @@ mod mock;
 #[cfg(test)]
 mod tests;
 
+pub use actions::{COMMIT_TAG, LossRoots, ProvenLosses, REVEAL_TAG};
+pub use arena_offchain::crypto;
+pub use duties::{Evidence, JurorDuty, JurorPhase};
 pub use pallet::*;
+pub use state::{CaseState, Jury, Seat, Seats};
 pub use types::*;
 pub use weights::WeightInfo;
 
+pub(crate) const LOG: &str = "arena::challenges";
+
+use frame_support::pallet_macros::import_section;
+
+#[import_section(errors::challenges_errors)]
+#[import_section(events::challenges_events)]
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
+    use alloc::vec::Vec;
     use arena_primitives::{
-        AccountId, Balance, BlockNumber, TaskId,
-        traits::{Clock, Stakes, TaskRewards, TaskStates},
+        AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, Sampling, TaskId, Uris, Vote,
+        traits::{
+            BlockVrf, Clock, Results, Rounds, ServiceKeys, Stakes, TaskRewards, TaskStates, Venues,
+        },
     };
     use frame_support::{
         pallet_prelude::*,
@@ -44,8 +69,12 @@ pub mod pallet {
             fungible::{self, Credit},
         },
     };
-    use frame_system::pallet_prelude::*;
+    use frame_system::{
+        offchain::{AppCrypto, CreateSignedTransaction},
+        pallet_prelude::*,
+    };
     use sp_core::H256;
+    use sp_runtime::{Perbill, SaturatedConversion};
 
     /// The version of this pallet's storage.
     pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -57,29 +86,82 @@ pub mod pallet {
     #[pallet::config]
     pub trait Config:
         frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
+        + CreateSignedTransaction<Call<Self>>
     {
-        /// Where bonds are held.
+        /// Service keys, as the offchain worker signs with them: [`crypto::ServiceKey`].
+        type AuthorityId: AppCrypto<Self::Public, Self::Signature>;
+        /// Where bonds and deposits are held.
         type Currency: fungible::hold::Mutate<AccountId, Balance = Balance, Reason = Self::RuntimeHoldReason>
             + fungible::hold::Balanced<AccountId>;
         /// The runtime's reasons of holds.
         type RuntimeHoldReason: From<HoldReason>;
-        /// Who decides cases.
-        type ArbiterOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Where tasks stand.
         type Tasks: TaskStates;
+        /// Mirrors of models.
+        type Rounds: Rounds;
+        /// Rounds of venues.
+        type Venues: Venues;
         /// Positions.
         type Stakes: Stakes;
-        /// What convicted trainers lose.
+        /// Service keys of operators.
+        type ServiceKeys: ServiceKeys;
+        /// What convicts lose.
         type Rewards: TaskRewards;
-        /// What a case holds of its challenger.
-        #[pallet::constant]
-        type Bond: Get<Balance>;
-        /// How long a case can be decided, in minutes.
-        #[pallet::constant]
-        type DecideWithin: Get<u32>;
+        /// What was scored.
+        type Results: Results;
+        /// Of what draws are made.
+        type Vrf: BlockVrf;
         /// Time as genesis set it.
         type Clock: Clock;
-        /// Takes the bonds of challengers who were wrong.
+        /// How long a claim can be opened, in minutes.
+        #[pallet::constant]
+        type OpenWithin: Get<u32>;
+        /// How long the accused has for its answer, in minutes.
+        #[pallet::constant]
+        type RespondWithin: Get<u32>;
+        /// How long jurors have to commit to their votes, in minutes.
+        #[pallet::constant]
+        type VoteWithin: Get<u32>;
+        /// How long jurors have to reveal them, in minutes.
+        #[pallet::constant]
+        type RevealWithin: Get<u32>;
+        /// How long a first verdict can be appealed, in minutes.
+        #[pallet::constant]
+        type AppealWithin: Get<u32>;
+        /// Jurors of a first instance.
+        #[pallet::constant]
+        type Jury: Get<u32>;
+        /// Jurors of an appeal.
+        #[pallet::constant]
+        type AppealJury: Get<u32>;
+        /// What a vote is paid, whichever it is.
+        #[pallet::constant]
+        type JurorFee: Get<Balance>;
+        /// The part of the accused's locked rewards that a bond has beside the jury's cost.
+        #[pallet::constant]
+        type BondShare: Get<Perbill>;
+        /// The part of a convict's locked rewards that its challengers share.
+        #[pallet::constant]
+        type ChallengerShare: Get<Perbill>;
+        /// The part of its own stake that a juror loses without a vote.
+        #[pallet::constant]
+        type JurorSlash: Get<Perbill>;
+        /// The part of its own stake that a juror loses whose verdict an appeal overturned.
+        #[pallet::constant]
+        type OverturnedSlash: Get<Perbill>;
+        /// Most bytes of checkpoints that a juror fetches.
+        #[pallet::constant]
+        type MaxReplayBytes: Get<u64>;
+        /// What is held for a registered run.
+        #[pallet::constant]
+        type RunDeposit: Get<Balance>;
+        /// What is replayed of a training.
+        #[pallet::constant]
+        type Sampling: Get<Sampling>;
+        /// The most that the hook may use of a block.
+        #[pallet::constant]
+        type MaxTickWeight: Get<Weight>;
+        /// Takes what is lost to nobody.
         type Slashed: OnUnbalanced<Credit<AccountId, Self::Currency>>;
         /// Weights.
         type WeightInfo: WeightInfo;
@@ -91,17 +173,26 @@ pub mod pallet {
     /// Why balance is held.
     #[pallet::composite_enum]
     pub enum HoldReason {
-        /// Of a challenger, until its case is decided or expires.
+        /// Of a challenger or an appellant, until the case is over.
         #[codec(index = 0)]
         Bond,
+        /// Of a trainer, for its registered run, until another one or the task's end.
+        #[codec(index = 1)]
+        Run,
     }
 
     /// The number of the next case; never decreases.
     #[pallet::storage]
     pub type NextCaseId<T: Config> = StorageValue<_, CaseId, ValueQuery>;
 
-    /// Cases that are not decided. Inserted by `open`, which holds a bond; removed by `resolve`,
-    /// `expire`, and when the task is over.
+    /// Claims that are not opened, by challenger and commitment. Inserted by `commit_case`, which
+    /// holds a bond; removed by `open_case` and, when it is too late, by the hook.
+    #[pallet::storage]
+    pub type Commitments<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, H256, Commitment>;
+
+    /// Cases that are not over. Inserted by `open_case`, which holds a bond; removed when they
+    /// are closed, and when the task is over.
     #[pallet::storage]
     pub type OpenCases<T: Config> = StorageMap<_, Twox64Concat, CaseId, Case>;
 
@@ -115,80 +206,136 @@ pub mod pallet {
         ValueQuery,
     >;
 
-    /// Trainers that were convicted, by task and trainer; nobody is convicted twice. Inserted by
-    /// `resolve`; removed when the task is over. Only governance makes a row.
+    /// In how many open cases an operator is accused, by task and operator. An entry lives as long
+    /// as one of the cases.
+    #[pallet::storage]
+    pub type Accused<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, AccountId, u32, ValueQuery>;
+
+    /// What the accused answered, by case. Inserted by the accused, once; removed with the case.
+    #[pallet::storage]
+    pub type Answers<T: Config> = StorageMap<_, Twox64Concat, CaseId, Answer>;
+
+    /// Who was convicted, by task and operator; nobody is convicted twice. Inserted by the hook,
+    /// which took stake; removed when the task is over.
     #[pallet::storage]
     pub type Convicted<T: Config> =
         StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, AccountId, ()>;
 
-    #[pallet::event]
-    #[pallet::generate_deposit(pub(crate) fn deposit_event)]
-    pub enum Event<T: Config> {
-        /// A trainer is accused.
-        CaseOpened {
-            /// The case.
-            case: CaseId,
-            /// The task.
-            task: TaskId,
-            /// Who is accused.
-            trainer: AccountId,
-            /// Who accuses.
-            challenger: AccountId,
-            /// Hash of the evidence.
-            evidence: H256,
-            /// The last block in which it can be decided.
-            decide_by: BlockNumber,
-        },
-        /// A case is over.
-        CaseClosed {
-            /// The case.
-            case: CaseId,
-            /// The task.
-            task: TaskId,
-            /// Who was accused.
-            trainer: AccountId,
-            /// How it ended.
-            verdict: Verdict,
-            /// Rewards that were burned.
-            forfeited: Balance,
-            /// Own stake that was slashed.
-            slashed: Balance,
-        },
+    /// How often an operator was acquitted, by task. Inserted by the hook, at the cost of a bond;
+    /// removed when the task is over.
+    #[pallet::storage]
+    pub type Acquittals<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, AccountId, u32, ValueQuery>;
+
+    /// Registered trainings, by task and trainer. Inserted by `register_run`, which holds a
+    /// deposit; replaced by the next one, removed when the task is over.
+    #[pallet::storage]
+    pub type Runs<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, AccountId, Run>;
+
+    /// Heartbeats of live runs, by task and trainer, at most one for each round. Appended to by
+    /// `heartbeat`; removed with the run.
+    #[pallet::storage]
+    pub type Heartbeats<T: Config> = StorageDoubleMap<
+        _,
+        Twox64Concat,
+        TaskId,
+        Blake2_128Concat,
+        AccountId,
+        BoundedVec<Heartbeat, ConstU32<MAX_HEARTBEATS>>,
+        ValueQuery,
+    >;
+
+    /// Keys of marks, hidden, by task and owner. Inserted by `register_mark`, which takes a
+    /// position; removed when the task is over.
+    #[pallet::storage]
+    pub type Marks<T: Config> = StorageDoubleMap<
+        _,
+        Twox64Concat,
+        TaskId,
+        Blake2_128Concat,
+        AccountId,
+        BoundedVec<Mark, ConstU32<MAX_MARKS>>,
+        ValueQuery,
+    >;
+
+    /// VRF outputs hashed one after the other, up to the last block's.
+    #[pallet::storage]
+    pub type BeaconAcc<T: Config> = StorageValue<_, H256, ValueQuery>;
+
+    /// What `BeaconAcc` was after each of the last blocks, at the block's number modulo
+    /// `BEACON_KEEP`. Written by the hook; never more than that many rows.
+    #[pallet::storage]
+    pub type Beacon<T: Config> = StorageMap<_, Twox64Concat, u32, (BlockNumber, H256)>;
+
+    /// What the hook has to do, by block. Each commitment and open case, and each run without a
+    /// seed, has one row.
+    #[pallet::storage]
+    pub type DueAt<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, BlockNumber, Blake2_128Concat, Due, ()>;
+
+    /// The first block that may have rows in `DueAt`.
+    #[pallet::storage]
+    pub type DueFrom<T: Config> = StorageValue<_, BlockNumber>;
+
+    /// Tasks that are over and have rows here, in the order in which they ended. Inserted when a
+    /// task ends; removed when its rows are gone.
+    #[pallet::storage]
+    pub type Ended<T: Config> = StorageMap<_, Twox64Concat, u32, TaskId>;
+
+    /// First entry of `Ended`, and the one after its last.
+    #[pallet::storage]
+    pub type EndedEnds<T: Config> = StorageValue<_, (u32, u32), ValueQuery>;
+
+    /// How large juries are. Set at genesis; never changes.
+    #[pallet::storage]
+    pub type Juries<T: Config> = StorageValue<_, JurySizes, ValueQuery>;
+
+    /// First values of storage.
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// How large juries are.
+        pub juries: JurySizes,
+        /// Nothing.
+        #[serde(skip)]
+        pub _config: core::marker::PhantomData<T>,
     }
 
-    #[pallet::error]
-    pub enum Error<T> {
-        /// The task takes no cases now. Open one in its challenge phase.
-        NotInChallenge,
-        /// A case can't be decided any more before the challenge phase ends.
-        TooLate,
-        /// Only validators of the task can open a case.
-        NotAValidator,
-        /// The accused has no model in the task.
-        NoModel,
-        /// There is an open case against this trainer in this task. Wait for its end.
-        CaseOpen,
-        /// The trainer was convicted in this task already.
-        AlreadyConvicted,
-        /// As many cases are open in this task as there can be. Wait for one to end.
-        TooManyCases,
-        /// All numbers of cases are used.
-        NoMoreIds,
-        /// There is no such case, or it is over.
-        NoSuchCase,
-        /// The time to decide the case has passed. It can only expire.
-        DecisionTooLate,
-        /// The case can still be decided. Wait for its deadline.
-        StillOpen,
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            assert!(self.juries.are_possible(), "juries are empty or too large");
+            Juries::<T>::put(self.juries);
+        }
     }
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_initialize(n: BlockNumberFor<T>) -> Weight {
+            Self::tick(n.saturated_into(), T::MaxTickWeight::get())
+        }
+
         fn integrity_test() {
+            let (jury, appeal) = (T::Jury::get(), T::AppealJury::get());
+            assert!(jury > 0 && appeal > 0, "somebody must judge");
             assert!(
-                T::DecideWithin::get() > 0,
-                "a case needs time to be decided"
+                jury <= MAX_JURY && appeal <= MAX_JURY,
+                "a jury is too large"
             );
+            // Each unit of work fits a hook that has nothing else to do, at the largest sizes.
+            let limit = T::MaxTickWeight::get();
+            for (what, weight) in units::largest_units::<T>() {
+                assert!(
+                    weight.all_lte(limit),
+                    "challenges: {what} weighs {weight:?}, above MaxTickWeight {limit:?}"
+                );
+            }
+        }
+
+        fn offchain_worker(n: BlockNumberFor<T>) {
+            offchain::run::<T>(n.saturated_into());
         }
 
         #[cfg(feature = "try-runtime")]
@@ -199,33 +346,143 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Accuses a trainer. Holds a bond of the challenger, a validator of the task.
+        /// Commits to a claim, so that nobody can be first with its evidence. Holds the cost of a
+        /// jury, which is lost if the claim isn't opened in time.
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::open())]
-        pub fn open(
+        #[pallet::weight(T::WeightInfo::commit_case())]
+        pub fn commit_case(origin: OriginFor<T>, task: TaskId, commitment: H256) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_commit_case(who, task, commitment)
+        }
+
+        /// Opens a claim that was committed to, and holds what its bond is more. Joins the case
+        /// of the same claim where there is one.
+        #[pallet::call_index(1)]
+        #[pallet::weight(T::WeightInfo::open_case())]
+        pub fn open_case(
             origin: OriginFor<T>,
             task: TaskId,
-            trainer: AccountId,
-            evidence: H256,
+            claim: Claim,
+            nonce: H256,
         ) -> DispatchResult {
             let who = ensure_signed(origin)?;
-            Self::do_open(who, task, trainer, evidence)
+            Self::do_open_case(who, task, claim, nonce)
         }
 
-        /// Decides a case.
-        #[pallet::call_index(1)]
-        #[pallet::weight(if *convict { T::WeightInfo::convict() } else { T::WeightInfo::acquit() })]
-        pub fn resolve(origin: OriginFor<T>, case: CaseId, convict: bool) -> DispatchResult {
-            T::ArbiterOrigin::ensure_origin(origin)?;
-            Self::do_resolve(case, convict)
-        }
-
-        /// Ends a case that nobody decided in time: nobody loses anything.
+        /// Joins an open case with a bond of one's own.
         #[pallet::call_index(2)]
-        #[pallet::weight(T::WeightInfo::expire())]
-        pub fn expire(origin: OriginFor<T>, case: CaseId) -> DispatchResult {
+        #[pallet::weight(T::WeightInfo::join())]
+        pub fn join(origin: OriginFor<T>, case: CaseId) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_join(who, case)
+        }
+
+        /// Opens the log of a challenged training. Signed by the accused or its service key.
+        #[pallet::call_index(3)]
+        #[pallet::weight(T::WeightInfo::respond_training(leaves.len() as u32))]
+        pub fn respond_training(
+            origin: OriginFor<T>,
+            case: CaseId,
+            leaves: LogLeaves,
+            uris: Uris,
+        ) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_respond_training(who, case, leaves, uris)
+        }
+
+        /// Proves the drawn losses of a challenged score. Signed by the accused or its service
+        /// key.
+        #[pallet::call_index(4)]
+        #[pallet::weight(T::WeightInfo::respond_score(roots.len() as u32))]
+        pub fn respond_score(
+            origin: OriginFor<T>,
+            case: CaseId,
+            roots: LossRoots,
+            samples: u32,
+            losses: ProvenLosses,
+        ) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_respond_score(who, case, roots, samples, losses)
+        }
+
+        /// Commits to a vote. Signed by the juror's service key.
+        #[pallet::call_index(5)]
+        #[pallet::weight((T::WeightInfo::commit_vote(), DispatchClass::Operational))]
+        pub fn commit_vote(origin: OriginFor<T>, case: CaseId, commitment: H256) -> DispatchResult {
+            let key = ensure_signed(origin)?;
+            Self::do_commit_vote(key, case, commitment)
+        }
+
+        /// Reveals a vote. Signed by the juror's service key.
+        #[pallet::call_index(6)]
+        #[pallet::weight((T::WeightInfo::reveal_vote(), DispatchClass::Operational))]
+        pub fn reveal_vote(
+            origin: OriginFor<T>,
+            case: CaseId,
+            vote: Vote,
+            nonce: H256,
+        ) -> DispatchResult {
+            let key = ensure_signed(origin)?;
+            Self::do_reveal_vote(key, case, vote, nonce)
+        }
+
+        /// Takes a first verdict to a larger jury, whose verdict is final. For who lost; holds a
+        /// bond that returns if the verdict turns.
+        #[pallet::call_index(7)]
+        #[pallet::weight(T::WeightInfo::appeal())]
+        pub fn appeal(origin: OriginFor<T>, case: CaseId) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_appeal(who, case)
+        }
+
+        /// Does what time asks of a case, where the hook had no room for it.
+        #[pallet::call_index(8)]
+        #[pallet::weight(units::turn_weight::<T>())]
+        pub fn poke(origin: OriginFor<T>, case: CaseId) -> DispatchResult {
             ensure_signed(origin)?;
-            Self::do_expire(case)
+            Self::do_poke(case)
+        }
+
+        /// Registers a training before it begins; its seed follows. Takes the place of the
+        /// trainer's run before.
+        #[pallet::call_index(9)]
+        #[pallet::weight(T::WeightInfo::register_run())]
+        pub fn register_run(
+            origin: OriginFor<T>,
+            task: TaskId,
+            recipe: H256,
+            steps: u64,
+            every: u64,
+            checkpoint_bytes: u64,
+        ) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_register_run(who, task, recipe, steps, every, checkpoint_bytes)
+        }
+
+        /// Says how far a registered training has come. Signed by the trainer or its service key,
+        /// once in a round.
+        #[pallet::call_index(10)]
+        #[pallet::weight(T::WeightInfo::heartbeat())]
+        pub fn heartbeat(
+            origin: OriginFor<T>,
+            task: TaskId,
+            leaves: u32,
+            root: H256,
+        ) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_heartbeat(who, task, leaves, root)
+        }
+
+        /// Commits to the key of a mark, which stays secret until somebody's model carries it.
+        #[pallet::call_index(11)]
+        #[pallet::weight(T::WeightInfo::register_mark())]
+        pub fn register_mark(
+            origin: OriginFor<T>,
+            task: TaskId,
+            commitment: H256,
+        ) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_register_mark(who, task, commitment)
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What other pallets ask of scoring.
 
-use crate::{Alike, Config, Expiring, ExpiringEnds, Pallet, Reveals, RoundResults};
+use crate::{Alike, Config, Expiring, ExpiringEnds, Grounds, Pallet, Reveals, RoundResults};
 use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, Disclosed, ModelLikeness, Round, RoundResult, ScoreOutcome, TaskId,
+    AccountId, Disclosed, ModelLikeness, PublicData, Round, RoundResult, ScoreOutcome, TaskId,
     traits::{Clock, Results, Rounds},
 };
 use frame_support::traits::Get;
@@ -50,6 +50,10 @@ impl<T: Config> Results for Pallet<T> {
         })
     }
 
+    fn ground(task: TaskId, round: Round) -> Option<(PublicData, H256)> {
+        Grounds::<T>::get(task, round).or_else(|| Self::live_ground(task, round))
+    }
+
     fn likeness(task: TaskId, model: &H256) -> Option<ModelLikeness> {
         Alike::<T>::get(task, model)
     }
@@ -59,5 +63,13 @@ impl<T: Config> Results for Pallet<T> {
         let (head, tail) = ExpiringEnds::<T>::get();
         Expiring::<T>::insert(tail, (task, until));
         ExpiringEnds::<T>::put((head, tail.saturating_add(1)));
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// What a round that isn't settled is scored on.
+    pub(crate) fn live_ground(task: TaskId, round: Round) -> Option<(PublicData, H256)> {
+        let data = T::Rounds::data(task, round)?;
+        Some((data, Self::samples_seed(task, round)?))
     }
 }

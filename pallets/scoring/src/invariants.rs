@@ -1,8 +1,8 @@
 //! What always holds. Run after every test and by `try_state`.
 
 use crate::{
-    BestEarlier, Commits, Config, DISCLOSED_ROUNDS, Expiring, ExpiringEnds, Reveals, RoundResults,
-    Seeds, Settling, Sketches, Stage,
+    BestEarlier, Commits, Config, DISCLOSED_ROUNDS, Expiring, ExpiringEnds, Grounds, Reveals,
+    RoundResults, Seeds, Settling, Sketches, Stage,
 };
 use alloc::collections::btree_set::BTreeSet;
 use arena_math::rewards::submission_pot;
@@ -14,6 +14,7 @@ use sp_runtime::TryRuntimeError;
 pub fn check<T: Config>() -> Result<(), TryRuntimeError> {
     reveals_have_commitments_and_fit_their_round::<T>()?;
     settled_reveals_are_of_the_last_rounds::<T>()?;
+    grounds_are_of_the_last_settled_rounds::<T>()?;
     sketches_fit_their_round::<T>()?;
     best_models_are_told_once_and_in_order::<T>()?;
     rows_are_of_live_rounds::<T>()?;
@@ -78,6 +79,24 @@ pub fn settled_reveals_are_of_the_last_rounds<T: Config>() -> Result<(), TryRunt
         ensure!(
             later.is_none_or(|later| later.settled_at <= result.settled_at),
             "a reveal stays for too long"
+        );
+    }
+    Ok(())
+}
+
+/// What a round was scored on is known while its reveals are, and goes with them.
+pub fn grounds_are_of_the_last_settled_rounds<T: Config>() -> Result<(), TryRuntimeError> {
+    for (task, round) in Grounds::<T>::iter_keys() {
+        let Some(result) = RoundResults::<T>::get(task, round) else {
+            // The task's rows go, this one last.
+            ensure!(ending::<T>().contains(&task), "a ground without a result");
+            continue;
+        };
+        let last = round.saturating_add(DISCLOSED_ROUNDS);
+        let later = RoundResults::<T>::get(task, last);
+        ensure!(
+            later.is_none_or(|later| later.settled_at <= result.settled_at),
+            "a ground stays for too long"
         );
     }
     Ok(())

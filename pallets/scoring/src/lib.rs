@@ -50,6 +50,7 @@ pub mod pallet {
     use arena_primitives::{
         AccountId, Balance, BlockNumber, EarlierSketches, ModelLikeness, Round, RoundResult,
         ScoreEntries, TaskId, Unpaid,
+        spec::PublicData,
         traits::{BlockVrf, Clock, Publishing, Rounds, ServiceKeys, Stakes, TaskRewards},
     };
     use frame_support::pallet_prelude::*;
@@ -171,6 +172,12 @@ pub mod pallet {
     #[pallet::storage]
     pub type RoundResults<T: Config> =
         StorageDoubleMap<_, Twox64Concat, TaskId, Twox64Concat, Round, RoundResult>;
+
+    /// What settled rounds were scored on, with the seed of their subsets of samples. Inserted at
+    /// settlement; removed when the second round after it is settled, or with the task's results.
+    #[pallet::storage]
+    pub type Grounds<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, TaskId, Twox64Concat, Round, (PublicData, H256)>;
 
     /// The round that is being settled. Inserted by the hook where a settlement doesn't fit its
     /// block, removed by it when the round is settled; of a task that was cancelled meanwhile too.

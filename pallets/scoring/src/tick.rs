@@ -2,8 +2,8 @@
 //! the weight goes, what can wait a block.
 
 use crate::{
-    Alike, BestEarlier, Commits, Config, Event, Expiring, ExpiringEnds, Misses, PRUNE_ROWS, Pallet,
-    Reveals, RoundResults, SeedState, Seeds, Settling, Sketches, WeightInfo,
+    Alike, BestEarlier, Commits, Config, Event, Expiring, ExpiringEnds, Grounds, Misses,
+    PRUNE_ROWS, Pallet, Reveals, RoundResults, SeedState, Seeds, Settling, Sketches, WeightInfo,
     settlement::Work,
     units::{begin_weight, complete_weight},
 };
@@ -162,11 +162,12 @@ impl<T: Config> Pallet<T> {
     /// `true` when nothing is left.
     fn prune(task: TaskId) -> bool {
         let mut left = PRUNE_ROWS;
-        let clears: [&dyn Fn(u32) -> sp_io::MultiRemovalResults; 7] = [
+        let clears: [&dyn Fn(u32) -> sp_io::MultiRemovalResults; 8] = [
             &|limit| Seeds::<T>::clear_prefix(task, limit, None),
             &|limit| Commits::<T>::clear_prefix((task,), limit, None),
             &|limit| Reveals::<T>::clear_prefix((task,), limit, None),
             &|limit| Sketches::<T>::clear_prefix((task,), limit, None),
+            &|limit| Grounds::<T>::clear_prefix(task, limit, None),
             &|limit| Alike::<T>::clear_prefix(task, limit, None),
             &|limit| Misses::<T>::clear_prefix(task, limit, None),
             &|limit| RoundResults::<T>::clear_prefix(task, limit, None),

@@ -149,20 +149,20 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     }
     fn step_forget(r: u32) -> Weight {
         Weight::from_parts(427_978_093, 0)
-            .saturating_add(D::get().reads_writes(1, 0))
+            .saturating_add(D::get().reads_writes(1, 1))
             .saturating_add(Weight::from_parts(1_555_422, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }
     fn step_finish(m: u32, v: u32) -> Weight {
         Weight::from_parts(190_098_488, 0)
-            .saturating_add(D::get().reads_writes(5, 9))
+            .saturating_add(D::get().reads_writes(8, 10))
             .saturating_add(Weight::from_parts(4_003_775, 0).saturating_mul(u64::from(m)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(m)))
             .saturating_add(Weight::from_parts(130_301, 0).saturating_mul(u64::from(v)))
     }
     fn step_prune(r: u32) -> Weight {
         Weight::from_parts(27_978_093, 0)
-            .saturating_add(D::get().reads_writes(6, 3))
+            .saturating_add(D::get().reads_writes(7, 3))
             .saturating_add(Weight::from_parts(1_055_422, 0).saturating_mul(u64::from(r)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }

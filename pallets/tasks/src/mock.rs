@@ -252,6 +252,9 @@ impl Results for Table {
     fn disclosed(_: TaskId, _: Round, _: &AccountId, _: &H256) -> Option<Disclosed> {
         None
     }
+    fn ground(_: TaskId, _: Round) -> Option<(PublicData, H256)> {
+        None
+    }
     fn likeness(_: TaskId, _: &H256) -> Option<ModelLikeness> {
         None
     }

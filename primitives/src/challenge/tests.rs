@@ -192,3 +192,15 @@ fn commitments_should_name_who_made_them() {
         mark_commitment(2, &ann, &nonce)
     );
 }
+
+#[test]
+fn log_roots_should_be_the_roots_of_all_beginnings() {
+    let seed = H256::repeat_byte(3);
+    let leaves = log(&[7; 40]);
+    let roots = log_roots(&seed, &leaves);
+    assert_eq!(roots.len(), leaves.len());
+    for (count, root) in (1..).zip(roots) {
+        assert_eq!(root, log_root(&seed, &leaves[..count]), "{count} leaves");
+    }
+    assert!(log_roots(&seed, &[]).is_empty());
+}

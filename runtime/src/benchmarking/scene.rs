@@ -4,10 +4,10 @@
 use crate::*;
 use alloc::boxed::Box;
 use arena_primitives::{
-    Aggregation, Architecture, BaseModel, DataSource, LikenessRule, MAX_ARCHITECTURES,
+    Aggregation, Architecture, BaseModel, Claim, DataSource, LikenessRule, MAX_ARCHITECTURES,
     MAX_VALIDATORS, Metric, MinerFault, ModelBounds, ModelLikeness, ModelResult, ModelStatus,
-    NumericProfile, PublicData, RankRule, RewardParams, Role, Round, RoundInfo, RoundResult,
-    SealedData, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
+    NumericProfile, PublicData, RankRule, RewardParams, Role, Round, RoundInfo, RoundModel,
+    RoundResult, SealedData, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
     hash::{Domain, hash},
     time::Schedule,
     traits::{Counted, DelegatedStake, Due, Rounds, Stakes, TaskRewards},
@@ -22,10 +22,12 @@ use pallet_arena_scoring as scoring;
 use pallet_arena_staking as staking;
 use pallet_arena_tasks as tasks;
 use sp_core::H256;
-use sp_runtime::{DispatchResult, Perbill};
+use sp_runtime::Perbill;
 
 /// So many members of a crowd come by calls.
 const BY_CALLS: u32 = 16;
+/// Challengers of a case, and jurors of both instances: each with a hold of its own.
+const JUDGES: u32 = challenges::MAX_CHALLENGERS + 2 * challenges::MAX_JURY;
 const OWN: Balance = 10_000 * UNIT;
 
 /// Brings the pallets where a benchmark of one of them needs the others.
@@ -129,6 +131,11 @@ fn poke(task: TaskId, at: BlockNumber) {
 
 /// `count` operators with a position, ordered by account.
 fn seat(task: TaskId, role: Role, count: u32) -> Vec<AccountId> {
+    seat_by_calls(task, role, count, BY_CALLS)
+}
+
+/// The same, of whom so many come by calls.
+fn seat_by_calls(task: TaskId, role: Role, count: u32, by_calls: u32) -> Vec<AccountId> {
     let venue = Venue::Task(task);
     let name = match role {
         Role::Trainer => "trainer",
@@ -136,14 +143,14 @@ fn seat(task: TaskId, role: Role, count: u32) -> Vec<AccountId> {
     };
     let mut all: Vec<AccountId> = (0..count).map(|n| account(name, n, task)).collect();
     all.sort();
-    for who in all.iter().take(BY_CALLS as usize) {
+    for who in all.iter().take(by_calls as usize) {
         fund(who);
         done(ArenaStaking::stake(signed(who), venue, role, OWN));
     }
     let first = all
         .first()
         .and_then(|who| ArenaStaking::position(venue, who));
-    for who in all.iter().skip(BY_CALLS as usize) {
+    for who in all.iter().skip(by_calls as usize) {
         staking::Positions::<Runtime>::set(venue, who, first.clone());
     }
     let roster = BoundedVec::truncate_from(all.clone());
@@ -212,9 +219,23 @@ fn pay(task: TaskId, counted: &Counted, amount: Balance) {
     done(<ArenaRewards as TaskRewards>::pay(task, 1, counted, drawn));
 }
 
-fn accuse(task: TaskId, validator: &AccountId, trainer: &AccountId) -> DispatchResult {
-    let evidence = H256::repeat_byte(9);
-    ArenaChallenges::open(signed(validator), task, trainer.clone(), evidence)
+/// A validator says that a published model is a copy of an earlier one.
+fn accuse(task: TaskId, validator: &AccountId, copy: (&AccountId, H256), earlier: H256) {
+    let (trainer, model) = copy;
+    let claim = Claim::Duplicate {
+        trainer: trainer.clone(),
+        model,
+        earlier,
+    };
+    let nonce = H256::repeat_byte(9);
+    let commitment = claim.commitment(validator, task, &nonce);
+    let origin = signed(validator);
+    done(ArenaChallenges::commit_case(
+        origin.clone(),
+        task,
+        commitment,
+    ));
+    done(ArenaChallenges::open_case(origin, task, claim, nonce));
 }
 
 impl scoring::benchmarking::BenchmarkHelper for Neighbours {
@@ -287,13 +308,18 @@ impl tasks::benchmarking::BenchmarkHelper for Neighbours {
 
     fn accuse(task: TaskId, trainers: &[AccountId]) {
         let validators = ArenaStaking::all(Venue::Task(task), Role::Validator, 1);
-        let mut trainers = trainers.iter();
+        let validator = &validators
+            .first()
+            .expect("the task has validators")
+            .operator;
+        fund(validator);
+        // Models of one block: the first trainer's was first.
+        let mut accused = trainers.iter().zip(0..).skip(1);
         let cases = challenges::MAX_OPEN_CASES as usize;
-        for (validator, trainer) in validators.iter().zip(trainers.by_ref()).take(cases) {
-            fund(&validator.operator);
-            done(accuse(task, &validator.operator, trainer));
+        for (trainer, n) in accused.by_ref().take(cases) {
+            accuse(task, validator, (trainer, root(n)), root(0));
         }
-        for trainer in trainers {
+        for (trainer, _) in accused {
             challenges::Convicted::<Runtime>::insert(task, trainer, ());
         }
     }
@@ -333,32 +359,58 @@ impl tasks::benchmarking::BenchmarkHelper for Neighbours {
     }
 }
 
+/// People of a task whose round 1 takes submissions, and their models.
+fn staffed(validators: u32) -> challenges::benchmarking::Scene {
+    let task = approve(0);
+    let trainers = seat(task, Role::Trainer, BY_CALLS);
+    let validators = seat_by_calls(task, Role::Validator, validators, JUDGES);
+    poke(task, newest(task).closes);
+    let models = publish(task, &trainers).into_iter();
+    let models = models.map(|(trainer, manifest_root)| RoundModel {
+        trainer,
+        manifest_root,
+    });
+    challenges::benchmarking::Scene {
+        task,
+        models: models.collect(),
+        keys: validators.iter().map(service_key).collect(),
+        validators,
+        uris: mirrors(),
+    }
+}
+
+/// The same in its challenge phase, with rewards for each trainer.
+fn disputed(validators: u32) -> challenges::benchmarking::Scene {
+    let scene = staffed(validators);
+    let task = scene.task;
+    for mut counted in ArenaStaking::all(Venue::Task(task), Role::Trainer, 1) {
+        counted.stake.delegated = counted.stake.own;
+        counted.stake.shares = counted.stake.own;
+        pay(task, &counted, 100 * UNIT);
+    }
+    System::set_block_number(newest(task).settle);
+    tasks::Tasks::<Runtime>::mutate(task, |row| {
+        if let Some(row) = row {
+            row.settled = Some(row.opened);
+            row.state = tasks::TaskState::Challenge {
+                until: BlockNumber::MAX,
+            };
+        }
+    });
+    scene
+}
+
 impl challenges::benchmarking::BenchmarkHelper for Neighbours {
     fn challenged() -> challenges::benchmarking::Scene {
-        let task = approve(0);
-        let trainers = seat(task, Role::Trainer, challenges::MAX_OPEN_CASES);
-        let validators = seat(task, Role::Validator, challenges::MAX_OPEN_CASES);
-        poke(task, newest(task).closes);
-        publish(task, &trainers);
-        for mut counted in ArenaStaking::all(Venue::Task(task), Role::Trainer, 1) {
-            counted.stake.delegated = counted.stake.own;
-            counted.stake.shares = counted.stake.own;
-            pay(task, &counted, 100 * UNIT);
-        }
-        System::set_block_number(newest(task).settle);
-        tasks::Tasks::<Runtime>::mutate(task, |row| {
-            if let Some(row) = row {
-                row.settled = Some(row.opened);
-                row.state = tasks::TaskState::Challenge {
-                    until: BlockNumber::MAX,
-                };
-            }
-        });
-        challenges::benchmarking::Scene {
-            task,
-            trainers,
-            validators,
-        }
+        disputed(JUDGES)
+    }
+
+    fn training() -> challenges::benchmarking::Scene {
+        staffed(JUDGES)
+    }
+
+    fn judged(candidates: u32) -> challenges::benchmarking::Scene {
+        disputed(candidates + challenges::MAX_CHALLENGERS)
     }
 }
 

@@ -1,9 +1,16 @@
 //! Duties before the pool: free, first, tagged, and refused by name.
 
-use super::{journey::*, sanity::with_preset};
+use super::{
+    cases::{
+        JURORS, MARKER, await_commitments, await_reveals, commit_vote, jurors, mark_claim,
+        open_case, reveal_vote, with_challenged,
+    },
+    journey::*,
+    sanity::with_preset,
+};
 use crate::*;
 use arena_primitives::{
-    DutyRefusal, EarlierSketches, ScoreEntries, ScoreEntry, ScoreOutcome,
+    DutyRefusal, EarlierSketches, ScoreEntries, ScoreEntry, ScoreOutcome, Vote,
     hash::{Domain, preimage},
     time::RoundPhase,
 };
@@ -78,6 +85,52 @@ fn a_duty_should_be_free_first_and_tagged_and_refused_by_name_when_it_is_not_due
         );
         assert_ok!(call(&signer, commit.clone()));
         assert_eq!(pool(&signer, &commit), custom(DutyRefusal::AlreadyDone));
+    });
+}
+
+fn refused(refusal: DutyRefusal) -> Result<ValidTransaction, InvalidTransaction> {
+    Err(InvalidTransaction::Custom(refusal as u8))
+}
+
+#[test]
+fn a_vote_should_be_free_and_tagged_when_it_is_due_and_refused_by_name_when_it_is_not() {
+    with_challenged(|task| {
+        let case = open_case(MARKER, task, mark_claim(TRAINERS[0]));
+        let any = commit_vote(case, JURORS[0], Vote::Convict);
+        let key = service_account(JURORS[0]);
+        assert_eq!(pool(&key, &any), refused(DutyRefusal::WrongPhase));
+        await_commitments(case);
+        let jury = jurors(case);
+        let juror = jury[0];
+        let commit = commit_vote(case, juror, Vote::Convict);
+        let signer = service_account(juror);
+        assert_eq!(
+            Balances::free_balance(&signer),
+            0,
+            "a vote needs no balance"
+        );
+        let validity = pool(&signer, &commit).expect("is due");
+        assert_eq!(validity.priority, duty::DUTY_PRIORITY);
+        assert_eq!(validity.provides.len(), 1);
+        let not_a_key = refused(DutyRefusal::NotAServiceKey);
+        assert_eq!(pool(&account(juror), &commit), not_a_key);
+        let party = service_account(MARKER);
+        assert_eq!(pool(&party, &commit), refused(DutyRefusal::NotInRole));
+        let unknown = commit_vote(case + 1, juror, Vote::Convict);
+        assert_eq!(pool(&signer, &unknown), refused(DutyRefusal::UnknownRound));
+        let reveal = reveal_vote(case, Vote::Convict);
+        assert_eq!(pool(&signer, &reveal), refused(DutyRefusal::WrongPhase));
+        for key in &jury {
+            duty(*key, commit_vote(case, *key, Vote::Convict));
+        }
+        assert_eq!(pool(&signer, &commit), refused(DutyRefusal::AlreadyDone));
+
+        await_reveals(case);
+        let turned = reveal_vote(case, Vote::Acquit);
+        assert_eq!(pool(&signer, &turned), refused(DutyRefusal::Mismatch));
+        assert!(pool(&signer, &reveal).is_ok_and(|validity| validity.provides.len() == 1));
+        duty(juror, reveal.clone());
+        assert_eq!(pool(&signer, &reveal), refused(DutyRefusal::AlreadyDone));
     });
 }
 

@@ -1,10 +1,17 @@
 //! Every end that a task may come to, and what it leaves: results, and what can
 //! still be claimed. Nobody's deposit, bond or stake stays behind, and no row that names it.
 
-use super::{journey::*, sanity::with_preset};
+use super::{
+    cases::{
+        JURORS, MARKER, close, commit_case, heartbeat, judge, mark_claim, open_case, register,
+        seat_jurors,
+    },
+    journey::*,
+    sanity::with_preset,
+};
 use crate::{configs::arena::MaxTickWeight, *};
 use arena_primitives::{
-    InfraFault, Round, ScoreOutcome, TaskId, TaskPhase, Venue,
+    InfraFault, Round, ScoreOutcome, TaskId, TaskPhase, Venue, Vote,
     time::RoundPhase,
     traits::{Rounds, TaskStates},
 };
@@ -101,6 +108,7 @@ fn with_task<R>(test: impl FnOnce(TaskId) -> R) -> R {
         let task = approve_task();
         assert_eq!(task, TASK);
         enrol(task);
+        register(task);
         let amount = BOUNTY;
         let top_up = pallet_arena_tasks::Call::top_up { task, amount };
         assert_ok!(call(&account(CREATOR), top_up));
@@ -123,6 +131,11 @@ pub(super) fn leave(task: TaskId) {
     run_until("the last settlement", || {
         pallet_arena_scoring::Settling::<Runtime>::get().is_none()
     });
+    // Nobody accused is paid before its case is over, and its deposits return when its rows go.
+    run_until("the end of all cases", || {
+        let (head, tail) = pallet_arena_challenges::EndedEnds::<Runtime>::get();
+        head == tail
+    });
     let delegator = account(DELEGATOR);
     for operator in [TRAINERS[0], VALIDATORS[0]].map(account) {
         let amount = ArenaDelegation::value(venue, &operator, &delegator);
@@ -139,7 +152,7 @@ pub(super) fn leave(task: TaskId) {
         );
         check_invariants();
     }
-    for who in TRAINERS.into_iter().chain(VALIDATORS).map(account) {
+    for who in everybody() {
         let _ = call(&who, pallet_arena_rewards::Call::claim { venue });
         assert_eq!(ArenaRewards::operator_free(venue, &who), 0);
         if let Some(position) = pallet_arena_staking::Positions::<Runtime>::get(venue, &who) {
@@ -153,11 +166,16 @@ pub(super) fn leave(task: TaskId) {
     for _ in 0..5 {
         next_block();
     }
-    for who in TRAINERS.into_iter().chain(VALIDATORS).map(account) {
+    for who in everybody() {
         let _ = call(&who, pallet_arena_staking::Call::withdraw {});
     }
     let _ = call(&delegator, pallet_arena_delegation::Call::withdraw {});
     check_invariants();
+}
+
+fn everybody() -> impl Iterator<Item = AccountId> {
+    let operators = TRAINERS.into_iter().chain(VALIDATORS).chain(JURORS);
+    operators.map(account)
 }
 
 pub(super) fn assert_only_results_are_left(task: TaskId) {
@@ -199,17 +217,6 @@ fn leave_in_part(task: TaskId) {
     assert_ok!(call(&account(VALIDATORS[1]), decrease));
 }
 
-fn open_case(task: TaskId, trainer: Key) -> pallet_arena_challenges::CaseId {
-    let case = pallet_arena_challenges::NextCaseId::<Runtime>::get();
-    let open = pallet_arena_challenges::Call::open {
-        task,
-        trainer: account(trainer),
-        evidence: H256::repeat_byte(5),
-    };
-    assert_ok!(call(&account(VALIDATORS[0]), open));
-    case
-}
-
 /// Lives up to a point of the task's life, with something unfinished there.
 fn live_until(task: TaskId, point: Point) {
     let reaches = |next: Point| point >= next;
@@ -219,6 +226,7 @@ fn live_until(task: TaskId, point: Point) {
     run_until("round 1", || {
         phase_of(task, 1) == Some(RoundPhase::Submissions)
     });
+    heartbeat(task, TRAINERS[0]);
     leave_in_part(task);
     let commitment = H256::repeat_byte(4);
     let submit = pallet_arena_tasks::Call::submit { task, commitment };
@@ -251,6 +259,7 @@ fn live_until(task: TaskId, point: Point) {
         return settle_in_part(task, 1);
     }
     settle(task, 1);
+    seat_jurors(task);
     submit_and_publish(task, 2);
     if !reaches(Point::FinalCommit) {
         return;
@@ -302,10 +311,15 @@ fn a_task_should_leave_only_results_wherever_it_is_cancelled() {
         named.extend(with_task(|task| {
             live_until(task, point);
             if point == Point::Challenge {
-                let case = open_case(task, TRAINERS[1]);
-                let convict = true;
-                as_guardian(pallet_arena_challenges::Call::resolve { case, convict });
-                open_case(task, TRAINERS[0]);
+                let [first, second, third] = TRAINERS;
+                let copied = open_case(MARKER, task, mark_claim(second));
+                let honest = open_case(MARKER, task, mark_claim(third));
+                judge(copied, Vote::Convict);
+                judge(honest, Vote::Acquit);
+                close(copied);
+                close(honest);
+                open_case(MARKER, task, mark_claim(first));
+                commit_case(VALIDATORS[1], task, &mark_claim(first));
             }
             let before = maps_with(&task.encode());
             as_guardian(pallet_arena_tasks::Call::cancel { task });
@@ -315,9 +329,15 @@ fn a_task_should_leave_only_results_wherever_it_is_cancelled() {
     }
     // All that name a task while it lives: the search for what is left would find them.
     for map in [
+        "ArenaChallenges::Accused",
+        "ArenaChallenges::Acquittals",
         "ArenaChallenges::CasesOf",
+        "ArenaChallenges::Commitments",
         "ArenaChallenges::Convicted",
+        "ArenaChallenges::Heartbeats",
+        "ArenaChallenges::Marks",
         "ArenaChallenges::OpenCases",
+        "ArenaChallenges::Runs",
         "ArenaDelegation::Delegations",
         "ArenaDelegation::ExitPools",
         "ArenaDelegation::LiveExits",
@@ -326,6 +346,7 @@ fn a_task_should_leave_only_results_wherever_it_is_cancelled() {
         "ArenaRewards::Forfeited",
         "ArenaRewards::Tasks",
         "ArenaScoring::Commits",
+        "ArenaScoring::Grounds",
         "ArenaScoring::Reveals",
         "ArenaScoring::RoundResults",
         "ArenaScoring::Seeds",
@@ -367,10 +388,10 @@ fn a_task_should_leave_only_results_when_it_is_closed() {
 
 #[test]
 fn a_task_should_leave_only_results_whatever_comes_of_a_case() {
-    for verdict in [Some(true), Some(false), None] {
+    for verdict in [Some(Vote::Convict), Some(Vote::Acquit), None] {
         with_task(|task| {
             live_until(task, Point::Challenge);
-            let case = open_case(task, TRAINERS[0]);
+            let case = open_case(MARKER, task, mark_claim(TRAINERS[0]));
             // What it earned before it left is still to be claimed.
             let delegator = account(DELEGATOR);
             let operator = account(TRAINERS[0]);
@@ -380,20 +401,22 @@ fn a_task_should_leave_only_results_whatever_comes_of_a_case() {
                 amount: ArenaDelegation::value(Venue::Task(task), &operator, &delegator) / 2,
             };
             assert_ok!(call(&delegator, undelegate));
-            if let Some(convict) = verdict {
-                as_guardian(pallet_arena_challenges::Call::resolve { case, convict });
+            match verdict {
+                Some(vote) => judge(case, vote),
+                None => JURORS.into_iter().for_each(without_key),
             }
+            close(case);
             run_until_phase(task, TaskPhase::Closed);
             let claim = pallet_arena_rewards::Call::claim {
                 venue: Venue::Task(task),
             };
             let thief = account(TRAINERS[0]);
             let owed = views::delegator_earnings(Venue::Task(task), &thief, &delegator).owed;
-            assert_eq!(owed.0 > 0, verdict != Some(true));
+            assert_eq!(owed.0 > 0, verdict != Some(Vote::Convict));
             let result = pallet_arena_tasks::Winners::<Runtime>::get(task).expect("has ended");
             let won = result.winners.iter().any(|winner| winner.trainer == thief);
-            assert_eq!(won, verdict != Some(true));
-            if verdict == Some(true) {
+            assert_eq!(won, verdict != Some(Vote::Convict));
+            if verdict == Some(Vote::Convict) {
                 assert_noop!(
                     call(&thief, claim),
                     pallet_arena_rewards::Error::<Runtime>::RewardsForfeited
@@ -403,6 +426,12 @@ fn a_task_should_leave_only_results_whatever_comes_of_a_case() {
             }
         });
     }
+}
+
+/// Takes an operator's key: it can't judge.
+fn without_key(key: Key) {
+    let clear = pallet_arena_staking::Call::clear_service_key {};
+    assert_ok!(call(&account(key), clear));
 }
 
 /// What nobody does in any round.
@@ -495,10 +524,12 @@ fn a_task_should_close_and_leave_only_results_wherever_its_hooks_are_starved() {
 /// A block in which the hooks that move tasks have no weight, or only as much as lets them see
 /// what is to be done: they take no more, and move nothing.
 fn starve() {
+    use pallet_arena_challenges::WeightInfo as _;
     use pallet_arena_scoring::WeightInfo as _;
     use pallet_arena_tasks::WeightInfo as _;
     type Tasks = <Runtime as pallet_arena_tasks::Config>::WeightInfo;
     type Scoring = <Runtime as pallet_arena_scoring::Config>::WeightInfo;
+    type Challenges = <Runtime as pallet_arena_challenges::Config>::WeightInfo;
     let n = now() + 1;
     System::set_block_number(n);
     let moved = || {
@@ -511,10 +542,12 @@ fn starve() {
     let limits = [
         Tasks::step_look(),
         Scoring::step_look(arena_primitives::MAX_ACTIVE_TASKS),
+        Challenges::step_beacon(),
     ];
-    let [tasks, scoring] = limits.map(|limit| if look { limit } else { Weight::zero() });
+    let [tasks, scoring, cases] = limits.map(|limit| if look { limit } else { Weight::zero() });
     assert_eq!(ArenaTasks::tick(n, tasks), tasks, "block {n}");
     assert_eq!(ArenaScoring::tick(n, scoring), scoring, "block {n}");
+    assert_eq!(ArenaChallenges::tick(n, cases), cases, "block {n}");
     assert_eq!(moved(), before, "block {n}");
 }
 

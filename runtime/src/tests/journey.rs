@@ -64,7 +64,7 @@ pub(super) fn spec() -> TaskSpec {
         rounds: 2,
         round_minutes: 1_440,
         final_days: 1,
-        challenge_days: 1,
+        challenge_days: 6,
         rewards: RewardParams {
             gamma: Perbill::from_percent(35),
             q: Perbill::from_percent(70),
@@ -106,6 +106,7 @@ pub(super) fn next_block() {
     pallet_babe::AuthorVrfRandomness::<Runtime>::put(Some(hash(Domain::SeedStep, &n).0));
     ArenaTasks::on_initialize(n);
     ArenaScoring::on_initialize(n);
+    ArenaChallenges::on_initialize(n);
     check_invariants();
 }
 
@@ -164,30 +165,30 @@ pub(super) fn approve(spec: TaskSpec) -> TaskId {
     task
 }
 
+/// Registers a service key, and takes a position.
+pub(super) fn join(task: TaskId, key: Key, role: Role, amount: Balance) {
+    let who = account(key);
+    let set = pallet_arena_staking::Call::set_service_key {
+        key: service_account(key),
+        proof: service(key).sign(&preimage(Domain::ServiceKeyProof, &who)),
+    };
+    assert_ok!(call(&who, set));
+    let venue = Venue::Task(task);
+    let stake = pallet_arena_staking::Call::stake {
+        venue,
+        role,
+        amount,
+    };
+    assert_ok!(call(&who, stake));
+}
+
 pub(super) fn enrol(task: TaskId) {
     let venue = Venue::Task(task);
-    for key in TRAINERS.into_iter().chain(VALIDATORS) {
-        let who = account(key);
-        let proof = service(key).sign(&preimage(Domain::ServiceKeyProof, &who));
-        let set = pallet_arena_staking::Call::set_service_key {
-            key: service_account(key),
-            proof,
-        };
-        assert_ok!(call(&who, set));
+    for key in TRAINERS {
+        join(task, key, Role::Trainer, 100 * UNIT);
     }
-    for (keys, role) in [
-        (&TRAINERS[..], Role::Trainer),
-        (&VALIDATORS[..], Role::Validator),
-    ] {
-        for key in keys {
-            let amount = 100 * UNIT;
-            let stake = pallet_arena_staking::Call::stake {
-                venue,
-                role,
-                amount,
-            };
-            assert_ok!(call(&account(*key), stake));
-        }
+    for key in VALIDATORS {
+        join(task, key, Role::Validator, 100 * UNIT);
     }
     let stake = pallet_arena_staking::Call::stake {
         venue,

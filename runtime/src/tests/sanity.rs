@@ -59,6 +59,7 @@ fn every_preset_should_build_with_the_whole_supply_and_authors_with_stake() {
             );
             let time = ArenaStaking::time();
             assert!(time.windows.total() <= time.blocks_per_day, "{name:?}");
+            assert!(ArenaChallenges::jury_sizes().are_possible(), "{name:?}");
             pallet_arena_staking::invariants::check::<Runtime>().expect("staking");
             pallet_arena_rewards::invariants::check::<Runtime>().expect("rewards");
         });
@@ -178,6 +179,46 @@ fn pallet_indices_should_not_move() {
     ];
     for (name, index, pinned) in indices {
         assert_eq!(index, pinned, "{name}");
+    }
+}
+
+#[test]
+fn calls_of_nodes_should_keep_their_indices() {
+    use arena_primitives::{EarlierSketches, ScoreEntries, Vote};
+    use pallet_arena_challenges::Call as Cases;
+    use pallet_arena_scoring::Call as Scores;
+    use sp_core::H256;
+    let (task, round, case, hash) = (0, 1, 0, H256::zero());
+    let commit = Scores::commit_scores {
+        task,
+        round,
+        commitment: hash,
+    };
+    let reveal = Scores::reveal_scores {
+        task,
+        round,
+        entries: ScoreEntries::default(),
+        earlier: EarlierSketches::default(),
+        samples_root: hash,
+        nonce: hash,
+    };
+    let vote = Cases::commit_vote {
+        case,
+        commitment: hash,
+    };
+    let opened = Cases::reveal_vote {
+        case,
+        vote: Vote::Acquit,
+        nonce: hash,
+    };
+    let pinned: [(RuntimeCall, [u8; 2]); 4] = [
+        (commit.into(), [14, 0]),
+        (reveal.into(), [14, 1]),
+        (vote.into(), [15, 5]),
+        (opened.into(), [15, 6]),
+    ];
+    for (call, indices) in pinned {
+        assert_eq!(codec::Encode::encode(&call)[..2], indices, "{call:?}");
     }
 }
 

@@ -1,15 +1,16 @@
 //! What a juror's node should do for one case, given what it sees. No I/O.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use arena_offchain::{JobView, jobs::request};
 use arena_primitives::{
-    AccountId, BlockNumber, CaseId, InfraFault, NumericProfile, TaskSpec, Vote, WATERMARK_BITS,
+    AccountId, BlockNumber, CaseId, InfraFault, LossLeaf, NumericProfile, TaskSpec, Vote,
+    WATERMARK_BITS,
     job::{
         Artifact, Compare, Evaluate, ExtractWatermark, Fault, JobId, JobKind, JobRequest,
         JobStatus, Limits, Outcome, Recompute, Recomputed, ReplayFinding, ReplaySegments, Sketch,
     },
-    LossLeaf, vote_commitment,
     time::last_call,
+    vote_commitment,
 };
 use codec::{Decode, Encode};
 use sp_core::H256;
@@ -113,7 +114,7 @@ pub struct Duty {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Give this job to the executor.
-    Post(JobRequest),
+    Post(Box<JobRequest>),
     /// Keep the ballot, then commit to it.
     Commit(Ballot),
     /// Reveal the ballot.
@@ -357,7 +358,7 @@ fn decide_commit(duty: &Duty, nonce: H256, late: bool) -> Vec<Action> {
     jobs.into_iter()
         .zip(wanted)
         .filter(|(_, wanted)| *wanted)
-        .map(|(job, _)| Action::Post(job))
+        .map(|(job, _)| Action::Post(Box::new(job)))
         .collect()
 }
 

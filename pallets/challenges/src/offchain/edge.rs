@@ -1,7 +1,7 @@
 //! The worker's contact with the world: keystore, local storage, executor and pool.
 
 use super::decide::{Action, Ballot, Duty, Question, Window, decide};
-use crate::{Answer, Answers, Call, Case, CaseState, Config, Facts, OpenCases, Pallet, Runs};
+use crate::{Answer, Answers, Call, Case, CaseState, Config, Facts, OpenCases, Runs};
 use alloc::{format, string::String, vec::Vec};
 use arena_offchain::{
     Before, Executor, Line, Shelf, Signer, TARGET,

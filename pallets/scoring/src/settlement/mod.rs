@@ -10,8 +10,8 @@ mod pay;
 mod rules;
 
 use crate::{
-    Config, DISCLOSED_ROUNDS, Event, ModelRow, PRUNE_ROWS, Pallet, Revealed, RevealedSketches,
-    Reveals, RoundResults, Seeds, Settlement, Stage, ValidatorRow, WeightInfo,
+    Config, DISCLOSED_ROUNDS, Event, Grounds, ModelRow, PRUNE_ROWS, Pallet, Revealed,
+    RevealedSketches, Reveals, RoundResults, Seeds, Settlement, Stage, ValidatorRow, WeightInfo,
     units::step_validator,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -464,6 +464,9 @@ impl<T: Config> Work<T> {
         });
         RoundResults::<T>::insert(task, round, result);
         self.note_best();
+        if let Some(ground) = Pallet::<T>::live_ground(task, round) {
+            Grounds::<T>::insert(task, round, ground);
+        }
         Seeds::<T>::remove(task, round);
         T::Rounds::settled(task, round);
     }

@@ -2,8 +2,8 @@
 
 use super::{Work, count, index};
 use crate::{
-    Commits, Config, DISCLOSED_ROUNDS, Event, Misses, ModelRow, PRUNE_ROWS, Pallet, Reveals,
-    RoundResults, Settlement, Sketches, Stage, draws::Chance,
+    Commits, Config, DISCLOSED_ROUNDS, Event, Grounds, Misses, ModelRow, PRUNE_ROWS, Pallet,
+    Reveals, RoundResults, Settlement, Sketches, Stage, draws::Chance,
 };
 use arena_primitives::{
     Balance, Unpaid, Venue,
@@ -76,7 +76,8 @@ impl<T: Config> Work<T> {
         }
     }
 
-    /// Removes some of the reveals of the round whose scores can't be challenged any more.
+    /// Removes some of the reveals of the round whose scores can't be challenged any more, and
+    /// at last what they were made on.
     pub(super) fn forget(&self, next: u32) -> Stage {
         let task = self.state.task;
         let round = self.state.round.saturating_sub(DISCLOSED_ROUNDS);
@@ -89,6 +90,7 @@ impl<T: Config> Work<T> {
         if after < count(rows.len()) {
             Stage::Forget { next: after }
         } else {
+            Grounds::<T>::remove(task, round);
             Stage::Finish
         }
     }

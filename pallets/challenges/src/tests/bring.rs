@@ -1,0 +1,241 @@
+//! How cases are brought.
+
+use super::*;
+
+#[test]
+fn commit_should_hold_the_cost_of_a_jury_and_be_taken_once() {
+    run(|| {
+        let commitment = copy().commitment(&account(VAL), TASK, &NONCE);
+        assert_ok!(Challenges::commit_case(signed(VAL), TASK, commitment));
+        assert_eq!(held(VAL), 30);
+        assert_noop!(
+            Challenges::commit_case(signed(VAL), TASK, commitment),
+            Error::<Test>::AlreadyCommitted
+        );
+        // The same hash under another name is another commitment, and opens nothing.
+        assert_ok!(Challenges::commit_case(signed(EVE), TASK, commitment));
+        assert_noop!(
+            Challenges::open_case(signed(EVE), TASK, copy(), NONCE),
+            Error::<Test>::NoSuchCommitment
+        );
+    });
+}
+
+#[test]
+fn commit_should_be_refused_without_a_task_time_or_money() {
+    run(|| {
+        let commit = |n, task| Challenges::commit_case(signed(n), task, H256::zero());
+        assert_noop!(commit(VAL, 9), Error::<Test>::TaskOver);
+        with(|n| n.phases.insert(9, (TaskPhase::Closed, 0)));
+        assert_noop!(commit(VAL, 9), Error::<Test>::TaskOver);
+        let all = 4 + Challenges::procedure(false);
+        with(|n| n.phases.insert(TASK, (TaskPhase::Challenge, 10 + all - 1)));
+        assert_noop!(commit(VAL, TASK), Error::<Test>::TooLate);
+        with(|n| n.phases.insert(TASK, (TaskPhase::Challenge, 10 + all)));
+        assert_noop!(commit(POOR, TASK), sp_runtime::TokenError::FundsUnavailable);
+        assert_ok!(commit(VAL, TASK));
+    });
+}
+
+#[test]
+fn open_should_hold_the_bond_and_begin_a_case() {
+    run(|| {
+        let case = open(VAL, copy());
+        assert_eq!(held(VAL), 50, "a jury and a twentieth of the rewards");
+        assert!(Challenges::is_accused(TASK, &account(ANN)));
+        assert!(!Challenges::is_convicted(TASK, &account(ANN)));
+        assert_eq!(Challenges::open_cases(TASK), 1);
+        assert_eq!(Commitments::<Test>::iter().count(), 0);
+        assert_eq!(state(case).due(), 11 + SEED + 1);
+    });
+}
+
+#[test]
+fn open_should_be_refused_to_others_for_other_tasks_and_with_other_nonces() {
+    run(|| {
+        commit(VAL, &copy());
+        let refused = |n, task, nonce| {
+            assert_noop!(
+                Challenges::open_case(signed(n), task, copy(), nonce),
+                Error::<Test>::NoSuchCommitment
+            );
+        };
+        refused(VAL + 1, TASK, NONCE);
+        refused(VAL, TASK + 1, NONCE);
+        refused(VAL, TASK, H256::zero());
+        // A hash of another task opens nothing in this one.
+        let elsewhere = copy().commitment(&account(EVE), 7, &NONCE);
+        assert_ok!(Challenges::commit_case(signed(EVE), TASK, elsewhere));
+        refused(EVE, 7, NONCE);
+    });
+}
+
+#[test]
+fn commitments_that_are_never_opened_should_cost_their_bond() {
+    run(|| {
+        commit(VAL, &copy());
+        to(13);
+        assert_eq!(held(VAL), 30);
+        System::set_block_number(14);
+        assert_noop!(
+            Challenges::open_case(signed(VAL), TASK, copy(), NONCE),
+            Error::<Test>::OpenedTooLate
+        );
+        System::set_block_number(13);
+        to(14);
+        assert_eq!((held(VAL), free(VAL)), (0, WEALTH - 30));
+        assert_eq!(with(|n| n.to_treasury), 30);
+        assert_eq!(DueAt::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn commitments_should_come_back_where_the_task_has_ended() {
+    run(|| {
+        commit(VAL, &copy());
+        with(|n| n.phases.insert(TASK, (TaskPhase::Cancelled, 0)));
+        to(15);
+        assert_eq!((held(VAL), free(VAL)), (0, WEALTH));
+    });
+}
+
+#[test]
+fn open_should_be_refused_when_the_procedure_does_not_fit() {
+    run(|| {
+        commit(VAL, &copy());
+        let ends = 10 + Challenges::procedure(false);
+        with(|n| n.phases.insert(TASK, (TaskPhase::Challenge, ends - 1)));
+        let open = || Challenges::open_case(signed(VAL), TASK, copy(), NONCE);
+        assert_noop!(open(), Error::<Test>::TooLate);
+        with(|n| n.phases.insert(TASK, (TaskPhase::Challenge, ends)));
+        assert_ok!(open());
+    });
+}
+
+#[test]
+fn open_should_be_refused_without_money_for_the_rest_of_the_bond() {
+    run(|| {
+        commit(VAL, &copy());
+        let rest = free(VAL) - 19;
+        let to = account(EVE);
+        assert_ok!(Balances::transfer_allow_death(signed(VAL), to, rest));
+        assert_noop!(
+            Challenges::open_case(signed(VAL), TASK, copy(), NONCE),
+            sp_runtime::TokenError::FundsUnavailable
+        );
+    });
+}
+
+#[test]
+fn open_should_join_the_case_of_the_same_claim_alone() {
+    run(|| {
+        commit(22, &copy());
+        let case = open(VAL, copy());
+        assert_ok!(Challenges::open_case(signed(22), TASK, copy(), NONCE));
+        assert_eq!(CasesOf::<Test>::get(TASK).into_inner(), [case]);
+        assert_eq!(held(22), 50);
+        // Another claim against the same trainer is another case.
+        with(|n| n.models.insert((TASK, account(EVE)), (model(EVE), 1)));
+        let other = Claim::Duplicate {
+            trainer: account(ANN),
+            model: model(ANN),
+            earlier: model(EVE),
+        };
+        assert_eq!(open(23, other), case + 1);
+    });
+}
+
+#[test]
+fn open_should_return_the_bond_when_the_claim_is_tried_already() {
+    run(|| {
+        let case = open(VAL, copy());
+        commit(22, &copy());
+        until_committing(case);
+        assert_ok!(Challenges::open_case(signed(22), TASK, copy(), NONCE));
+        assert_eq!((held(22), free(22)), (0, WEALTH));
+        assert_eq!(OpenCases::<Test>::iter().count(), 1);
+        vote(case, 3);
+        until_closed(case);
+        commit(22, &training());
+        assert_ok!(Challenges::open_case(signed(22), TASK, training(), NONCE));
+        assert_eq!((held(22), OpenCases::<Test>::iter().count()), (0, 0));
+    });
+}
+
+#[test]
+fn join_should_be_taken_until_the_jury_is_drawn() {
+    run(|| {
+        let case = open(VAL, copy());
+        assert_noop!(
+            Challenges::join(signed(22), case + 1),
+            Error::<Test>::NoSuchCase
+        );
+        assert_noop!(
+            Challenges::join(signed(VAL), case),
+            Error::<Test>::AlreadyJoined
+        );
+        assert_noop!(Challenges::join(signed(ANN), case), Error::<Test>::OwnCase);
+        assert_noop!(
+            Challenges::join(signed(EVE), case),
+            Error::<Test>::NotEntitled
+        );
+        assert_noop!(
+            Challenges::join(signed(POOR), case),
+            sp_runtime::TokenError::FundsUnavailable
+        );
+        // Whose model was first may join too.
+        assert_ok!(Challenges::join(signed(BOB), case));
+        assert_ok!(Challenges::join(signed(22), case));
+        assert_eq!((held(BOB), held(22)), (50, 50));
+        until_committing(case);
+        assert_noop!(Challenges::join(signed(23), case), Error::<Test>::JuryDrawn);
+        assert!(!jurors(case).contains(&22), "no party judges");
+    });
+}
+
+#[test]
+fn join_should_be_refused_beyond_eight() {
+    run(|| {
+        let case = open(VAL, copy());
+        for n in 22..29 {
+            assert_ok!(Challenges::join(signed(n), case));
+        }
+        assert_noop!(
+            Challenges::join(signed(29), case),
+            Error::<Test>::TooManyChallengers
+        );
+    });
+}
+
+#[test]
+fn open_should_be_refused_beyond_sixteen_cases() {
+    run(|| {
+        let claim = |n: u8| Claim::Duplicate {
+            trainer: account(ANN),
+            model: model(ANN),
+            earlier: model(n),
+        };
+        with(|t| {
+            for n in 150..167 {
+                t.models.insert((TASK, account(n)), (model(n), 1));
+            }
+        });
+        for n in 150..167 {
+            commit(VAL, &claim(n));
+        }
+        for n in 150..166 {
+            assert_ok!(Challenges::open_case(signed(VAL), TASK, claim(n), NONCE));
+        }
+        assert_noop!(
+            Challenges::open_case(signed(VAL), TASK, claim(166), NONCE),
+            Error::<Test>::TooManyCases
+        );
+        crate::NextCaseId::<Test>::put(u32::MAX);
+        with(|n| n.phases.insert(2, (TaskPhase::Challenge, ENDS)));
+        assert_noop!(
+            Challenges::open_case(signed(VAL), TASK, claim(166), NONCE),
+            Error::<Test>::NoMoreIds
+        );
+        crate::NextCaseId::<Test>::put(16);
+    });
+}
