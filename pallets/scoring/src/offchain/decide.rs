@@ -3,6 +3,7 @@
 use super::jobs::Jobs;
 use crate::{raw_is_possible, scores_commitment};
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use arena_offchain::JobView;
 use arena_primitives::{
     AccountId, BlockNumber, EarlierSketches, InfraFault, MAX_BITS_PER_BYTE, Metric, PublicData,
     Publication, Round, ScoreEntries, ScoreEntry, ScoreOutcome, TaskId, TaskSpec, Uris,
@@ -69,17 +70,6 @@ pub struct Sketching {
     pub seed: H256,
     /// The earlier models that the round compares with, in their order.
     pub earlier: Vec<Drawn>,
-}
-
-/// What the executor says of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobView {
-    /// It doesn't know it.
-    Missing,
-    /// It didn't answer.
-    Silent,
-    /// Its status.
-    Known(JobStatus),
 }
 
 /// What is seen of one operator's duty in one round.

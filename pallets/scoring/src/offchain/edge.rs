@@ -1,62 +1,37 @@
 //! The worker's contact with the world: keystore, local storage, executor and pool.
 
 use super::decide::{
-    Action, Drawn, Duty, JobView, Publish, Record, Sketching, decide, decide_publish, kept,
+    Action, Drawn, Duty, Publish, Record, Sketching, decide, decide_publish, kept,
 };
 use crate::{Call, Commits, Config, Pallet, Reveals};
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::vec::Vec;
+use arena_offchain::{Before, Executor, Line, Shelf, TARGET, signers};
 use arena_primitives::{
     AccountId, BlockNumber, FINALIZED_KEY, Publication, Role, Round, RoundInfo, TaskId, Venue,
-    job::{JobId, JobRequest, JobStatus},
     time::RoundPhase,
-    traits::{Publishing, Rounds, ServiceKeys, Stakes},
+    traits::{Publishing, Rounds, Stakes},
 };
-use codec::{Decode, Encode};
-use frame_system::offchain::{
-    AppCrypto, CreateSignedTransaction, CreateTransactionBase, SubmitTransaction,
-};
+use codec::Encode;
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_core::{H256, offchain::Duration};
-use sp_runtime::{
-    RuntimeAppPublic,
-    offchain::{
-        http::{Method, Request},
-        storage::StorageValueRef,
-    },
-    traits::{IdentifyAccount, Saturating},
-};
+use sp_core::H256;
+use sp_runtime::offchain::storage::StorageValueRef;
 
-/// Where the node keeps address and token of its executor, as SCALE of [`Executor`].
-pub const EXECUTOR_KEY: &[u8] = b"arena::executor";
 /// Prefix of the keys of records.
 pub const RECORD_PREFIX: &[u8] = b"arena::scores";
-/// Where the list is of what lies in the local storage for rounds.
-pub const INDEX_KEY: &[u8] = b"arena::index";
-
-/// Each request to the executor.
-const REQUEST_MILLIS: u64 = 2_000;
-/// All requests of one run together; what isn't asked by then is asked in the next block.
-const RUN_MILLIS: u64 = 10_000;
-/// Transactions of one key in one run.
-pub(crate) const MAX_SENT: u32 = 4;
+/// What is kept of rounds.
+const SHELF: Shelf<(TaskId, Round)> = Shelf::new(b"arena::index");
 /// How long what is kept outlives its round's settlement, which a reorganisation may undo.
 const KEEP: BlockNumber = 256;
-/// Longest answer that is read.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
-const TARGET: &str = "arena::offchain";
+/// Why what is kept to be published is of no use: it doesn't decode.
+const UNREADABLE: u8 = 0;
+/// Or the window in which it should have been published is over.
+const MISSED: u8 = 1;
 
-/// How the executor is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Executor {
-    /// Base URL.
-    pub url: Vec<u8>,
-    /// Bearer token.
-    pub token: Vec<u8>,
-}
+type Signer<T> = arena_offchain::Signer<T>;
 
 /// Which record a key of the local storage is of. Each draw has one of its own: when the chain
 /// goes back to a branch that it left, the commitment there can be revealed.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 struct RecordId {
     task: TaskId,
     round: Round,
@@ -70,70 +45,26 @@ impl RecordId {
         self.encode_to(&mut key);
         key
     }
-
-    /// Only persistent storage works on nodes.
-    fn load(&self) -> Option<Record> {
-        StorageValueRef::persistent(&self.key())
-            .get()
-            .ok()
-            .flatten()
-    }
 }
 
 /// One run, after block `n`.
 pub fn run<T: Config>(n: BlockNumber) {
     // What is sent now is checked, and included, as of the next block.
     let next = n.saturating_add(1);
-    clean_up::<T>(n);
-    for public in keys::<T>() {
-        let account: AccountId = public.clone().into_account();
-        let Some(operator) = T::ServiceKeys::operator_of(&account) else {
-            continue;
-        };
-        serve::<T>(
-            next,
-            &Signer {
-                public,
-                account,
-                operator,
-            },
-        );
+    SHELF.clean_up(n, |(task, round)| T::Rounds::info(*task, *round).is_none());
+    for mut signer in signers::<T, T::AuthorityId, T::ServiceKeys>(Before::Nothing) {
+        serve::<T>(next, &mut signer);
     }
 }
 
-type RuntimeCallOf<T> = <T as CreateTransactionBase<Call<T>>>::RuntimeCall;
-
-struct Signer<T: Config> {
-    public: T::Public,
-    account: AccountId,
-    operator: AccountId,
-}
-
-fn keys<T: Config>() -> Vec<T::Public> {
-    type App<T> = <T as Config>::AuthorityId;
-    type Raw<T> = <App<T> as AppCrypto<
-        <T as frame_system::offchain::SigningTypes>::Public,
-        <T as frame_system::offchain::SigningTypes>::Signature,
-    >>::GenericPublic;
-    <App<T> as AppCrypto<T::Public, T::Signature>>::RuntimeAppPublic::all()
-        .into_iter()
-        .map(|key| Raw::<T>::from(key).into())
-        .collect()
-}
-
 /// All duties of one key: reveals first, since a missing one costs stake.
-fn serve<T: Config>(next: BlockNumber, signer: &Signer<T>) {
+fn serve<T: Config>(next: BlockNumber, signer: &mut Signer<T>) {
     let mut duties: Vec<Duty> = T::Rounds::closed_rounds()
         .into_iter()
         .filter_map(|info| duty::<T>(next, info, &signer.operator))
         .collect();
     duties.sort_by_key(|duty| duty.revealed_first(next));
-    let executor: Option<Executor> = StorageValueRef::persistent(EXECUTOR_KEY)
-        .get()
-        .ok()
-        .flatten();
-    let mut line = executor.map(Line::new);
-    let mut sent = 0u32;
+    let mut line = Executor::named().map(Line::new);
     for mut duty in duties {
         if duty.wants_scores(next) {
             match &mut line {
@@ -156,7 +87,7 @@ fn serve<T: Config>(next: BlockNumber, signer: &Signer<T>) {
                         line.post(&job);
                     }
                 }
-                Action::Commit(record) => commit::<T>(signer, &duty, record, &mut sent),
+                Action::Commit(record) => commit::<T>(signer, &duty, record),
                 Action::Reveal(record) => {
                     let Record {
                         entries,
@@ -174,12 +105,12 @@ fn serve<T: Config>(next: BlockNumber, signer: &Signer<T>) {
                         samples_root,
                         nonce,
                     };
-                    send(signer, call.into(), &mut sent);
+                    signer.send::<Call<T>, T::AuthorityId>(call.into());
                 }
             }
         }
     }
-    publish_kept(next, signer, &mut sent);
+    publish_kept(next, signer);
 }
 
 /// The last final block, 0 if it isn't on this branch; `None` where the node doesn't say.
@@ -193,7 +124,7 @@ fn finalized<T: Config>() -> Option<BlockNumber> {
 }
 
 /// Publishes what the trainer's tools left in the local storage, and says once what will not be.
-fn publish_kept<T: Config>(next: BlockNumber, signer: &Signer<T>, sent: &mut u32) {
+fn publish_kept<T: Config>(next: BlockNumber, signer: &mut Signer<T>) {
     let finalized = finalized::<T>();
     // Open rounds too: what is left for one is put on the list, so that it goes when the task is
     // cancelled.
@@ -210,15 +141,9 @@ fn publish_kept<T: Config>(next: BlockNumber, signer: &Signer<T>, sent: &mut u32
         if found == Ok(None) {
             continue;
         }
-        list(Listed {
-            key: key.clone(),
-            task,
-            round,
-            until: schedule.settle.saturating_add(KEEP),
-            told: None,
-        });
+        SHELF.list(&key, (task, round), schedule.settle.saturating_add(KEEP));
         let Ok(Some(kept)) = found else {
-            if tell_once(&key, Told::Unreadable) {
+            if SHELF.tell_once(&key, UNREADABLE) {
                 log::warn!(
                     target: TARGET,
                     "what is kept to publish in round {round} of task {task} doesn't decode: hand \
@@ -229,9 +154,11 @@ fn publish_kept<T: Config>(next: BlockNumber, signer: &Signer<T>, sent: &mut u32
         };
         let committed = T::Rounds::commitment(task, round, operator);
         match decide_publish(next, finalized, &schedule, operator, committed, &kept) {
-            Publish::Send => send(signer, T::Publishing::publish(task, kept), sent),
+            Publish::Send => {
+                signer.send::<Call<T>, T::AuthorityId>(T::Publishing::publish(task, kept));
+            }
             Publish::Missed => {
-                if tell_once(&key, Told::Missed) {
+                if SHELF.tell_once(&key, MISSED) {
                     log::warn!(
                         target: TARGET,
                         "model {:?} of {operator:?} was not published: the window of round \
@@ -287,7 +214,7 @@ fn duty<T: Config>(next: BlockNumber, info: RoundInfo, operator: &AccountId) -> 
             operator: operator.clone(),
             seed,
         };
-        id.load()
+        SHELF.load(&id.key())
     });
     let spec = T::Rounds::spec(task)?;
     let planes = Pallet::<T>::sketch_seed(task, round).filter(|_| spec.likeness.is_some());
@@ -317,9 +244,8 @@ fn duty<T: Config>(next: BlockNumber, info: RoundInfo, operator: &AccountId) -> 
     })
 }
 
-/// Keeps the record, then commits to what is kept: where two runs meet, the first one's record
-/// stays, and both send its commitment.
-fn commit<T: Config>(signer: &Signer<T>, duty: &Duty, record: Record, sent: &mut u32) {
+/// Keeps the record, then commits to what is kept.
+fn commit<T: Config>(signer: &mut Signer<T>, duty: &Duty, record: Record) {
     let id = RecordId {
         task: duty.task,
         round: duty.round,
@@ -327,270 +253,20 @@ fn commit<T: Config>(signer: &Signer<T>, duty: &Duty, record: Record, sent: &mut
         seed: record.seed,
     };
     let until = duty.schedule.settle.saturating_add(KEEP);
-    let Some(record) = keep(&id, record, duty.record.as_ref(), until) else {
+    // Where two runs meet, the first one's record stays, and both send its commitment.
+    let kept = SHELF.keep(&id.key(), (id.task, id.round), until, |found| {
+        kept(found, duty.record.as_ref(), record)
+    });
+    let Some(record) = kept else {
         log::debug!(target: TARGET, "another run writes the same record; the next block sends it");
         return;
     };
     let (task, round) = (duty.task, duty.round);
     let commitment = record.commitment(&duty.operator, task, round);
-    send(
-        signer,
-        Call::commit_scores {
-            task,
-            round,
-            commitment,
-        }
-        .into(),
-        sent,
-    );
-}
-
-/// Writes `record` unless another one than `seen` is there, and returns what is there then.
-/// `None` if it can't be known.
-fn keep(
-    id: &RecordId,
-    record: Record,
-    seen: Option<&Record>,
-    until: BlockNumber,
-) -> Option<Record> {
-    let key = id.key();
-    let listed = list(Listed {
-        key: key.clone(),
-        task: id.task,
-        round: id.round,
-        until,
-        told: None,
-    });
-    if !listed {
-        return None;
-    }
-    StorageValueRef::persistent(&key)
-        .mutate::<Record, (), _>(|found| Ok(kept(found.ok().flatten(), seen, record)))
-        .ok()
-}
-
-/// Something in the local storage that is of one round.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct Listed {
-    /// Its key.
-    key: Vec<u8>,
-    task: TaskId,
-    round: Round,
-    /// It goes some time after this block, when the round is gone.
-    until: BlockNumber,
-    /// Why it is of no use, as its operator was told last.
-    told: Option<Told>,
-}
-
-/// Why what is kept is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-enum Told {
-    /// It doesn't decode.
-    #[codec(index = 0)]
-    Unreadable,
-    /// The window in which it should have been published is over.
-    #[codec(index = 1)]
-    Missed,
-}
-
-type Index = Vec<Listed>;
-
-fn index() -> Index {
-    let index = StorageValueRef::persistent(INDEX_KEY).get();
-    index.ok().flatten().unwrap_or_default()
-}
-
-/// Changes the list; false if another run changes it now.
-fn change_index(change: impl FnOnce(&mut Index)) -> bool {
-    let changed = StorageValueRef::persistent(INDEX_KEY).mutate::<Index, (), _>(|index| {
-        let mut index = index.ok().flatten().unwrap_or_default();
-        change(&mut index);
-        Ok(index)
-    });
-    changed.is_ok()
-}
-
-/// Puts something on the list by which it is removed one day; true if it is there.
-fn list(new: Listed) -> bool {
-    if index().iter().any(|listed| listed.key == new.key) {
-        return true;
-    }
-    change_index(|index| {
-        if !index.iter().any(|listed| listed.key == new.key) {
-            index.push(new);
-        }
-    })
-}
-
-/// Whether this is still to be told of something on the list; it is not any more then. Where two
-/// runs meet, one of them tells it, or the next run.
-fn tell_once(key: &[u8], what: Told) -> bool {
-    let untold = |listed: &Listed| listed.key == key && listed.told != Some(what);
-    if !index().iter().any(untold) {
-        return false;
-    }
-    let mut marked = false;
-    let changed = change_index(|index| {
-        if let Some(listed) = index.iter_mut().find(|listed| untold(listed)) {
-            listed.told = Some(what);
-            marked = true;
-        }
-    });
-    changed && marked
-}
-
-/// Removes what was kept for rounds that are gone for long.
-fn clean_up<T: Config>(now: BlockNumber) {
-    let gone = |listed: &Listed| {
-        now > listed.until && T::Rounds::info(listed.task, listed.round).is_none()
+    let call = Call::commit_scores {
+        task,
+        round,
+        commitment,
     };
-    let old: Index = index().into_iter().filter(gone).collect();
-    if old.is_empty() {
-        return;
-    }
-    for listed in &old {
-        StorageValueRef::persistent(&listed.key).clear();
-    }
-    let kept = change_index(|index| {
-        index.retain(|listed| !old.iter().any(|gone| gone.key == listed.key));
-    });
-    if !kept {
-        log::debug!(target: TARGET, "another run cleans up too");
-    }
-}
-
-/// Signs and sends a call with the nonce after those sent in this run.
-fn send<T: Config>(signer: &Signer<T>, call: RuntimeCallOf<T>, sent: &mut u32) {
-    if *sent >= MAX_SENT {
-        return;
-    }
-    let nonce =
-        frame_system::Pallet::<T>::account_nonce(&signer.account).saturating_add((*sent).into());
-    let signed = <T as CreateSignedTransaction<Call<T>>>::create_signed_transaction::<T::AuthorityId>(
-        call,
-        signer.public.clone(),
-        signer.account.clone(),
-        nonce,
-    );
-    let Some(extrinsic) = signed else {
-        log::warn!(target: TARGET, "the service key of {:?} can't sign", signer.operator);
-        return;
-    };
-    *sent = sent.saturating_add(1);
-    if SubmitTransaction::<T, Call<T>>::submit_transaction(extrinsic).is_err() {
-        // In most cases the same call of an earlier block waits there already.
-        log::debug!(target: TARGET, "the pool refused a transaction of {:?}", signer.operator);
-    }
-}
-
-/// Why a request came to nothing.
-enum Refusal {
-    /// No answer in time.
-    Silent,
-    /// An answer with this status.
-    Status(u16),
-}
-
-/// The line to the executor for one run. After the first silence nothing more is asked.
-pub(crate) struct Line {
-    executor: Executor,
-    ends: sp_core::offchain::Timestamp,
-    dead: bool,
-}
-
-impl Line {
-    pub(crate) fn new(executor: Executor) -> Self {
-        let ends = sp_io::offchain::timestamp().add(Duration::from_millis(RUN_MILLIS));
-        Line {
-            executor,
-            ends,
-            dead: false,
-        }
-    }
-
-    fn statuses(&mut self, jobs: &[JobRequest]) -> BTreeMap<JobId, JobView> {
-        jobs.iter()
-            .map(JobRequest::id)
-            .map(|id| (id, self.status(id)))
-            .collect()
-    }
-
-    fn status(&mut self, id: JobId) -> JobView {
-        let digits: String = id
-            .as_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        match self.request(Method::Get, &format!("/jobs/{digits}"), Vec::new()) {
-            Ok(body) => match JobStatus::decode(&mut &body[..]) {
-                Ok(status) => JobView::Known(status),
-                Err(_) => {
-                    log::warn!(target: TARGET, "the executor's answer doesn't decode");
-                    JobView::Silent
-                }
-            },
-            Err(Refusal::Status(404)) => JobView::Missing,
-            Err(Refusal::Status(code)) => {
-                log::warn!(target: TARGET, "the executor answers {code}");
-                JobView::Silent
-            }
-            Err(Refusal::Silent) => JobView::Silent,
-        }
-    }
-
-    /// An answer isn't needed: the next block asks for the job.
-    pub(crate) fn post(&mut self, job: &JobRequest) {
-        if let Err(Refusal::Status(code)) =
-            self.request(Method::Post, "/jobs", Vec::from([job.encode()]))
-        {
-            log::warn!(target: TARGET, "the executor refuses a job: {code}");
-        }
-    }
-
-    fn request(
-        &mut self,
-        method: Method,
-        path: &str,
-        body: Vec<Vec<u8>>,
-    ) -> Result<Vec<u8>, Refusal> {
-        if self.dead || sp_io::offchain::timestamp() >= self.ends {
-            return Err(Refusal::Silent);
-        }
-        let answer = self.exchange(method, path, body);
-        if matches!(answer, Err(Refusal::Silent)) {
-            log::warn!(target: TARGET, "the executor doesn't answer");
-            self.dead = true;
-        }
-        answer
-    }
-
-    fn exchange(&self, method: Method, path: &str, body: Vec<Vec<u8>>) -> Result<Vec<u8>, Refusal> {
-        let base = String::from_utf8_lossy(&self.executor.url);
-        let url = format!("{}{path}", base.trim_end_matches('/'));
-        let token = String::from_utf8_lossy(&self.executor.token);
-        let deadline = sp_io::offchain::timestamp().add(Duration::from_millis(REQUEST_MILLIS));
-        let pending = Request::default()
-            .method(method)
-            .url(&url)
-            .body(body)
-            .add_header("authorization", &format!("Bearer {token}"))
-            .deadline(deadline)
-            .send()
-            .map_err(|_| Refusal::Silent)?;
-        let response = pending
-            .try_wait(deadline)
-            .map_err(|_| Refusal::Silent)?
-            .map_err(|_| Refusal::Silent)?;
-        if !(200..300).contains(&response.code) {
-            return Err(Refusal::Status(response.code));
-        }
-        let mut body = response.body();
-        // A deadline of its own, or reading would wait for ever.
-        body.deadline(deadline);
-        let bytes: Vec<u8> = body.by_ref().take(MAX_ANSWER_BYTES).collect();
-        if body.error().is_some() {
-            return Err(Refusal::Silent);
-        }
-        Ok(bytes)
-    }
+    signer.send::<Call<T>, T::AuthorityId>(call.into());
 }

@@ -1,12 +1,9 @@
 //! The jobs of a duty, as the executor gets them.
 
 use super::decide::{Drawn, Duty, Sketching};
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
-use arena_primitives::{
-    PublicData, TaskSpec, Uris,
-    job::{Artifact, Data, Evaluate, JobKind, JobRequest, Limits, Sketch, WIRE_VERSION},
-};
-use sp_core::H256;
+use alloc::{collections::BTreeSet, vec::Vec};
+use arena_offchain::jobs::{artifact, base, evaluate, limits, request};
+use arena_primitives::job::{JobKind, JobRequest, Sketch};
 
 /// All that a duty needs of the executor. Equal each time it is made, so that the jobs' ids are.
 pub(super) struct Jobs {
@@ -34,17 +31,13 @@ impl Jobs {
         });
         let count = u32::try_from(duty.drawn.len().saturating_add(sketches)).unwrap_or(u32::MAX);
         let deadline_seconds = duty.spec.model.max_seconds.saturating_mul(count).max(60);
-        let request = |kind| JobRequest {
-            version: WIRE_VERSION,
-            deadline_seconds,
-            kind,
-        };
+        let request = |kind| request(kind, deadline_seconds);
         let sketch = |some: &Sketching, model: &Drawn| {
             request(JobKind::Sketch(Sketch {
                 model: artifact(model.manifest_root, &model.uris),
                 base: base(&duty.spec),
                 seed: some.seed.0,
-                limits: limits(&duty.spec),
+                limits: limits(&duty.spec.model),
             }))
         };
         let of_drawn = |some: &Sketching| {
@@ -58,7 +51,9 @@ impl Jobs {
         let scores = duty.drawn.iter();
         Jobs {
             scores: scores
-                .map(|model| request(evaluate(&duty.spec, model, data, seed)))
+                .map(|model| artifact(model.manifest_root, &model.uris))
+                .map(|model| evaluate(&duty.spec, data, seed, model))
+                .map(|job| request(JobKind::Evaluate(job)))
                 .collect(),
             sketches: sketching.map(of_drawn).unwrap_or_default(),
             earlier: sketching.map(of_earlier).unwrap_or_default(),
@@ -74,51 +69,4 @@ impl Jobs {
             .filter(|job| seen.insert(job.id()))
             .collect()
     }
-}
-
-fn evaluate(spec: &TaskSpec, model: &Drawn, data: &PublicData, seed: H256) -> JobKind {
-    JobKind::Evaluate(Evaluate {
-        model: artifact(model.manifest_root, &model.uris),
-        base: base(spec),
-        data: Data {
-            blake3: data.blake3,
-            bytes: data.bytes,
-            uris: texts(&data.uris),
-            samples: data.samples,
-            seed: seed.0,
-        },
-        metric: spec.metric,
-        profile: spec.profile,
-        limits: limits(spec),
-    })
-}
-
-fn limits(spec: &TaskSpec) -> Limits {
-    let model = &spec.model;
-    Limits {
-        architectures: model.architectures.to_vec(),
-        max_parameters: model.max_parameters,
-        max_bytes: model.max_bytes,
-        max_seconds: model.max_seconds,
-        context: model.context,
-        tokenizer: model.tokenizer,
-    }
-}
-
-fn base(spec: &TaskSpec) -> Option<Artifact> {
-    let base = spec.model.base.as_ref()?;
-    Some(artifact(base.manifest_root, &base.uris))
-}
-
-fn artifact(manifest_root: H256, uris: &Uris) -> Artifact {
-    Artifact {
-        manifest_root,
-        uris: texts(uris),
-    }
-}
-
-fn texts(uris: &Uris) -> Vec<String> {
-    uris.iter()
-        .filter_map(|uri| String::from_utf8(uri.to_vec()).ok())
-        .collect()
 }

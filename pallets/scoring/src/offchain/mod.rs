@@ -8,20 +8,5 @@ pub mod decide;
 pub mod edge;
 mod jobs;
 
+pub use arena_offchain::crypto;
 pub use edge::run;
-
-/// What the offchain worker signs with.
-pub mod crypto {
-    use frame_system::offchain::AppCrypto;
-    use sp_core::sr25519;
-    use sp_runtime::{MultiSignature, MultiSigner};
-
-    /// Service keys: sr25519 under the key type `aren`.
-    pub struct ServiceKey;
-
-    impl AppCrypto<MultiSigner, MultiSignature> for ServiceKey {
-        type RuntimeAppPublic = arena_primitives::service_key::Public;
-        type GenericPublic = sr25519::Public;
-        type GenericSignature = sr25519::Signature;
-    }
-}

@@ -304,7 +304,7 @@ fn worker_should_forget_what_it_kept_long_after_its_round_is_gone() {
         assert_eq!(store().get(), Ok(Some(publication())), "a fork may want it");
         run_after(until + 1, 1);
         assert_eq!(store().get::<Publication>(), Ok(None));
-        let index = StorageValueRef::persistent(crate::offchain::edge::INDEX_KEY).get();
+        let index = StorageValueRef::persistent(b"arena::index").get();
         assert_eq!(index, Ok(Some(Vec::<()>::new())), "the list is empty");
         assert!(sent().is_empty());
     });
@@ -324,6 +324,6 @@ fn line_should_post_a_job_with_its_token() {
             url: b"http://127.0.0.1:9".to_vec(),
             token: b"secret".to_vec(),
         };
-        crate::offchain::edge::Line::new(executor).post(&job);
+        arena_offchain::Line::new(executor).post(&job);
     });
 }

@@ -3,10 +3,7 @@
 use crate::{
     Call, Commits, Error, Event, Expiring, Misses, Reveals, RoundResults, Seeds,
     mock::*,
-    offchain::{
-        decide::{Action, Drawn, Duty, JobView, Record, Sketching, decide},
-        edge::{EXECUTOR_KEY, Executor},
-    },
+    offchain::decide::{Action, Drawn, Duty, Record, Sketching, decide},
     scores_commitment,
 };
 use arena_math::{
@@ -14,6 +11,7 @@ use arena_math::{
     consensus::{Aggregation, Cap},
     rewards::{RankRule, ValidatorRule},
 };
+use arena_offchain::{EXECUTOR_KEY, Executor, JobView};
 use arena_primitives::{
     DutyRefusal, EarlierSketches, InfraFault, MinerFault, ModelStatus, ScoreEntries, ScoreEntry,
     ScoreOutcome, ShardState, Unpaid, Venue,

@@ -5,10 +5,8 @@ use super::{
     chain::{Call, Chain, Fate, drawn},
     *,
 };
-use crate::offchain::{
-    decide::{Publish, decide_publish, kept},
-    edge::MAX_SENT,
-};
+use crate::offchain::decide::{Publish, decide_publish, kept};
+use arena_offchain::service::MAX_SENT;
 use arena_primitives::{Publication, job::JobKind, time::RoundPhase};
 use std::{cmp::Reverse, collections::BTreeSet};
 
