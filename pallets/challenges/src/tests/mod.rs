@@ -23,6 +23,7 @@ mod appeals;
 mod bring;
 mod cancel;
 mod claims;
+mod hook;
 mod money;
 mod random;
 mod runs;
