@@ -20,6 +20,8 @@ use sp_runtime::Perbill;
 
 mod answers;
 mod appeals;
+#[cfg(feature = "runtime-benchmarks")]
+pub(crate) mod benchmarks;
 mod bring;
 mod cancel;
 mod claims;
