@@ -49,25 +49,6 @@ pub trait BenchmarkHelper {
     fn judged(candidates: u32) -> Scene;
 }
 
-/// For tests, which run no benchmarks.
-impl BenchmarkHelper for () {
-    fn challenged() -> Scene {
-        Scene {
-            task: 0,
-            models: Vec::new(),
-            validators: Vec::new(),
-            keys: Vec::new(),
-            uris: Uris::default(),
-        }
-    }
-    fn training() -> Scene {
-        Self::challenged()
-    }
-    fn judged(_: u32) -> Scene {
-        Self::challenged()
-    }
-}
-
 const NONCE: H256 = H256::repeat_byte(9);
 
 /// The second model is a copy of the first.
@@ -625,4 +606,7 @@ mod benchmarks {
         }
         assert_eq!(Runs::<T>::iter_prefix(task).count(), 0);
     }
+
+    #[cfg(test)]
+    impl_benchmark_test_suite!(Pallet, crate::tests::benchmarks::chain(), crate::mock::Test);
 }
