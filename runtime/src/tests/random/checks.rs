@@ -314,7 +314,6 @@ fn nobody_has_two_roles() -> Verdict {
 
 /// A task that left the hooks' lists has no rows beyond its record, result and rewards.
 fn pruned_tasks_leave_no_rows() -> Verdict {
-    use pallet_arena_challenges as challenges;
     use pallet_arena_scoring as scoring;
     use pallet_arena_tasks as tasks;
     let active: BTreeSet<TaskId> = tasks::Active::<Runtime>::get().into_iter().collect();

@@ -5,7 +5,7 @@ use super::checks::{Verdict, fail};
 use crate::{configs::arena::AllVenues, *};
 use arena_primitives::{
     Role, Round, StakeSnapshot, TaskId, TaskPhase, Venue,
-    traits::{Results, Rounds, Stakes, TaskStates, Venues},
+    traits::{Results, Stakes, TaskStates, Venues},
 };
 use std::collections::{BTreeMap, BTreeSet};
 

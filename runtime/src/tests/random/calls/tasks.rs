@@ -12,7 +12,7 @@ use arena_primitives::{
     hash::{Domain, hash},
     shard::{shard_count, shard_proof, shards_root},
     time::RoundPhase,
-    traits::{Rounds, Runs, ServiceKeys, Stakes, TaskStates},
+    traits::{Runs, ServiceKeys, Stakes, TaskStates},
 };
 use pallet_arena_tasks::{Active, Call, Models, Proposals, Roots, Submissions};
 use sp_core::H256;
