@@ -4,7 +4,7 @@ use crate::{AccountId, ArenaDelegation, ArenaRewards, ArenaStaking, ArenaTasks, 
 use alloc::{string::String, vec::Vec};
 use arena_primitives::{
     Role, Round, TaskId, Venue,
-    traits::{DelegatorRewards, PayoutState, Results, Rounds, Stakes, TaskStates, Venues},
+    traits::{DelegatorRewards, PayoutState, Results, Stakes, TaskStates, Venues},
 };
 use arena_runtime_api::{
     EarningsView, MAX_PAGE, ModelView, Payout, PositionView, ResultView, RoundView, Seat, TaskView,

@@ -24,6 +24,11 @@ fn info(task: TaskId, live: &LiveRound, is_final: bool) -> RoundInfo {
 }
 
 impl<T: Config> Pallet<T> {
+    /// What was voted on.
+    pub fn spec(task: TaskId) -> Option<TaskSpec> {
+        Specs::<T>::get(task)
+    }
+
     /// Rounds of active tasks whose schedule is wanted, enrolment left out.
     fn rounds(wanted: impl Fn(&Schedule) -> bool) -> Vec<RoundInfo> {
         let mut rounds = Vec::new();
@@ -109,7 +114,7 @@ impl<T: Config> Rounds for Pallet<T> {
     }
 
     fn spec(task: TaskId) -> Option<TaskSpec> {
-        Specs::<T>::get(task)
+        Self::spec(task)
     }
 
     fn models(task: TaskId, round: Round) -> RoundModels {
@@ -201,6 +206,6 @@ impl<T: Config> TaskStates for Pallet<T> {
     }
 
     fn spec(task: TaskId) -> Option<TaskSpec> {
-        Specs::<T>::get(task)
+        Self::spec(task)
     }
 }

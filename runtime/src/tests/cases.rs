@@ -174,13 +174,13 @@ pub(super) fn judge(case: CaseId, vote: Vote) {
 /// Lets a case come to its end; what its last event says.
 pub(super) fn close(case: CaseId) -> Event<Runtime> {
     run_until("the end of the case", || state(case).is_none());
-    let events = System::events().into_iter().filter_map(|record| {
+    let mut events = System::events().into_iter().filter_map(|record| {
         let RuntimeEvent::ArenaChallenges(event) = record.event else {
             return None;
         };
         matches!(event, Event::CaseClosed { case: id, .. } if id == case).then_some(event)
     });
-    events.last().expect("is told")
+    events.next_back().expect("is told")
 }
 
 /// Lives to the challenge phase of a task whose trainers earn something.

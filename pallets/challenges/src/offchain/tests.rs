@@ -291,7 +291,8 @@ fn a_score_of_an_inexact_profile_should_be_judged_by_the_band() {
 fn a_fault_of_the_accused_should_fall_on_it_where_it_had_to_show_something() {
     let fault = Fault::Miner(MinerFault::Weights, "why".into());
     let view = JobView::Known(JobStatus::Failed(fault));
-    let votes = questions().map(|question| vote(OPENS, &told(duty(question), &[view.clone()])));
+    let votes =
+        questions().map(|question| vote(OPENS, &told(duty(question), std::slice::from_ref(&view))));
     use Vote::{Acquit, Convict};
     let expected = [Acquit, Acquit, Convict, Convict];
     assert_eq!(votes, expected.map(Some));

@@ -194,12 +194,20 @@ fn booked() -> Held {
         let creator = creator.expect("a bond is of a task");
         book(creator, tasks::HoldReason::ShardBond.into(), bond);
     }
+    let bond: RuntimeHoldReason = challenges::HoldReason::Bond.into();
+    for (who, _, row) in challenges::Commitments::<Runtime>::iter() {
+        book(who, bond, row.bond);
+    }
     for case in challenges::OpenCases::<Runtime>::iter_values() {
-        book(
-            case.challenger,
-            challenges::HoldReason::Bond.into(),
-            case.bond,
-        );
+        for one in case.challengers {
+            book(one.who, bond, one.bond);
+        }
+        if let Some(appeal) = case.appeal {
+            book(appeal.appellant, bond, appeal.bond);
+        }
+    }
+    for (_, trainer, run) in challenges::Runs::<Runtime>::iter() {
+        book(trainer, challenges::HoldReason::Run.into(), run.deposit);
     }
     books.retain(|_, amount| *amount > 0);
     books
@@ -306,7 +314,6 @@ fn nobody_has_two_roles() -> Verdict {
 
 /// A task that left the hooks' lists has no rows beyond its record, result and rewards.
 fn pruned_tasks_leave_no_rows() -> Verdict {
-    use pallet_arena_challenges as challenges;
     use pallet_arena_scoring as scoring;
     use pallet_arena_tasks as tasks;
     let active: BTreeSet<TaskId> = tasks::Active::<Runtime>::get().into_iter().collect();
@@ -317,6 +324,7 @@ fn pruned_tasks_leave_no_rows() -> Verdict {
         .chain(scoring::RoundResults::<Runtime>::iter_keys().map(|(task, _)| task))
         .chain(scoring::Commits::<Runtime>::iter_keys().map(|(task, _, _)| task))
         .chain(scoring::Reveals::<Runtime>::iter_keys().map(|(task, _, _)| task))
+        .chain(scoring::Grounds::<Runtime>::iter_keys().map(|(task, _)| task))
         .chain(scoring::Sketches::<Runtime>::iter_keys().map(|(task, _, _)| task))
         .chain(scoring::BestEarlier::<Runtime>::iter_keys())
         .chain(scoring::Alike::<Runtime>::iter_keys().map(|(task, _)| task))
@@ -334,13 +342,33 @@ fn pruned_tasks_leave_no_rows() -> Verdict {
         .chain(tasks::Models::<Runtime>::iter_keys().map(|(task, _)| task))
         .chain(tasks::Roots::<Runtime>::iter_keys().map(|(task, _)| task))
         .chain(tasks::Fixed::<Runtime>::iter_keys().map(|(task, _)| task))
-        .chain(challenges::CasesOf::<Runtime>::iter_keys())
-        .chain(challenges::Convicted::<Runtime>::iter_keys().map(|(task, _)| task))
         .chain(pallet_arena_rewards::Tasks::<Runtime>::iter_keys());
     for task in of_tasks {
         if !active.contains(&task) {
             return fail("pruned_tasks_leave_no_rows", format!("rows of task {task}"));
         }
     }
-    Ok(())
+    cases_of(&active)
+}
+
+/// A task that was pruned has no cases, nor what they look back at, unless its turn is to come.
+fn cases_of(active: &BTreeSet<TaskId>) -> Verdict {
+    use pallet_arena_challenges as challenges;
+    let ended = challenges::Ended::<Runtime>::iter_values();
+    let kept: BTreeSet<TaskId> = ended.chain(active.iter().copied()).collect();
+    let mut rows = challenges::CasesOf::<Runtime>::iter_keys()
+        .chain(challenges::OpenCases::<Runtime>::iter_values().map(|case| case.task))
+        .chain(challenges::Accused::<Runtime>::iter_keys().map(|(task, _)| task))
+        .chain(challenges::Convicted::<Runtime>::iter_keys().map(|(task, _)| task))
+        .chain(challenges::Acquittals::<Runtime>::iter_keys().map(|(task, _)| task))
+        .chain(challenges::Runs::<Runtime>::iter_keys().map(|(task, _)| task))
+        .chain(challenges::Heartbeats::<Runtime>::iter_keys().map(|(task, _)| task))
+        .chain(challenges::Marks::<Runtime>::iter_keys().map(|(task, _)| task));
+    match rows.find(|task| !kept.contains(task)) {
+        Some(task) => fail(
+            "pruned_tasks_leave_no_rows",
+            format!("cases or runs of task {task}"),
+        ),
+        None => Ok(()),
+    }
 }

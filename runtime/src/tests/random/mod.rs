@@ -229,6 +229,9 @@ fn random_calls_should_leave_everything_true() {
     // A hundred of each in a run of the usual length.
     let least = calls / 1_000;
     for (kind, done) in KINDS.iter().zip(&tally.done) {
+        if !kind.succeeds() {
+            continue;
+        }
         assert!(
             *done >= least,
             "{} succeeded {done} times of {least}",

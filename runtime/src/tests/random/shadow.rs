@@ -5,7 +5,7 @@ use super::checks::{Verdict, fail};
 use crate::{configs::arena::AllVenues, *};
 use arena_primitives::{
     Role, Round, StakeSnapshot, TaskId, TaskPhase, Venue,
-    traits::{Results, Rounds, Stakes, TaskStates, Venues},
+    traits::{Results, Stakes, TaskStates, Venues},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +27,11 @@ pub(super) struct Lives {
     pub(super) called_off: u64,
     pub(super) displaced: u64,
     pub(super) chilled: u64,
+    pub(super) convicted: u64,
+    pub(super) acquitted: u64,
+    pub(super) undecided: u64,
+    pub(super) moot: u64,
+    pub(super) dropped: u64,
     pub(super) sessions: u64,
     pub(super) blocks: u64,
 }
@@ -42,6 +47,11 @@ impl Lives {
         self.called_off += other.called_off;
         self.displaced += other.displaced;
         self.chilled += other.chilled;
+        self.convicted += other.convicted;
+        self.acquitted += other.acquitted;
+        self.undecided += other.undecided;
+        self.moot += other.moot;
+        self.dropped += other.dropped;
         self.sessions += other.sessions;
         self.blocks += other.blocks;
     }
@@ -175,6 +185,7 @@ impl Shadow {
                 RuntimeEvent::ArenaStaking(event) => self.read_staking(event)?,
                 RuntimeEvent::ArenaDelegation(event) => self.read_delegation(event),
                 RuntimeEvent::ArenaRewards(event) => self.read_rewards(event)?,
+                RuntimeEvent::ArenaChallenges(event) => self.read_cases(event)?,
                 RuntimeEvent::ArenaScoring(pallet_arena_scoring::Event::RoundSettled {
                     task,
                     round,
@@ -244,6 +255,39 @@ impl Shadow {
             Event::Withdrawn { slashed, .. } => self.burned += slashed,
             _ => {}
         }
+    }
+
+    /// How cases ended. Who accuses itself gains nothing: challengers get no more than the stake
+    /// that is gone, and half of the rewards.
+    fn read_cases(&mut self, event: pallet_arena_challenges::Event<Runtime>) -> Verdict {
+        use pallet_arena_challenges::{Event, Verdict as Ending};
+        let Event::CaseClosed {
+            case,
+            verdict,
+            forfeited,
+            slashed,
+            to_challengers,
+            ..
+        } = event
+        else {
+            return Ok(());
+        };
+        let lives = &mut self.lives;
+        *match verdict {
+            Ending::Convicted => &mut lives.convicted,
+            Ending::Acquitted => &mut lives.acquitted,
+            Ending::Undecided => &mut lives.undecided,
+            Ending::Moot => &mut lives.moot,
+            Ending::Cancelled => &mut lives.dropped,
+        } += 1;
+        let convicted = verdict == Ending::Convicted;
+        if to_challengers > slashed.min(forfeited / 2) || (forfeited > 0 && !convicted) {
+            return fail(
+                "nobody_gains_by_its_own_conviction",
+                format!("case {case}: {to_challengers} of {forfeited}, {slashed} slashed"),
+            );
+        }
+        Ok(())
     }
 
     fn read_rewards(&mut self, event: pallet_arena_rewards::Event<Runtime>) -> Verdict {

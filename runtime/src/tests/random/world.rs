@@ -7,7 +7,7 @@ use crate::{
     *,
 };
 use arena_primitives::{
-    Role, Round, ScoreEntries, TaskId, Venue,
+    CaseId, Claim, Role, Round, ScoreEntries, TaskId, Venue, Vote,
     hash::{Domain, hash},
 };
 use frame_support::{assert_ok, traits::OnFinalize};
@@ -48,10 +48,32 @@ pub(super) enum Memo {
     Key(UsedKey),
     Model(Duty, H256, H256),
     Scores(Duty, Scores),
+    Claimed(Claimed),
+    Ballot(Voting, Ballot),
 }
 
 /// Of whom something is due.
 pub(super) type Duty = (TaskId, Round, AccountId);
+
+/// A claim that was committed to.
+#[derive(Clone)]
+pub(super) struct Claimed {
+    pub(super) challenger: AccountId,
+    pub(super) task: TaskId,
+    pub(super) claim: Claim,
+    pub(super) nonce: H256,
+    pub(super) commitment: H256,
+}
+
+/// A case, whether it is appealed, and a juror.
+pub(super) type Voting = (CaseId, bool, AccountId);
+
+/// What a juror committed to.
+#[derive(Clone)]
+pub(super) struct Ballot {
+    pub(super) vote: Vote,
+    pub(super) nonce: H256,
+}
 
 /// What a validator committed to: entries, samples root, nonce.
 pub(super) type Scores = (ScoreEntries, H256, H256);
@@ -74,6 +96,8 @@ pub(super) struct World {
     /// Root and nonce of the last model that was submitted.
     pub(super) models: BTreeMap<Duty, (H256, H256)>,
     pub(super) scores: BTreeMap<Duty, Scores>,
+    pub(super) claims: Vec<Claimed>,
+    pub(super) ballots: BTreeMap<Voting, Ballot>,
     pub(super) shadow: Shadow,
     pub(super) specs: u32,
     /// The open block's author, as BABE counts authorities.
@@ -95,6 +119,8 @@ pub(super) fn in_world<R>(seed: u64, test: impl FnOnce(&mut World) -> R) -> R {
             keys: Vec::new(),
             models: Default::default(),
             scores: Default::default(),
+            claims: Vec::new(),
+            ballots: Default::default(),
             shadow: Shadow::at_genesis(),
             specs: 0,
             author: 0,
@@ -144,6 +170,7 @@ fn patch() -> serde_json::Value {
         .map(|i| json!([address(&people[i]), (500 * UNIT) as u64]))
         .collect();
     json!({
+        "arenaChallenges": { "juries": { "first": 3, "appeal": 4 } },
         "balances": { "balances": balances },
         "session": { "keys": keys },
         "arenaStaking": {
@@ -162,7 +189,7 @@ fn patch() -> serde_json::Value {
 
 /// Times and prices that let proposals expire, cases lapse and results go within the run.
 fn set_parameters() {
-    use dynamic_params::{challenges, scoring, tasks};
+    use dynamic_params::{scoring, tasks};
     let parameters = [
         RuntimeParameters::Tasks(tasks::Parameters::ProposalDeposit(
             tasks::ProposalDeposit,
@@ -176,19 +203,29 @@ fn set_parameters() {
             scoring::ResultKeep,
             Some(2 * 1_440),
         )),
-        RuntimeParameters::Challenges(challenges::Parameters::Bond(
-            challenges::Bond,
-            Some(5 * UNIT),
-        )),
-        RuntimeParameters::Challenges(challenges::Parameters::DecideWithin(
-            challenges::DecideWithin,
-            Some(288),
-        )),
     ];
-    for key_value in parameters {
+    let all = parameters.into_iter().chain(case_parameters());
+    for key_value in all {
         let set = pallet_parameters::Call::set_parameter { key_value };
         assert_ok!(RuntimeCall::Parameters(set).dispatch(RuntimeOrigin::root()));
     }
+}
+
+/// Windows of a few blocks, and prices that many can pay.
+fn case_parameters() -> [RuntimeParameters; 7] {
+    use dynamic_params::challenges::*;
+    // Of twenty in a day.
+    let blocks = |count: u32| Some(count * 72);
+    [
+        Parameters::OpenWithin(OpenWithin, blocks(4)),
+        Parameters::RespondWithin(RespondWithin, blocks(6)),
+        Parameters::VoteWithin(VoteWithin, blocks(6)),
+        Parameters::RevealWithin(RevealWithin, blocks(4)),
+        Parameters::AppealWithin(AppealWithin, blocks(5)),
+        Parameters::JurorFee(JurorFee, Some(UNIT)),
+        Parameters::RunDeposit(RunDeposit, Some(2 * UNIT)),
+    ]
+    .map(RuntimeParameters::Challenges)
 }
 
 pub(super) fn now() -> BlockNumber {
@@ -276,6 +313,8 @@ impl World {
             Memo::Key(used) => self.keys.push(used),
             Memo::Model(duty, root, nonce) => drop(self.models.insert(duty, (root, nonce))),
             Memo::Scores(duty, scores) => drop(self.scores.insert(duty, scores)),
+            Memo::Claimed(claimed) => self.claims.push(claimed),
+            Memo::Ballot(voting, ballot) => drop(self.ballots.insert(voting, ballot)),
         }
     }
 
@@ -298,6 +337,13 @@ impl World {
         let alive = |duty: &Duty| ArenaTasks::info(duty.0, duty.1).is_some();
         self.models.retain(|duty, _| alive(duty));
         self.scores.retain(|duty, _| alive(duty));
+        self.claims.retain(|claimed| {
+            use pallet_arena_challenges::Commitments;
+            Commitments::<Runtime>::contains_key(&claimed.challenger, claimed.commitment)
+        });
+        self.ballots.retain(|(case, ..), _| {
+            pallet_arena_challenges::OpenCases::<Runtime>::contains_key(case)
+        });
         let surplus = self.keys.len().saturating_sub(60);
         self.keys.drain(..surplus);
     }

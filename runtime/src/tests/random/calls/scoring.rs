@@ -1,6 +1,6 @@
 //! Validators' duties.
 
-use super::{Sent, service_key};
+use super::{Sent, challenges::loss_roots, service_key};
 use crate::{
     tests::random::world::{Memo, Scores, World, now},
     *,
@@ -83,7 +83,14 @@ fn measure(world: &mut World, task: TaskId, round: Round, validator: &AccountId)
         entries.pop();
     }
     let entries = ScoreEntries::truncate_from(entries);
-    (entries, world.dice.hash(), world.dice.hash())
+    // Who committed to nothing can't prove its losses.
+    let samples_root = if world.dice.chance(10) {
+        world.dice.hash()
+    } else {
+        let roots = loss_roots(validator, round, entries.len() as u32);
+        hash(Domain::Samples, &roots)
+    };
+    (entries, samples_root, world.dice.hash())
 }
 
 pub(super) fn commit_scores(world: &mut World) -> Option<Sent> {

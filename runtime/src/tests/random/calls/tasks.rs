@@ -12,7 +12,7 @@ use arena_primitives::{
     hash::{Domain, hash},
     shard::{shard_count, shard_proof, shards_root},
     time::RoundPhase,
-    traits::{Rounds, ServiceKeys, Stakes, TaskStates},
+    traits::{Runs, ServiceKeys, Stakes, TaskStates},
 };
 use pallet_arena_tasks::{Active, Call, Models, Proposals, Roots, Submissions};
 use sp_core::H256;
@@ -122,11 +122,11 @@ fn spec(world: &mut World) -> TaskSpec {
         rounds,
         round_minutes: 1_440 + world.dice.below(300) as u32,
         final_days: 1,
-        challenge_days: world.dice.below(3) as u32,
+        challenge_days: world.dice.any(&[0, 2, 3, 4]).expect("four"),
         rewards: rewards(world),
         baseline: Perbill::from_percent(world.dice.below(20) as u32),
         likeness: world.dice.chance(50).then_some(LikenessRule::DEFAULT),
-        registered: false,
+        registered: world.dice.chance(20),
     }
 }
 
@@ -216,9 +216,11 @@ pub(super) fn submit(world: &mut World) -> Option<Sent> {
     let task = world.task(|_, task| open(task).is_some())?;
     let round = task_of(task).and_then(|t| open(&t)).unwrap_or(1);
     let again = world.dice.chance(10);
+    let asks = ArenaTasks::spec(task).is_some_and(|spec| spec.registered);
     let trainer = world.operator(task, Role::Trainer, |who| {
         ArenaStaking::counted(Venue::Task(task), who, round).is_some()
             && (again || !Submissions::<Runtime>::contains_key((task, round, who)))
+            && (!asks || ArenaChallenges::registered_before(task, who, now()))
     })?;
     let nonce = world.dice.hash();
     let root = if world.dice.chance(12) {
