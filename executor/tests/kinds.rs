@@ -265,7 +265,8 @@ fn broken_models_should_get_their_faults_whatever_the_kind() {
 #[test]
 fn what_the_task_forbids_should_be_refused_whatever_the_kind() {
     let f = Fixture::new();
-    let changes: [(MinerFault, fn(&mut JobKind)); 4] = [
+    type Change = fn(&mut JobKind);
+    let changes: [(MinerFault, Change); 4] = [
         (MinerFault::TooLarge, |kind| {
             limits_of(kind).max_parameters = 10
         }),

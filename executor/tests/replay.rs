@@ -284,7 +284,8 @@ fn recipe_that_cannot_be_trained_should_be_a_finding() {
         change(&dir);
         artifact(&dir)
     };
-    let broken: [(&str, &dyn Fn(&Path)); 3] = [
+    type Change<'a> = &'a dyn Fn(&Path);
+    let broken: [(&str, Change<'_>); 3] = [
         ("no-config", &|dir| {
             fs::remove_file(dir.join(registered::CONFIG)).unwrap()
         }),

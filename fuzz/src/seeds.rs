@@ -130,6 +130,7 @@ fn kinds(evaluate: Evaluate) -> [JobKind; 6] {
             steps: 20,
             uris: vec!["https://example.org/log".into()],
             checkpoint_bytes: 1 << 20,
+            leaves: vec![leaf(0), leaf(10)],
             segments: vec![Segment {
                 from: leaf(0),
                 to: leaf(10),

@@ -364,8 +364,6 @@ pub trait TaskStates {
     fn model(task: TaskId, trainer: &AccountId) -> Option<H256>;
     /// Who committed first to a model, of those who published it, and in which block.
     fn owner(task: TaskId, manifest_root: &H256) -> Option<(AccountId, BlockNumber)>;
-    /// What was voted on.
-    fn spec(task: TaskId) -> Option<TaskSpec>;
 }
 
 /// The VRF output of the parent of the block being executed.

@@ -6,7 +6,7 @@ use arena_math::{consensus::seats_cap, jury};
 use arena_primitives::{
     AccountId, Balance, Role, TaskId, Venue,
     hash::{Domain, hash, low_u64},
-    traits::{ServiceKeys, Stakes, TaskStates, Venues},
+    traits::{Rounds, ServiceKeys, Stakes, Venues},
 };
 use sp_core::H256;
 
@@ -78,6 +78,6 @@ impl<T: Config> Pallet<T> {
     }
 
     fn leverage(task: TaskId) -> u32 {
-        T::Tasks::spec(task).map_or(0, |spec| spec.rewards.max_leverage)
+        T::Rounds::spec(task).map_or(0, |spec| spec.rewards.max_leverage)
     }
 }

@@ -202,9 +202,6 @@ impl TaskStates for Table {
                 .map(|(at, who)| (who, at))
         })
     }
-    fn spec(task: TaskId) -> Option<TaskSpec> {
-        with(|n| n.phases.get(&task).and(n.spec.clone()))
-    }
 }
 
 impl Venues for Table {
@@ -265,7 +262,7 @@ impl Rounds for Table {
         None
     }
     fn spec(task: TaskId) -> Option<TaskSpec> {
-        <Self as TaskStates>::spec(task)
+        with(|n| n.phases.get(&task).and(n.spec.clone()))
     }
     fn models(_: TaskId, _: Round) -> RoundModels {
         RoundModels::default()

@@ -204,8 +204,4 @@ impl<T: Config> TaskStates for Pallet<T> {
     fn owner(task: TaskId, manifest_root: &H256) -> Option<(AccountId, BlockNumber)> {
         Roots::<T>::get(task, manifest_root).map(|owner| (owner.trainer, owner.committed_at))
     }
-
-    fn spec(task: TaskId) -> Option<TaskSpec> {
-        Self::spec(task)
-    }
 }

@@ -3,7 +3,7 @@
 use crate::{Config, Convicted, Error, Facts, Marks, Pallet, Runs};
 use arena_primitives::{
     AccountId, Claim, Disclosed, Role, Round, TaskId, TaskPhase, Venue, mark_commitment,
-    traits::{Results, Stakes, TaskStates, Venues},
+    traits::{Results, Rounds, Stakes, TaskStates, Venues},
 };
 use frame_support::ensure;
 use sp_core::H256;
@@ -81,7 +81,7 @@ impl<T: Config> Pallet<T> {
         model: &H256,
         earlier: &H256,
     ) -> Result<Facts, Error<T>> {
-        let spec = T::Tasks::spec(task).ok_or(Error::<T>::TaskOver)?;
+        let spec = T::Rounds::spec(task).ok_or(Error::<T>::TaskOver)?;
         ensure!(spec.likeness.is_some(), Error::<T>::NoLikeness);
         let (first, then) = T::Tasks::owner(task, earlier).ok_or(Error::<T>::NoEarlierModel)?;
         let (owner, since) = T::Tasks::owner(task, model).ok_or(Error::<T>::NoModel)?;
@@ -120,7 +120,7 @@ impl<T: Config> Pallet<T> {
             Self::is_validator(task, challenger),
             Error::<T>::NotEntitled
         );
-        let spec = T::Tasks::spec(task).ok_or(Error::<T>::TaskOver)?;
+        let spec = T::Rounds::spec(task).ok_or(Error::<T>::TaskOver)?;
         let logged = Runs::<T>::get(task, trainer).is_some_and(|run| run.leaves > 0);
         ensure!(spec.registered || logged, Error::<T>::NotRegistered);
         Ok(Facts::Training)

@@ -24,9 +24,8 @@ const BALLOT_PREFIX: &[u8] = b"arena::ballot";
 const SHELF: Shelf<CaseId> = Shelf::new(b"arena::cases");
 /// How long what is kept outlives its window, which a reorganisation may undo.
 const KEEP: BlockNumber = 256;
-/// Where a training's recipe lies under the mirrors that its trainer names.
-const RECIPE: &str = "recipe";
-/// And where its checkpoints do.
+/// Where a training's checkpoints lie under the mirrors that its trainer names; the recipe's
+/// manifest and files lie beside.
 const OBJECTS: &str = "objects";
 
 /// One run, after block `n`, when the workers of other pallets have run.
@@ -121,7 +120,7 @@ fn duty<T: Config>(id: CaseId, case: &Case, juror: &AccountId) -> Option<Duty> {
         _ => return None,
     };
     let seat = jury.seats.iter().find(|seat| seat.juror == *juror)?;
-    let spec = T::Tasks::spec(case.task)?;
+    let spec = T::Rounds::spec(case.task)?;
     let appeal = case.appeal.is_some();
     Some(Duty {
         case: id,
@@ -204,10 +203,8 @@ fn replay<T: Config>(
     uris: &Uris,
 ) -> Option<Question> {
     let run = Runs::<T>::get(case.task, case.accused())?;
-    let under = |folder: &str| -> Vec<String> {
-        let join = |uri: String| format!("{}/{folder}", uri.trim_end_matches('/'));
-        texts(uris).into_iter().map(join).collect()
-    };
+    let objects = |uri: &String| format!("{}/{OBJECTS}", uri.trim_end_matches('/'));
+    let mirrors = texts(uris);
     let segments = drawn_segments(draw, leaves, T::Sampling::get())
         .into_iter()
         .filter_map(|place| {
@@ -218,12 +215,12 @@ fn replay<T: Config>(
     Some(Question::ProofOfLearning(ReplaySegments {
         recipe: Artifact {
             manifest_root: run.recipe,
-            uris: under(RECIPE),
+            uris: mirrors.clone(),
         },
         model,
         seed: run.seed.known()?.0,
         steps: run.steps,
-        uris: under(OBJECTS),
+        uris: mirrors.iter().map(objects).collect(),
         checkpoint_bytes: run.checkpoint_bytes,
         leaves: leaves.to_vec(),
         segments: segments.collect(),
