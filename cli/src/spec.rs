@@ -422,7 +422,8 @@ fn digest(field: &str, hash: &str) -> Result<[u8; 32]> {
     })
 }
 
-fn hex32(text: &str) -> Option<[u8; 32]> {
+/// The bytes of 64 hex digits, with or without `0x`.
+pub(crate) fn hex32(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0u8; 32];
     hex::decode_to_slice(text.trim_start_matches("0x"), &mut bytes).ok()?;
     Some(bytes)

@@ -6,7 +6,7 @@ use crate::{
     follow, keys, ledger,
     out::Out,
     spec,
-    state::{self, Submission},
+    state::{self, Kept, Submission},
     tx::{self, Receipt, Sender},
     views,
 };
@@ -203,14 +203,14 @@ async fn check_service_key(sender: &Sender<'_>, service: &Sender<'_>) -> Result<
     }
 }
 
-/// Writes `manifest.scale` beside the model's files and returns its root.
-fn write_manifest(model: &Path) -> Result<Hash> {
-    let manifest = Manifest::of_dir(model)
-        .map_err(|why| bad_input(format!("the model in {}: {why}", model.display())))?;
+/// Writes `manifest.scale` beside the files of a model or a recipe and returns its root.
+pub(crate) fn write_manifest(folder: &Path) -> Result<Hash> {
+    let manifest = Manifest::of_dir(folder)
+        .map_err(|why| bad_input(format!("the files in {}: {why}", folder.display())))?;
     if manifest.files.is_empty() {
-        return Err(bad_input(format!("{} has no files", model.display())));
+        return Err(bad_input(format!("{} has no files", folder.display())));
     }
-    let path = model.join(manifest::FILE_NAME);
+    let path = folder.join(manifest::FILE_NAME);
     fs::write(&path, manifest.encode())
         .with_context(|| format!("can't write {}", path.display()))?;
     Ok(Hash::from(manifest.root()))
