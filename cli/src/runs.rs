@@ -181,20 +181,7 @@ struct Registered {
 
 async fn register(out: Out, sender: &Sender<'_>, args: &RegisterArgs) -> Result<()> {
     let (steps, every) = (args.steps, args.every);
-    let Some(leaves) = log_length(steps, every) else {
-        return Err(bad_input(format!(
-            "--every {every} must divide --steps {steps}, at most {} times",
-            MAX_LOG_LEAVES.saturating_sub(1)
-        )));
-    };
-    let needed = checkpoint_bytes(&args.recipe, steps)?;
-    let checkpoint_bytes = args.checkpoint_bytes.unwrap_or(needed);
-    if checkpoint_bytes < needed {
-        return Err(bad_input(format!(
-            "a checkpoint of this recipe has {needed} bytes, more than --checkpoint-bytes \
-             {checkpoint_bytes}: its log would not count"
-        )));
-    }
+    let (leaves, checkpoint_bytes) = sizes(args)?;
     let recipe = submit::write_manifest(&args.recipe)?;
     let call = api::transactions().arena_challenges().register_run(
         args.task,
@@ -233,12 +220,27 @@ async fn register(out: Out, sender: &Sender<'_>, args: &RegisterArgs) -> Result<
     })
 }
 
-/// Bytes of a checkpoint of a recipe that can be trained in so many steps.
-fn checkpoint_bytes(recipe: &Path, steps: u64) -> Result<u64> {
+/// Leaves of the log, and most bytes of a checkpoint, of a recipe that can be trained.
+fn sizes(args: &RegisterArgs) -> Result<(u32, u64)> {
+    let (steps, every) = (args.steps, args.every);
+    let leaves = log_length(steps, every).ok_or_else(|| {
+        bad_input(format!(
+            "--every {every} must divide --steps {steps}, at most {} times",
+            MAX_LOG_LEAVES.saturating_sub(1)
+        ))
+    })?;
     // Any seed: it changes no size.
-    Replayer::new(recipe, [0; 32], steps, &Limits::unlimited())
-        .map(|replayer| replayer.checkpoint_bytes())
-        .map_err(|why| bad_input(format!("the recipe in {}: {why}", recipe.display())))
+    let replayer = Replayer::new(&args.recipe, [0; 32], steps, &Limits::unlimited())
+        .map_err(|why| bad_input(format!("the recipe in {}: {why}", args.recipe.display())))?;
+    let needed = replayer.checkpoint_bytes();
+    let most = args.checkpoint_bytes.unwrap_or(needed);
+    if most < needed {
+        return Err(bad_input(format!(
+            "a checkpoint of this recipe has {needed} bytes, more than --checkpoint-bytes {most}: \
+             jurors would take none of its log"
+        )));
+    }
+    Ok((leaves, most))
 }
 
 /// The leaves of a training's log as the chain has them.

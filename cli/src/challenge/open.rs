@@ -17,7 +17,8 @@ use crate::{
 };
 use anyhow::{Result, anyhow};
 use arena_primitives::{
-    AccountId, CaseId, Claim, ClaimKind, Hash, TaskId, TaskPhase, mark_commitment,
+    AccountId, CaseId, Claim, ClaimKind, Hash, Role, Round, ScoreOutcome, TaskId, TaskPhase, Venue,
+    mark_commitment,
 };
 use serde::Serialize;
 use std::{
@@ -166,7 +167,7 @@ async fn prepare(
 }
 
 /// Refuses what would be refused when the claim is opened, when the commitment's bond is at
-/// stake.
+/// stake. `current` is the model with which the accused stands.
 async fn check(
     at: &At,
     id: TaskId,
@@ -174,10 +175,44 @@ async fn check(
     claim: &Claim,
     current: Option<Hash>,
 ) -> Result<()> {
-    let accused = claim.accused();
-    if claim.kind() == ClaimKind::Score {
-        return Ok(());
+    if claim.kind() != ClaimKind::Score {
+        check_model(at, id, claim, current).await?;
     }
+    match claim {
+        Claim::Duplicate { earlier, .. } => {
+            let first = ledger::owner(at, id, *earlier).await?;
+            let Some(first) = first else {
+                return Err(bad_input(format!(
+                    "task {id} knows no model {earlier:?}, which is said to be earlier"
+                )));
+            };
+            if first.trainer != *challenger {
+                check_validator(at, id, challenger, "and its own trainer").await?;
+            }
+        }
+        Claim::Watermark { salt, .. } => {
+            let wanted = mark_commitment(id, challenger, salt);
+            let marks = mark::marks(at, id, challenger).await?;
+            if !marks.iter().any(|mark| mark.commitment == wanted) {
+                return Err(bad_input(format!(
+                    "{challenger} registered no such mark in task {id}; is it the file that \
+                     `arena mark register` was given?"
+                )));
+            }
+        }
+        Claim::ProofOfLearning { .. } => check_validator(at, id, challenger, "alone").await?,
+        Claim::Score {
+            validator,
+            round,
+            model,
+        } => check_score(at, id, validator, *round, *model).await?,
+    }
+    Ok(())
+}
+
+/// Models are challenged in the challenge phase, each while it stands.
+async fn check_model(at: &At, id: TaskId, claim: &Claim, current: Option<Hash>) -> Result<()> {
+    let accused = claim.accused();
     let phase = task(at, id).await?.phase;
     if phase != TaskPhase::Challenge {
         return Err(bad_input(format!(
@@ -189,23 +224,47 @@ async fn check(
     let Some(current) = current else {
         return Err(bad_input(format!("{accused} has no model in task {id}")));
     };
-    if let Some(model) = model_of(claim).filter(|model| *model != current) {
-        return Err(bad_input(format!(
+    match model_of(claim).filter(|model| *model != current) {
+        Some(model) => Err(bad_input(format!(
             "{accused} stands in task {id} with {current:?}, not with {model:?}; only the model \
              that stands is challenged"
-        )));
+        ))),
+        None => Ok(()),
     }
-    if let Claim::Watermark { salt, .. } = claim {
-        let wanted = mark_commitment(id, challenger, salt);
-        let marks = mark::marks(at, id, challenger).await?;
-        if !marks.iter().any(|mark| mark.commitment == wanted) {
-            return Err(bad_input(format!(
-                "{challenger} registered no such mark in task {id}; is it the file that \
-                 `arena mark register` was given?"
-            )));
-        }
+}
+
+async fn check_validator(at: &At, id: TaskId, who: &AccountId, others: &str) -> Result<()> {
+    let position = ledger::position(at, Venue::Task(id), who).await?;
+    if position.is_some_and(|position| position.role == Role::Validator) {
+        return Ok(());
     }
-    Ok(())
+    Err(bad_input(format!(
+        "{who} can't bring this claim: validators of task {id} can, {others}"
+    )))
+}
+
+/// There is a score, and it is kept still.
+async fn check_score(
+    at: &At,
+    id: TaskId,
+    validator: &AccountId,
+    round: Round,
+    model: Hash,
+) -> Result<()> {
+    let models = rows::round_models(at, id, round).await?;
+    let reveal = rows::reveal(at, id, round, validator).await?;
+    let outcomes = reveal.map(|reveal| reveal.outcomes).unwrap_or_default();
+    let scored = models
+        .iter()
+        .zip(outcomes)
+        .any(|(root, outcome)| *root == model && matches!(outcome, Some(ScoreOutcome::Scored(_))));
+    if scored {
+        return Ok(());
+    }
+    Err(bad_input(format!(
+        "{validator} revealed no score of {model:?} in round {round} of task {id}, or two later \
+         rounds are settled"
+    )))
 }
 
 /// The open case that this challenger brought or joined with its claim.
