@@ -405,9 +405,9 @@ mod tests {
 
     #[test]
     fn step_should_open_final_commitments_and_all_at_the_last_moment() {
+        use Step::{Missed, Open, Wait};
         let steps =
             |is_final| -> Vec<Step> { (10..=15).map(|now| step(now, 15, is_final)).collect() };
-        use Step::{Missed, Open, Wait};
         assert_eq!(steps(true), [Open, Open, Open, Open, Missed, Missed]);
         assert_eq!(steps(false), [Wait, Wait, Open, Open, Missed, Missed]);
     }
