@@ -149,7 +149,7 @@ pub(crate) struct RespondArgs {
     #[arg(long, group = "answer", requires = "uri", value_name = "DIR")]
     pub(crate) log: Option<PathBuf>,
     /// Base URIs under which the checkpoints are served, each under its BLAKE3, and the recipe.
-    #[arg(long, num_args = 1.., requires = "log")]
+    #[arg(long, num_args = 1.., conflicts_with = "losses")]
     pub(crate) uri: Vec<String>,
     /// Losses of the model as JSON, from `arena-executor losses`.
     #[arg(long, group = "answer", value_name = "FILE")]

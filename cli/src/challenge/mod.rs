@@ -20,7 +20,7 @@ use crate::{
     tx::{self, Receipt, Sender},
 };
 use anyhow::Result;
-use arena_primitives::{AccountId, CaseId};
+use arena_primitives::CaseId;
 use args::{ChallengeCommand, OpeningArgs, RespondArgs, VoteArgs};
 use claim::Accusation;
 use serde::Serialize;
