@@ -2,7 +2,10 @@
 
 use crate::{
     amount::{Amount, parse_percent},
+    challenge::args::ChallengeCommand,
+    mark::MarkCommand,
     names::{parse_account, parse_phase, parse_role, parse_venue},
+    runs::RunCommand,
     template::{Kind, Preset},
     train::TrainArgs,
     watermark::WatermarkCommand,
@@ -241,6 +244,15 @@ pub(crate) enum Command {
     /// Marks in models, by which a copy is known.
     #[command(subcommand)]
     Watermark(WatermarkCommand),
+    /// Cases against trainers and validators: opening, answering, judging and showing them.
+    #[command(subcommand)]
+    Challenge(ChallengeCommand),
+    /// Trainings that are registered before they begin.
+    #[command(subcommand)]
+    Run(RunCommand),
+    /// Keys of marks on chain.
+    #[command(subcommand)]
+    Mark(MarkCommand),
     /// Reports on tasks at one finalized block; needs an archive node.
     Report {
         /// The tasks.

@@ -34,6 +34,22 @@ use subxt::{
         with = "::subxt::utils::Static<::arena_primitives::Shard>"
     ),
     substitute_type(
+        path = "arena_primitives::challenge::Claim",
+        with = "::subxt::utils::Static<::arena_primitives::Claim>"
+    ),
+    substitute_type(
+        path = "arena_primitives::challenge::Vote",
+        with = "::subxt::utils::Static<::arena_primitives::Vote>"
+    ),
+    substitute_type(
+        path = "arena_primitives::challenge::LogLeaf",
+        with = "::subxt::utils::Static<::arena_primitives::LogLeaf>"
+    ),
+    substitute_type(
+        path = "arena_primitives::challenge::ProvenLoss",
+        with = "::subxt::utils::Static<::arena_primitives::ProvenLoss>"
+    ),
+    substitute_type(
         path = "sp_arithmetic::per_things::Perbill",
         with = "::subxt::utils::Static<::sp_runtime::Perbill>"
     )

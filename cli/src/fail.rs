@@ -31,14 +31,17 @@ pub(crate) fn duty_refusal(code: u8) -> Option<(DutyRefusal, &'static str)> {
             DutyRefusal::NotAServiceKey,
             "the signer is nobody's service key; register it first",
         ),
-        (DutyRefusal::UnknownRound, "there is no such task or round"),
+        (
+            DutyRefusal::UnknownRound,
+            "there is no such task, round or open case",
+        ),
         (
             DutyRefusal::WrongPhase,
-            "the window is not open; `arena status` shows when it is",
+            "the window is not open; `arena status`, or `arena challenge show`, shows when it is",
         ),
         (
             DutyRefusal::NotInRole,
-            "the operator has no such role in the task; stake first",
+            "the operator has no such role in the task, or no seat in the jury",
         ),
         (
             DutyRefusal::AlreadyDone,
@@ -46,7 +49,7 @@ pub(crate) fn duty_refusal(code: u8) -> Option<(DutyRefusal, &'static str)> {
         ),
         (
             DutyRefusal::Mismatch,
-            "it matches no commitment; use the state file of the submission",
+            "it matches no commitment; use the state file that was written with it",
         ),
         (
             DutyRefusal::BadContent,

@@ -320,17 +320,21 @@ pub(crate) async fn standing(
 #[derive(Clone, Debug, Decode)]
 pub(crate) struct RootOwner {
     /// Whose.
-    pub(crate) _trainer: AccountId,
+    pub(crate) trainer: AccountId,
     _committed_at: BlockNumber,
     /// Mirrors.
     pub(crate) uris: Uris,
 }
 
+/// Whose a model is; `None` if it was never published.
+pub(crate) async fn owner(at: &At, task: TaskId, root: Hash) -> Result<Option<RootOwner>> {
+    let key = (task, subxt::utils::H256(root.0));
+    fetch(at, api::storage().arena_tasks().roots(), key).await
+}
+
 /// Mirrors of a model, as text.
 pub(crate) async fn mirrors(at: &At, task: TaskId, root: Hash) -> Result<Vec<String>> {
-    let key = (task, subxt::utils::H256(root.0));
-    let owner: Option<RootOwner> = fetch(at, api::storage().arena_tasks().roots(), key).await?;
-    Ok(owner.map_or_else(Vec::new, |owner| {
+    Ok(owner(at, task, root).await?.map_or_else(Vec::new, |owner| {
         owner
             .uris
             .iter()

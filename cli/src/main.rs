@@ -7,6 +7,7 @@ mod amount;
 mod args;
 mod blocks;
 mod chain;
+mod challenge;
 mod check;
 mod fail;
 mod follow;
@@ -16,11 +17,13 @@ mod history;
 mod keys;
 mod ledger;
 mod likeness;
+mod mark;
 mod names;
 mod open;
 mod out;
 mod payouts;
 mod report;
+mod runs;
 mod scores;
 mod seal;
 mod spec;
@@ -99,6 +102,9 @@ async fn run(cli: Cli, out: Out) -> Result<()> {
             let chain = Chain::connect(&cli.url).await?;
             match command {
                 Command::Submit(args) => submit(out, &cli.url, &chain, args).await,
+                Command::Challenge(command) => challenge::run(out, &cli.url, &chain, command).await,
+                Command::Run(command) => runs::run(out, &chain, command).await,
+                Command::Mark(command) => mark::run(out, &chain, command).await,
                 command => online(out, &chain, command).await,
             }
         }

@@ -1,6 +1,6 @@
-//! How venues, roles, phases and accounts are written on the command line.
+//! How venues, roles, phases, votes, accounts and hashes are written on the command line.
 
-use arena_primitives::{AccountId, NumericProfile, Role, TaskPhase, Venue};
+use arena_primitives::{AccountId, ClaimKind, Hash, NumericProfile, Role, TaskPhase, Venue, Vote};
 use std::str::FromStr;
 
 /// `network` or `task:N`.
@@ -77,6 +77,39 @@ pub(crate) fn phase(phase: TaskPhase) -> &'static str {
     }
 }
 
+/// `convict` or `acquit`.
+pub(crate) fn parse_vote(text: &str) -> Result<Vote, String> {
+    [Vote::Convict, Vote::Acquit]
+        .into_iter()
+        .find(|known| vote(*known) == text)
+        .ok_or_else(|| format!("{text:?} is no vote; write `convict` or `acquit`"))
+}
+
+/// The text that [`parse_vote`] reads.
+pub(crate) fn vote(vote: Vote) -> &'static str {
+    match vote {
+        Vote::Convict => "convict",
+        Vote::Acquit => "acquit",
+    }
+}
+
+/// The name of a kind of claims, as JSON has it too.
+pub(crate) fn claim_kind(kind: ClaimKind) -> &'static str {
+    match kind {
+        ClaimKind::Duplicate => "duplicate",
+        ClaimKind::Watermark => "watermark",
+        ClaimKind::ProofOfLearning => "proof_of_learning",
+        ClaimKind::Score => "score",
+    }
+}
+
+/// 64 hex digits, after `0x` or without it.
+pub(crate) fn parse_hash(text: &str) -> Result<Hash, String> {
+    crate::spec::hex32(text).map(Hash::from).ok_or_else(|| {
+        format!("{text:?} is no hash of 32 bytes; write 64 hex digits, e.g. of a model's root")
+    })
+}
+
 /// An SS58 address or `0x` and 64 hex digits.
 pub(crate) fn parse_account(text: &str) -> Result<AccountId, String> {
     AccountId::from_str(text)
@@ -122,6 +155,34 @@ mod tests {
             Ok(TaskPhase::FinalValidation)
         );
         assert!(parse_phase("cancelled").is_err());
+    }
+
+    #[test]
+    fn votes_and_kinds_should_be_named_as_in_json() {
+        for known in [Vote::Convict, Vote::Acquit] {
+            assert_eq!(parse_vote(vote(known)), Ok(known));
+            assert_eq!(serde_json::to_value(known).unwrap(), vote(known));
+        }
+        assert!(parse_vote("guilty").is_err());
+        for kind in [
+            ClaimKind::Duplicate,
+            ClaimKind::Watermark,
+            ClaimKind::ProofOfLearning,
+            ClaimKind::Score,
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), claim_kind(kind));
+        }
+    }
+
+    #[test]
+    fn hash_should_take_all_digits_with_and_without_a_prefix() {
+        let digits = "11".repeat(32);
+        let expected = Ok(Hash::repeat_byte(0x11));
+        assert_eq!(parse_hash(&digits), expected);
+        assert_eq!(parse_hash(&format!("0x{digits}")), expected);
+        for bad in ["", "0x", &digits[2..], "zz"] {
+            assert!(parse_hash(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

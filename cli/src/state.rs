@@ -1,16 +1,59 @@
-//! The state of a submission on disk: without its nonce a committed model can't be published.
+//! What must outlive a crash, on disk: without its nonce a committed model can't be published, and
+//! no other commitment be opened.
 
 use anyhow::{Context, Result, anyhow, ensure};
 use arena_primitives::{AccountId, Hash, Round, TaskId, submission_commitment};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
 };
 
-/// Version of the file.
-const VERSION: u8 = 1;
+/// Version of the files.
+pub(crate) const VERSION: u8 = 1;
+
+/// A JSON file with a nonce.
+pub(crate) trait Kept: Serialize + DeserializeOwned {
+    /// Of what it is the state.
+    const OF: &'static str;
+
+    /// The version that the file has.
+    fn version(&self) -> u8;
+
+    /// Reads a file.
+    fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("can't read the state file {}", path.display()))?;
+        let state: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no state file of {}", path.display(), Self::OF))?;
+        ensure!(
+            state.version() == VERSION,
+            "{} has version {}, this release reads {VERSION}",
+            path.display(),
+            state.version()
+        );
+        Ok(state)
+    }
+
+    /// Reads a file if there is one.
+    fn find(path: &Path) -> Result<Option<Self>> {
+        if path
+            .try_exists()
+            .with_context(|| format!("can't look at {}", path.display()))?
+        {
+            Self::read(path).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Writes the file, readable by its owner alone.
+    fn write(&self, path: &Path) -> Result<()> {
+        write_private(path, self)
+            .with_context(|| format!("can't write the state file {}", path.display()))
+    }
+}
 
 /// What is needed to publish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,38 +104,13 @@ impl Submission {
     pub(crate) fn is_of(&self, task: TaskId, operator: &AccountId, root: Hash) -> bool {
         self.task == task && self.operator == *operator && self.manifest_root == root
     }
+}
 
-    /// Reads a file.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("can't read the state file {}", path.display()))?;
-        let state: Submission = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no state file of a submission", path.display()))?;
-        ensure!(
-            state.version == VERSION,
-            "{} has version {}, this release reads {VERSION}",
-            path.display(),
-            state.version
-        );
-        Ok(state)
-    }
+impl Kept for Submission {
+    const OF: &'static str = "a submission";
 
-    /// Reads a file if there is one.
-    pub(crate) fn find(path: &Path) -> Result<Option<Self>> {
-        if path
-            .try_exists()
-            .with_context(|| format!("can't look at {}", path.display()))?
-        {
-            Self::read(path).map(Some)
-        } else {
-            Ok(None)
-        }
-    }
-
-    /// Writes the file, readable by its owner alone.
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        write_private(path, self)
-            .with_context(|| format!("can't write the state file {}", path.display()))
+    fn version(&self) -> u8 {
+        self.version
     }
 }
 
@@ -117,11 +135,15 @@ pub(crate) fn write_private(path: &Path, value: &impl Serialize) -> Result<()> {
 /// The file of a submission unless another one is named: in the working directory, since
 /// everything in the model's directory belongs to the model.
 pub(crate) fn default_path(task: TaskId, root: Hash) -> Result<PathBuf> {
-    let hex = hex::encode(root.0);
-    let short = hex
-        .get(..12)
-        .ok_or_else(|| anyhow!("a root is too short"))?;
+    let short = short(&root.0)?;
     Ok(PathBuf::from(format!("submission-task{task}-{short}.json")))
+}
+
+/// The first hex digits of an account or a hash, as names of files have them.
+pub(crate) fn short(bytes: &[u8]) -> Result<String> {
+    let hex = hex::encode(bytes);
+    let short = hex.get(..12).map(str::to_string);
+    short.ok_or_else(|| anyhow!("a root is too short"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::{
     follow, keys, ledger,
     out::Out,
     spec,
-    state::{self, Submission},
+    state::{self, Kept, Submission},
     tx::{self, Receipt, Sender},
     views,
 };

@@ -3,9 +3,8 @@
 use crate::{
     fail::bad_input,
     keys,
-    names::parse_account,
+    names::{parse_account, parse_hash},
     out::{self, Out},
-    spec::hex32,
     state::write_private,
 };
 use anyhow::{Context, Result, anyhow, ensure};
@@ -90,24 +89,24 @@ pub(crate) struct LookArgs {
     #[arg(long, requires = "salt", value_parser = parse_account)]
     owner: Option<AccountId>,
     /// The salt that its owner revealed, 64 hex digits.
-    #[arg(long, requires_all = ["task", "owner"], value_parser = parse_salt)]
+    #[arg(long, requires_all = ["task", "owner"], value_parser = parse_hash)]
     salt: Option<Hash>,
 }
 
 /// The secret of a mark. Without it nobody finds the mark; who has it can take it out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Secret {
+pub(crate) struct Secret {
     /// Version of the file.
     version: u8,
     /// The only task in which it counts.
-    task: TaskId,
+    pub(crate) task: TaskId,
     /// Who may accuse with it.
-    owner: AccountId,
+    pub(crate) owner: AccountId,
     /// What makes its key, together with the task and the owner.
-    salt: Hash,
+    pub(crate) salt: Hash,
     /// What is registered of it.
-    commitment: Hash,
+    pub(crate) commitment: Hash,
 }
 
 impl Secret {
@@ -122,7 +121,7 @@ impl Secret {
     }
 
     /// Reads a file, and checks that its commitment is that of its secret.
-    fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("can't read the mark's file {}", path.display()))?;
         let secret: Secret = serde_json::from_str(&text).with_context(|| {
@@ -155,12 +154,6 @@ impl Secret {
     fn owner_bytes(&self) -> [u8; 32] {
         self.owner.clone().into()
     }
-}
-
-fn parse_salt(text: &str) -> Result<Hash, String> {
-    hex32(text)
-        .map(Hash::from)
-        .ok_or_else(|| format!("{text:?} is no salt; write 64 hex digits"))
 }
 
 /// Runs a command.
@@ -370,9 +363,9 @@ mod tests {
     fn salt_should_be_64_hex_digits() {
         let digits = "07".repeat(32);
         for text in [digits.clone(), format!("0x{digits}")] {
-            assert_eq!(parse_salt(&text), Ok(Hash::repeat_byte(7)));
+            assert_eq!(parse_hash(&text), Ok(Hash::repeat_byte(7)));
         }
-        assert!(parse_salt("07").is_err());
+        assert!(parse_hash("07").is_err());
     }
 
     #[test]

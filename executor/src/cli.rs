@@ -1,6 +1,7 @@
 //! What is typed.
 
 mod cache;
+mod losses;
 mod remote;
 mod watch;
 
@@ -55,6 +56,9 @@ enum Command {
     Watch(watch::Watch),
     /// Ask a running executor for one job.
     Status(remote::Status),
+    /// Print the losses of a model that this machine scored: what a validator answers a challenge
+    /// of its score with.
+    Losses(losses::Losses),
     /// Run one job; started by `serve`, not by hand.
     #[command(hide = true)]
     Worker(worker::Worker),
@@ -124,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Cache(args) => cache::cache(&args),
         Command::Watch(args) => watch::watch(&args),
         Command::Status(args) => remote::status(&args),
+        Command::Losses(args) => losses::losses(&args),
         Command::Worker(args) => return worker::main(&args),
     };
     match done {

@@ -50,17 +50,11 @@ impl<T: Encode + Decode> Losses<T> {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let mut rest = &bytes[..];
-        let mut records = Vec::new();
+        let mut found = Vec::new();
         let mut valid = 0;
         if next(&mut rest).is_some_and(|frame| frame == made_by.as_bytes()) {
+            found = following(&mut rest);
             valid = bytes.len() - rest.len();
-            while let Some(frame) = next(&mut rest) {
-                let Ok(record) = Record::decode_all(&mut &frame[..]) else {
-                    break;
-                };
-                records.push(record);
-                valid = bytes.len() - rest.len();
-            }
         }
         file.set_len(valid as u64)?;
         file.seek(SeekFrom::End(0))?;
@@ -71,7 +65,7 @@ impl<T: Encode + Decode> Losses<T> {
         if valid == 0 {
             losses.write(made_by.as_bytes())?;
         }
-        Ok((losses, records))
+        Ok((losses, found))
     }
 
     /// Appends one sample.
@@ -96,6 +90,28 @@ impl<T: Encode + Decode> Losses<T> {
     }
 }
 
+/// What is in a file of losses, whoever made them.
+pub(crate) fn records<T: Decode>(mut file: &[u8]) -> Vec<Record<T>> {
+    match next(&mut file) {
+        Some(_made_by) => following(&mut file),
+        None => Vec::new(),
+    }
+}
+
+/// All samples up to the first frame that is not whole, which `rest` begins with then.
+fn following<T: Decode>(rest: &mut &[u8]) -> Vec<Record<T>> {
+    let mut found = Vec::new();
+    let mut after = *rest;
+    while let Some(frame) = next(&mut after) {
+        let Ok(record) = Record::decode_all(&mut &frame[..]) else {
+            break;
+        };
+        found.push(record);
+        *rest = after;
+    }
+    found
+}
+
 fn checksum(frame: &[u8]) -> [u8; CHECKSUM] {
     let [a, b, c, d, ..] = *blake3::hash(frame).as_bytes();
     [a, b, c, d]
@@ -117,7 +133,7 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
 
-    fn records(n: u64) -> Vec<Record<u32>> {
+    fn some(n: u64) -> Vec<Record<u32>> {
         (0..n)
             .map(|i| Record {
                 millis: i,
@@ -132,7 +148,7 @@ mod tests {
         let path = dir.path().join("losses");
         let (mut losses, found) = Losses::read(open(&path).unwrap(), "1").unwrap();
         assert!(found.is_empty());
-        for record in records(3) {
+        for record in some(3) {
             losses.append(&record).unwrap();
         }
         let whole = std::fs::read(&path).unwrap();
@@ -140,8 +156,9 @@ mod tests {
         for cut in 7..=whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let (mut losses, found) = Losses::<u32>::read(open(&path).unwrap(), "1").unwrap();
-            assert_eq!(found, records(((cut - 7) / frame) as u64), "cut at {cut}");
-            losses.append(&records(9)[8]).unwrap();
+            assert_eq!(found, some(((cut - 7) / frame) as u64), "cut at {cut}");
+            assert_eq!(records::<u32>(&whole[..cut]), found);
+            losses.append(&some(9)[8]).unwrap();
             let (_, again) = Losses::<u32>::read(open(&path).unwrap(), "1").unwrap();
             assert_eq!(again.len(), found.len() + 1);
         }

@@ -53,7 +53,7 @@ pub use inspect::{ModelInfo, inspect};
 pub use limits::{Architecture, Limits};
 pub use lora::is_adapter;
 pub use manifest::{FileEntry, Manifest};
-pub use merkle::samples_root;
+pub use merkle::{samples_proof, samples_root};
 
 /// Threads that an evaluation computes with on a CPU. Outside of the exact profile they are one
 /// of the things that decide how sums are rounded.

@@ -22,20 +22,42 @@ pub(crate) fn blake2_256(parts: &[&[u8]]) -> [u8; 32] {
 /// A leaf is BLAKE2b-256 of `0x00` and the loss's SCALE encoding, a node that of `0x01` and
 /// its two children; an odd last node moves up unchanged. No losses give zeros.
 pub fn samples_root(losses: &[SampleLoss]) -> [u8; 32] {
-    let mut level: Vec<[u8; 32]> = losses
-        .iter()
-        .map(|loss| blake2_256(&[LEAF, &loss.encode()]))
-        .collect();
+    let mut level = leaves(losses);
     while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => blake2_256(&[NODE, left, right]),
-                odd => odd[0],
-            })
-            .collect();
+        level = above(&level);
     }
     level.first().copied().unwrap_or_default()
+}
+
+/// The hashes beside the way from the loss at `place` to the [`samples_root`], from below; `None`
+/// where there is no such loss. A node that moves up unchanged has none beside it.
+pub fn samples_proof(losses: &[SampleLoss], mut place: usize) -> Option<Vec<[u8; 32]>> {
+    losses.get(place)?;
+    let mut level = leaves(losses);
+    let mut proof = Vec::new();
+    while level.len() > 1 {
+        proof.extend(level.get(place ^ 1));
+        level = above(&level);
+        place /= 2;
+    }
+    Some(proof)
+}
+
+fn leaves(losses: &[SampleLoss]) -> Vec<[u8; 32]> {
+    losses
+        .iter()
+        .map(|loss| blake2_256(&[LEAF, &loss.encode()]))
+        .collect()
+}
+
+fn above(level: &[[u8; 32]]) -> Vec<[u8; 32]> {
+    level
+        .chunks(2)
+        .map(|pair| match pair {
+            [left, right] => blake2_256(&[NODE, left, right]),
+            odd => odd[0],
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -62,6 +84,31 @@ mod tests {
         assert_eq!(samples_root(&[loss(0), loss(1), loss(2)]), expected);
         assert_eq!(samples_root(&[loss(0)]), leaves[0]);
         assert_eq!(samples_root(&[]), [0; 32]);
+    }
+
+    #[test]
+    fn proof_should_lead_from_each_loss_to_the_root() {
+        for count in 1..=9u32 {
+            let losses: Vec<_> = (0..count).map(loss).collect();
+            for place in 0..losses.len() {
+                let mut beside = samples_proof(&losses, place).unwrap().into_iter();
+                let mut node = blake2_256(&[LEAF, &losses[place].encode()]);
+                let (mut at, mut width) = (place, losses.len());
+                while width > 1 {
+                    if at ^ 1 < width {
+                        let other = beside.next().unwrap();
+                        node = match at % 2 {
+                            0 => blake2_256(&[NODE, &node, &other]),
+                            _ => blake2_256(&[NODE, &other, &node]),
+                        };
+                    }
+                    (at, width) = (at / 2, width.div_ceil(2));
+                }
+                assert_eq!(node, samples_root(&losses), "{place} of {count}");
+                assert_eq!(beside.next(), None);
+            }
+            assert_eq!(samples_proof(&losses, losses.len()), None);
+        }
     }
 
     #[test]

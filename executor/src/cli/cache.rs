@@ -72,15 +72,17 @@ struct Add {
     pin: bool,
 }
 
+/// 32 bytes in hex.
 #[derive(Clone, Copy, Debug)]
-struct Root([u8; 32]);
+pub(super) struct Root(pub(super) [u8; 32]);
 
-fn root(text: &str) -> Result<Root, String> {
+pub(super) fn root(text: &str) -> Result<Root, String> {
     let root = hash(text).map(Root);
     root.ok_or_else(|| "a root is 32 bytes in hex, as `manifest DIR` prints it".to_owned())
 }
 
-fn show(root: &[u8; 32]) -> String {
+/// The text that [`root`] reads.
+pub(super) fn show(root: &[u8; 32]) -> String {
     format!("0x{}", hex::encode(root))
 }
 

@@ -2,7 +2,7 @@
 
 use super::decide::{Action, Ballot, Duty, Question, Window, decide};
 use crate::{Answer, Answers, Call, Case, CaseState, Config, Facts, OpenCases, Runs};
-use alloc::{format, string::String, vec::Vec};
+use alloc::vec::Vec;
 use arena_offchain::{
     Before, Executor, Line, Shelf, Signer, TARGET,
     jobs::{artifact, evaluate, limits, texts},
@@ -24,9 +24,6 @@ const BALLOT_PREFIX: &[u8] = b"arena::ballot";
 const SHELF: Shelf<CaseId> = Shelf::new(b"arena::cases");
 /// How long what is kept outlives its window, which a reorganisation may undo.
 const KEEP: BlockNumber = 256;
-/// Where a training's checkpoints lie under the mirrors that its trainer names; the recipe's
-/// manifest and files lie beside.
-const OBJECTS: &str = "objects";
 
 /// One run, after block `n`, when the workers of other pallets have run.
 pub fn run<T: Config>(n: BlockNumber) {
@@ -203,7 +200,7 @@ fn replay<T: Config>(
     uris: &Uris,
 ) -> Option<Question> {
     let run = Runs::<T>::get(case.task, case.accused())?;
-    let objects = |uri: &String| format!("{}/{OBJECTS}", uri.trim_end_matches('/'));
+    // Checkpoints lie beside the recipe's manifest and files.
     let mirrors = texts(uris);
     let segments = drawn_segments(draw, leaves, T::Sampling::get())
         .into_iter()
@@ -220,7 +217,7 @@ fn replay<T: Config>(
         model,
         seed: run.seed.known()?.0,
         steps: run.steps,
-        uris: mirrors.iter().map(objects).collect(),
+        uris: mirrors,
         checkpoint_bytes: run.checkpoint_bytes,
         leaves: leaves.to_vec(),
         segments: segments.collect(),
