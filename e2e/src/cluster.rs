@@ -103,16 +103,7 @@ impl Node {
             format!("--listen-addr=/ip4/127.0.0.1/tcp/{port}"),
             format!("--node-key={:064x}", index + 1),
         ]);
-        arguments.extend(match remote {
-            Some(Remote { url, token_file }) => [
-                format!("--executor-url={url}"),
-                format!("--executor-token-file={}", token_file.display()),
-            ],
-            None => [
-                format!("--executor={}", programs.executor.display()),
-                "--executor-args=--allow-file".into(),
-            ],
-        });
+        arguments.extend(executor_arguments(programs, remote));
         match (duty(index), boot) {
             (Duty::Author, _) => arguments.extend(
                 ["--alice", "--force-authoring", "--state-pruning=archive"].map(Into::into),
@@ -239,6 +230,19 @@ impl Drop for Node {
                 );
             }
         }
+    }
+}
+
+fn executor_arguments(programs: &Programs, remote: Option<&Remote>) -> [String; 2] {
+    match remote {
+        Some(Remote { url, token_file }) => [
+            format!("--executor-url={url}"),
+            format!("--executor-token-file={}", token_file.display()),
+        ],
+        None => [
+            format!("--executor={}", programs.executor.display()),
+            "--executor-args=--allow-file".into(),
+        ],
     }
 }
 

@@ -42,11 +42,11 @@ impl Court<'_> {
     /// Opens a case whose jurors sell their votes: each convicts by hand, with its service key,
     /// before its node can say what its executor finds. The nodes stand still meanwhile, all but
     /// the author's.
-    pub fn open_bought(&self, case: Case) -> Result<u32> {
+    pub fn open_bought(&self, case: &Case) -> Result<u32> {
         let stage = self.stage;
         let mut chronicle = Chronicle::new(&stage.cluster.arena, self.rpc.best_block()?);
         let halted = Halted::new(stage.followers())?;
-        let number = self.open(&case)?;
+        let number = self.open(case)?;
         let jurors = poll::until("a jury to be bought", DRAWN_WITHIN, || {
             chronicle.update()?;
             let drawn = chronicle.of_case(number, "JuryDrawn").next();

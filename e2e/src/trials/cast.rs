@@ -29,8 +29,10 @@ pub const ADAPTER: &str = "//Trainer10";
 /// Has the same adapter by other factors.
 pub const GAUGER: &str = "//Trainer11";
 
-/// Accuses the trainings.
+/// Accuses the honest training.
 pub const ACCUSER: &str = "//Validator1";
+/// Accuses the other trainings.
+pub const SECOND_ACCUSER: &str = "//Validator2";
 /// Accuses its own copy. It has no service key, so that it sits on no jury: what it owns changes
 /// by its case alone.
 pub const SELF_ACCUSER: &str = "//Owner";
@@ -44,13 +46,15 @@ pub const NO_SHOW: &str = "//Juror7";
 pub const AUTHOR: &str = "//Alice";
 
 /// Validators of both tasks.
-pub const VALIDATORS: [&str; 5] = [ACCUSER, "//Validator2", BRIBER, "//Validator4", LIAR];
+pub const VALIDATORS: [&str; 5] = [ACCUSER, SECOND_ACCUSER, BRIBER, "//Validator4", LIAR];
 /// Validators of the network alone: jurors, where a task has few validators of its own.
 pub const JURORS: [&str; 7] = [
     "//Juror1", "//Juror2", "//Juror3", "//Juror4", "//Juror5", "//Juror6", NO_SHOW,
 ];
 /// Tokens that each juror of the network stakes there.
 pub const JUROR_STAKE: u32 = 100;
+/// Tokens of the one that doesn't show up: enough to be drawn in all but one run of a hundred.
+pub const NO_SHOW_STAKE: u32 = 200;
 
 /// Length of a round: 60 blocks of the development chain.
 const ROUND_MINUTES: u32 = 2_160;

@@ -3,7 +3,7 @@
 use super::{
     cast::{
         ACCUSER, ADAPTER, BLURRER, BRIBER, COPIER, GAUGER, HONEST, INNOCENT, LIAR, MARKER,
-        SELF_ACCUSED, SELF_ACCUSER, SILENT, SPLICER, THIEF,
+        SECOND_ACCUSER, SELF_ACCUSED, SELF_ACCUSER, SILENT, SPLICER, THIEF,
     },
     rows::Expected,
     stage::Stage,
@@ -118,7 +118,7 @@ impl Court<'_> {
     fn learning(
         &self,
         claim: &'static str,
-        accused: &'static str,
+        (accused, challenger): (&'static str, &'static str),
         answer: Answer,
         expected: Expected,
     ) -> Case {
@@ -127,7 +127,7 @@ impl Court<'_> {
             task: self.digits,
             kind: "learning",
             accused,
-            challenger: ACCUSER,
+            challenger,
             arguments: String::new(),
             answer,
             expected,
@@ -158,47 +158,72 @@ impl Court<'_> {
     }
 
     /// The case of one owner against itself.
-    pub fn self_challenge(&self) -> Result<Case> {
+    fn self_challenge(&self) -> Result<Case> {
         let against = (self.digits, SELF_ACCUSED);
         let by = (SELF_ACCUSER, HONEST);
         let claim = "a copy, accused by its own owner";
         self.duplicate(claim, against, by, Expected::Convicted)
     }
 
-    /// All others of the challenge phase.
-    pub fn others(&self) -> Result<Vec<Case>> {
+    /// All others of the challenge phase. Those of one list have a signer in common and come one
+    /// after the other, as its transactions are counted.
+    pub fn others(&self) -> Result<Vec<Vec<Case>>> {
         use Expected::{Acquitted, Convicted, Silenced};
-        let (digits, adapters) = (self.digits, self.adapters);
-        let by = (HONEST, HONEST);
-        let mark = format!("--salt-file {}", self.trainings.mark().display());
-        Ok(vec![
-            self.learning("an honest training", HONEST, Answer::Log, Acquitted),
-            self.learning("a training without a log", SILENT, Answer::None, Silenced),
+        let honest = [
+            self.learning(
+                "an honest training",
+                (HONEST, ACCUSER),
+                Answer::Log,
+                Acquitted,
+            ),
+            self.copy("a copy in other files", COPIER)?,
+            self.copy("a copy with 10 % noise", BLURRER)?,
+        ];
+        let trainings = [
+            self.learning(
+                "a training without a log",
+                (SILENT, SECOND_ACCUSER),
+                Answer::None,
+                Silenced,
+            ),
             self.learning(
                 "a log that ends with another model",
-                SPLICER,
+                (SPLICER, SECOND_ACCUSER),
                 Answer::Log,
                 Convicted,
             ),
-            self.duplicate("a copy in other files", (digits, COPIER), by, Convicted)?,
-            self.duplicate("a copy with 10 % noise", (digits, BLURRER), by, Convicted)?,
-            self.duplicate(
-                "an adapter by other factors",
-                (adapters, GAUGER),
-                (ADAPTER, ADAPTER),
-                Convicted,
-            )?,
-            Case {
-                claim: "a marked model with as much noise as weights",
-                task: digits,
-                kind: "watermark",
-                accused: THIEF,
-                challenger: MARKER,
-                arguments: mark,
-                answer: Answer::None,
-                expected: Convicted,
-            },
+        ];
+        let adapter = self.duplicate(
+            "an adapter by other factors",
+            (self.adapters, GAUGER),
+            (ADAPTER, ADAPTER),
+            Convicted,
+        )?;
+        Ok(vec![
+            honest.into(),
+            trainings.into(),
+            vec![adapter],
+            vec![self.mark()],
+            vec![self.self_challenge()?],
         ])
+    }
+
+    fn copy(&self, claim: &'static str, accused: &'static str) -> Result<Case> {
+        let against = (self.digits, accused);
+        self.duplicate(claim, against, (HONEST, HONEST), Expected::Convicted)
+    }
+
+    fn mark(&self) -> Case {
+        Case {
+            claim: "a marked model with as much noise as weights",
+            task: self.digits,
+            kind: "watermark",
+            accused: THIEF,
+            challenger: MARKER,
+            arguments: format!("--salt-file {}", self.trainings.mark().display()),
+            answer: Answer::None,
+            expected: Expected::Convicted,
+        }
     }
 
     /// Opens a case; its number.
@@ -227,18 +252,28 @@ impl Court<'_> {
         Ok(id)
     }
 
-    /// Opens a case, and answers for the accused when it is asked.
+    /// Opens a case, and answers for the accused when it is asked. Whose answer fails is silent,
+    /// which the case will show.
     pub fn open_and_answer(&self, case: &Case) -> Result<u32> {
         let id = self.open(case)?;
+        if let Err(error) = self.answer(case, id) {
+            self.say(format!(
+                "case {id}: {} can't answer: {error:#}",
+                case.accused
+            ));
+        }
+        Ok(id)
+    }
+
+    fn answer(&self, case: &Case, id: u32) -> Result<()> {
         if case.answer != Answer::None {
             self.wait_for_phase(id, "responding", ASKED_WITHIN)?;
         }
         match case.answer {
-            Answer::None => {}
-            Answer::Log => self.trainings.respond(case.accused, id)?,
-            Answer::Losses(round) => self.give_losses(case, id, round)?,
+            Answer::None => Ok(()),
+            Answer::Log => self.trainings.respond(case.accused, id),
+            Answer::Losses(round) => self.give_losses(case, id, round),
         }
-        Ok(id)
     }
 
     fn wait_for_phase(&self, case: u32, phase: &str, within: Duration) -> Result<()> {

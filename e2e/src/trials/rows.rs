@@ -47,7 +47,7 @@ fn verdict(outcome: &Outcome) -> String {
 /// One line.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// The case; of a juror that said nothing, the first one.
+    /// The case, if it could be opened; of a juror that said nothing, the first one.
     pub case: Option<u32>,
     /// What kind of claim.
     pub kind: String,
@@ -76,14 +76,14 @@ pub struct Row {
 impl Row {
     /// Of a case.
     pub fn of_case(
-        (case, kind, claim): (u32, &str, &str),
+        (case, kind, claim): (Option<u32>, &str, &str),
         expected: Expected,
         outcome: &Outcome,
         seconds: f64,
     ) -> Self {
         let verdict = verdict(outcome);
         Self {
-            case: Some(case),
+            case,
             kind: kind.into(),
             claim: claim.into(),
             expected: expected.name().into(),
@@ -212,7 +212,7 @@ mod tests {
         ];
         for (outcome, found) in &ends {
             for expected in [Acquitted, Convicted, Silenced, Overturned] {
-                let row = Row::of_case((1, "duplicate", "c"), expected, outcome, 1.0);
+                let row = Row::of_case((Some(1), "duplicate", "c"), expected, outcome, 1.0);
                 assert_eq!(row.holds, *found == Some(expected), "{row:?}");
             }
         }

@@ -1,7 +1,9 @@
 //! The chain of the trials: its nodes, accounts and tasks.
 
 use super::{
-    cast::{self, AUTHOR, JUROR_STAKE, JURORS, LIAR, NO_SHOW, SELF_ACCUSER, VALIDATORS},
+    cast::{
+        self, AUTHOR, JUROR_STAKE, JURORS, LIAR, NO_SHOW, NO_SHOW_STAKE, SELF_ACCUSER, VALIDATORS,
+    },
     liar::Liar,
     recipes::Prepared,
 };
@@ -53,7 +55,7 @@ fn shared() -> Vec<&'static str> {
         .collect()
 }
 
-/// Most nodes that are of use.
+/// Nodes with which no two validators share one: the most that are of use.
 pub fn most_nodes() -> usize {
     FIXED + shared().len()
 }
@@ -96,7 +98,12 @@ impl Stage {
         };
         stage.register_keys()?;
         let stakes = JURORS.iter().map(|suri| {
-            let args = format!("stake --venue network --role validator --amount {JUROR_STAKE}");
+            let amount = if *suri == NO_SHOW {
+                NO_SHOW_STAKE
+            } else {
+                JUROR_STAKE
+            };
+            let args = format!("stake --venue network --role validator --amount {amount}");
             Action::new(suri, args)
         });
         stage.cluster.arena.batch(stakes.collect())?;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cli::{Action, text},
-    demo::{people::service_key, plan::Plan},
+    demo::plan::Plan,
     poll,
 };
 use anyhow::{Context, Result};
@@ -108,7 +108,7 @@ impl<'a> Trainings<'a> {
             let args = [
                 format!("run heartbeat --task {}", self.task),
                 format!("--log {}", self.log(suri).display()),
-                format!("--service-suri {}", service_key(suri)),
+                format!("--suri {suri}"),
             ];
             let args = args.join(" ").split_whitespace().map(Into::into).collect();
             (suri, args)
