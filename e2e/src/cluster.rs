@@ -15,13 +15,12 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
 /// How long a node may take from its start until it answers.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Nodes that are started at a time.
-const STARTS: usize = 4;
+const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long nodes may take to find each other.
 const PEERS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -233,6 +232,11 @@ impl Drop for Node {
     }
 }
 
+/// Nodes that are started at a time: each compiles the runtime first.
+fn starts() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 fn executor_arguments(programs: &Programs, remote: Option<&Remote>) -> [String; 2] {
     match remote {
         Some(Remote { url, token_file }) => [
@@ -285,7 +289,7 @@ impl Cluster {
         author.start()?;
         let boot = author.address()?;
         let arena = Arena::new(&programs.cli, &author.url(), &logs);
-        let followers = poll::side_by_side(STARTS, (1..count).collect(), |index| {
+        let followers = poll::side_by_side(starts(), (1..count).collect(), |index| {
             let mut node = Node::new(programs, base, index, Some(&boot), remotes.get(&index))?;
             node.start()?;
             Ok(node)
