@@ -285,6 +285,18 @@ pub(crate) enum Command {
         #[arg(long)]
         task: TaskId,
     },
+    /// Shows events as they are in the blocks; of old ones it needs an archive node.
+    Events {
+        /// Of this pallet only, such as ArenaChallenges.
+        #[arg(long)]
+        pallet: Option<String>,
+        /// From this block on.
+        #[arg(long, default_value_t = 0)]
+        from: u32,
+        /// Up to this block; by default to the best one.
+        #[arg(long)]
+        to: Option<u32>,
+    },
 }
 
 /// Makes and shows keys.

@@ -9,6 +9,7 @@ mod blocks;
 mod chain;
 mod challenge;
 mod check;
+mod events;
 mod fail;
 mod follow;
 mod forecast;
@@ -168,6 +169,9 @@ async fn online(out: Out, chain: &Chain, command: Command) -> Result<()> {
         Command::Verify { task } => verify::verify(out, chain, &task).await,
         Command::RoundSeed { task, round } => scores::round_seed(out, chain, task, round).await,
         Command::CountScores { task } => scores::count(out, chain, task).await,
+        Command::Events { pallet, from, to } => {
+            events::show(out, chain, pallet.as_deref(), from, to).await
+        }
         command => signed(out, chain, command).await,
     }
 }

@@ -10,15 +10,17 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use std::{
+    collections::BTreeMap,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
 /// How long a node may take from its start until it answers.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long nodes may take to find each other.
 const PEERS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -58,14 +60,29 @@ pub struct Cluster {
     pub base: PathBuf,
 }
 
+/// An executor that a node doesn't start itself.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// Where it listens.
+    pub url: String,
+    /// File with its bearer token.
+    pub token_file: PathBuf,
+}
+
 /// A port of this machine that nobody uses now.
 pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 impl Node {
-    fn new(programs: &Programs, base: &Path, index: usize, boot: Option<&str>) -> Result<Self> {
-        let name = format!("node-{}", char::from(b'a' + u8::try_from(index)?));
+    fn new(
+        programs: &Programs,
+        base: &Path,
+        index: usize,
+        boot: Option<&str>,
+        remote: Option<&Remote>,
+    ) -> Result<Self> {
+        let name = node_name(index)?;
         let (rpc_port, port) = (free_port()?, free_port()?);
         let node_base = base.join(&name);
         fs::create_dir_all(&node_base)?;
@@ -75,7 +92,6 @@ impl Node {
             "--no-mdns",
             "--no-prometheus",
             "--no-telemetry",
-            "--executor-args=--allow-file",
         ]
         .map(Into::into)
         .into();
@@ -85,8 +101,8 @@ impl Node {
             format!("--rpc-port={rpc_port}"),
             format!("--listen-addr=/ip4/127.0.0.1/tcp/{port}"),
             format!("--node-key={:064x}", index + 1),
-            format!("--executor={}", programs.executor.display()),
         ]);
+        arguments.extend(executor_arguments(programs, remote));
         match (duty(index), boot) {
             (Duty::Author, _) => arguments.extend(
                 ["--alice", "--force-authoring", "--state-pruning=archive"].map(Into::into),
@@ -136,6 +152,14 @@ impl Node {
             .with_context(|| format!("{} doesn't run", self.name))?;
         self.orphans.extend(process::descendants(process.pid()));
         process.kill()
+    }
+
+    /// Ends the node and its executor as an operator would.
+    pub fn stop(&mut self) -> Result<()> {
+        let process = self.process.take();
+        process
+            .with_context(|| format!("{} doesn't run", self.name))?
+            .stop()
     }
 
     /// Its process' id, while it runs.
@@ -208,6 +232,34 @@ impl Drop for Node {
     }
 }
 
+/// Nodes that are started at a time: each compiles the runtime first.
+fn starts() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn executor_arguments(programs: &Programs, remote: Option<&Remote>) -> [String; 2] {
+    match remote {
+        Some(Remote { url, token_file }) => [
+            format!("--executor-url={url}"),
+            format!("--executor-token-file={}", token_file.display()),
+        ],
+        None => [
+            format!("--executor={}", programs.executor.display()),
+            "--executor-args=--allow-file".into(),
+        ],
+    }
+}
+
+/// Name of the node of this number, and of its directory.
+pub fn node_name(index: usize) -> Result<String> {
+    let letter = u8::try_from(index)
+        .ok()
+        .and_then(|index| b'a'.checked_add(index))
+        .filter(u8::is_ascii_lowercase);
+    let letter = letter.with_context(|| format!("no letter for node {index}"))?;
+    Ok(format!("node-{}", char::from(letter)))
+}
+
 fn duty(index: usize) -> Duty {
     if index == 0 {
         Duty::Author
@@ -220,15 +272,25 @@ impl Cluster {
     /// Starts `count` nodes below `base`, and waits until they see each other, author, and
     /// their executors take jobs.
     pub fn start(programs: &Programs, base: &Path, count: usize) -> Result<Self> {
+        Self::start_with(programs, base, count, &BTreeMap::new())
+    }
+
+    /// As [`Cluster::start`], but nodes of these numbers have executors of others.
+    pub fn start_with(
+        programs: &Programs,
+        base: &Path,
+        count: usize,
+        remotes: &BTreeMap<usize, Remote>,
+    ) -> Result<Self> {
         let logs = base.join("logs");
         fs::create_dir_all(&logs)
             .with_context(|| format!("can't create directories in {}", base.display()))?;
-        let mut author = Node::new(programs, base, 0, None)?;
+        let mut author = Node::new(programs, base, 0, None, remotes.get(&0))?;
         author.start()?;
         let boot = author.address()?;
         let arena = Arena::new(&programs.cli, &author.url(), &logs);
-        let followers = poll::side_by_side(count, (1..count).collect(), |index| {
-            let mut node = Node::new(programs, base, index, Some(&boot))?;
+        let followers = poll::side_by_side(starts(), (1..count).collect(), |index| {
+            let mut node = Node::new(programs, base, index, Some(&boot), remotes.get(&index))?;
             node.start()?;
             Ok(node)
         })?;

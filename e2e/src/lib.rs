@@ -1,5 +1,6 @@
 //! End-to-end harness of AIArena: real nodes, executors and command lines as processes of
-//! this machine, on loopback, and the demo that takes two tasks from proposal to payout.
+//! this machine, on loopback, the demo that takes two tasks from proposal to payout, and the
+//! trials that put cheats and honest people before juries.
 //!
 //! Every process is known by its id, and ends with the harness; every wait has a deadline.
 
@@ -15,3 +16,4 @@ pub mod progress;
 pub mod rpc;
 pub mod spec;
 pub mod train;
+pub mod trials;

@@ -85,6 +85,8 @@ pub struct Spec {
     pub samples: u32,
     /// Whether the data is sealed, a shard for each round.
     pub sealed: bool,
+    /// Other fields than the template's, or with other values, by their JSON pointers.
+    pub fields: Vec<(&'static str, Value)>,
 }
 
 impl Spec {
@@ -129,6 +131,9 @@ impl Spec {
             let model = spec.get_mut("model").context("a template without model")?;
             model["tokenizer"] = json!(text(&hash, "blake3")?);
         }
+        for (pointer, value) in &self.fields {
+            put(&mut spec, pointer, value.clone())?;
+        }
         Ok(spec)
     }
 
@@ -149,4 +154,27 @@ fn set(spec: &mut Value, pointer: &str, value: Value) -> Result<()> {
     let field = spec.pointer_mut(pointer);
     *field.with_context(|| format!("the template has no {pointer}"))? = value;
     Ok(())
+}
+
+/// As [`set`], also where the template leaves the field out.
+fn put(spec: &mut Value, pointer: &str, value: Value) -> Result<()> {
+    let (parent, name) = pointer.rsplit_once('/').context("a pointer without /")?;
+    let parent = spec.pointer_mut(parent).and_then(Value::as_object_mut);
+    let parent = parent.with_context(|| format!("the template has no place for {pointer}"))?;
+    parent.insert(name.into(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn put_should_replace_and_add_fields_of_objects_that_are_there() {
+        let mut spec = json!({"rounds": 3, "model": {}});
+        put(&mut spec, "/rounds", json!(2)).unwrap();
+        put(&mut spec, "/model/base", json!("x")).unwrap();
+        assert_eq!(spec, json!({"rounds": 2, "model": {"base": "x"}}));
+        assert!(put(&mut spec, "/data/uris", json!([])).is_err());
+    }
 }

@@ -39,6 +39,11 @@ pub type Addresses = BTreeMap<String, String>;
 pub fn addresses(arena: &Arena, plans: &[Plan]) -> Result<Addresses> {
     let mut suris: BTreeSet<&str> = everybody(plans);
     suris.insert("//Alice");
+    addresses_of(arena, suris)
+}
+
+/// The addresses of these secret URIs.
+pub fn addresses_of(arena: &Arena, suris: BTreeSet<&str>) -> Result<Addresses> {
     let found = poll::side_by_side(4, suris.into_iter().collect(), |suri| {
         Ok((suri.to_owned(), arena.address(suri)?))
     })?;
@@ -53,7 +58,8 @@ pub fn address<'a>(addresses: &'a Addresses, suri: &str) -> Result<&'a str> {
         .with_context(|| format!("no address of {suri}"))
 }
 
-fn everybody(plans: &[Plan]) -> BTreeSet<&'static str> {
+/// Operators and delegators of these plans.
+pub fn everybody(plans: &[Plan]) -> BTreeSet<&'static str> {
     plans
         .iter()
         .flat_map(|plan| {
@@ -65,16 +71,19 @@ fn everybody(plans: &[Plan]) -> BTreeSet<&'static str> {
 
 /// Gives everybody some tokens, from several rich accounts at once.
 pub fn fund(arena: &Arena, plans: &[Plan], addresses: &Addresses) -> Result<()> {
-    let transfers = everybody(plans)
-        .into_iter()
-        .zip(RICH.iter().cycle())
-        .map(|(suri, rich)| {
-            let to = address(addresses, suri)?;
-            Ok(Action::new(
-                rich,
-                format!("transfer --to {to} --amount {POCKET}"),
-            ))
-        });
+    fund_all(arena, everybody(plans), addresses)
+}
+
+/// As [`fund`], for these secret URIs.
+pub fn fund_all(arena: &Arena, suris: BTreeSet<&str>, addresses: &Addresses) -> Result<()> {
+    let transfers = suris.into_iter().zip(RICH.iter().cycle());
+    let transfers = transfers.map(|(suri, rich)| {
+        let to = address(addresses, suri)?;
+        Ok(Action::new(
+            rich,
+            format!("transfer --to {to} --amount {POCKET}"),
+        ))
+    });
     arena.batch(transfers.collect::<Result<_>>()?)?;
     Ok(())
 }

@@ -111,6 +111,7 @@ pub fn digits() -> Plan {
             rounds: 3,
             samples: 200,
             sealed: false,
+            fields: Vec::new(),
         },
         creator: "//Alice",
         trainers: vec![
@@ -149,6 +150,7 @@ pub fn language() -> Plan {
             rounds: 3,
             samples: 30,
             sealed: false,
+            fields: Vec::new(),
         },
         creator: "//Bob",
         trainers: vec![

@@ -47,6 +47,7 @@ pub(crate) fn plan(kind: Kind, samples: u32, models: [&'static str; 2]) -> Plan 
             rounds: 1,
             samples,
             sealed: false,
+            fields: Vec::new(),
         },
         creator: "//Alice",
         trainers: trainers
