@@ -153,7 +153,7 @@ mod tests {
             nll: f64::from(index) * 0.1,
             tokens: index + 1,
             bytes: 3,
-            correct: index % 2 == 0,
+            correct: index.is_multiple_of(2),
         }
     }
 

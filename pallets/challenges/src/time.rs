@@ -26,7 +26,7 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn open_window() -> BlockNumber {
-        window::<T>(T::OpenWithin::get(), 2)
+        window::<T>(T::OpenWithin::get(), 10)
     }
 
     pub(crate) fn respond_window() -> BlockNumber {

@@ -106,9 +106,7 @@ fn request_should_decode_to_itself_and_start_with_its_version() {
         }),
     ];
     let requests = [request(), sketch(None), sketch(Some(artifact(2)))];
-    let requests = requests
-        .into_iter()
-        .chain(others.map(request_of));
+    let requests = requests.into_iter().chain(others.map(request_of));
     for (index, request) in requests.enumerate() {
         let kind = u8::try_from(index.saturating_sub(1)).unwrap();
         let kind = if index < 2 { index as u8 } else { kind };
