@@ -45,6 +45,8 @@ mod challenges_errors {
         ScoreTooOld,
         /// As many cases are open in this task as there can be. Wait for one to end.
         TooManyCases,
+        /// The challenger began as many open cases in this task as one can. Wait for one to end.
+        TooManyOwnCases,
         /// The case has as many challengers as it can have.
         TooManyChallengers,
         /// The challenger is in this case already.

@@ -123,7 +123,7 @@ impl pallet_challenges::Config for Test {
     type Slashed = Treasury;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
-    type BenchmarkHelper = ();
+    type BenchmarkHelper = Table;
 }
 
 pub(crate) const FEE: Balance = 10;
@@ -509,6 +509,17 @@ pub(crate) fn worth() -> Balance {
 
 /// Runs `test` on a fresh chain in a challenge phase, then checks the invariants.
 pub(crate) fn run(test: impl FnOnce()) {
+    fresh().execute_with(|| {
+        to(10);
+        let before = worth();
+        test();
+        assert_eq!(worth(), before, "money came or went");
+        pallet_challenges::invariants::check::<Test>().unwrap();
+    });
+}
+
+/// A chain in a challenge phase.
+pub(crate) fn fresh() -> sp_io::TestExternalities {
     settle_neighbours();
     let mut storage = frame_system::GenesisConfig::<Test>::default()
         .build_storage()
@@ -523,14 +534,7 @@ pub(crate) fn run(test: impl FnOnce()) {
     }
     .assimilate_storage(&mut storage)
     .unwrap();
-    let mut ext = sp_io::TestExternalities::new(storage);
-    ext.execute_with(|| {
-        to(10);
-        let before = worth();
-        test();
-        assert_eq!(worth(), before, "money came or went");
-        pallet_challenges::invariants::check::<Test>().unwrap();
-    });
+    storage.into()
 }
 
 /// Blocks up to this one, with their hooks.

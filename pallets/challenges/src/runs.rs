@@ -28,6 +28,18 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
+    /// A log of these steps can be opened, and what is drawn of it replayed.
+    fn replayable(steps: u64, every: u64, checkpoint_bytes: u64) -> Result<(), Error<T>> {
+        ensure!(log_leaves(steps, every).is_some(), Error::<T>::BadSteps);
+        let sampling = T::Sampling::get();
+        let segments = u64::from(sampling.largest)
+            .saturating_add(u64::from(sampling.random))
+            .saturating_add(2);
+        let bytes = checkpoint_bytes.saturating_mul(segments);
+        ensure!(bytes <= T::MaxReplayBytes::get(), Error::<T>::TooLarge);
+        Ok(())
+    }
+
     pub(crate) fn do_register_run(
         trainer: AccountId,
         task: TaskId,
@@ -39,13 +51,7 @@ impl<T: Config> Pallet<T> {
         Self::trains(task, &trainer)?;
         let accused = <Self as Cases>::is_accused(task, &trainer);
         ensure!(!accused, Error::<T>::CaseOpen);
-        ensure!(log_leaves(steps, every).is_some(), Error::<T>::BadSteps);
-        let sampling = T::Sampling::get();
-        let segments = u64::from(sampling.largest)
-            .saturating_add(u64::from(sampling.random))
-            .saturating_add(2);
-        let bytes = checkpoint_bytes.saturating_mul(segments);
-        ensure!(bytes <= T::MaxReplayBytes::get(), Error::<T>::TooLarge);
+        Self::replayable(steps, every, checkpoint_bytes)?;
         let before = Runs::<T>::get(task, &trainer);
         let number = before
             .as_ref()

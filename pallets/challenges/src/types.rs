@@ -14,6 +14,8 @@ use sp_core::H256;
 
 /// Most open cases of a task.
 pub const MAX_OPEN_CASES: u32 = 16;
+/// Most open cases of a task that one challenger began: nobody can take all places.
+pub const MAX_CASES_OF_ONE: u32 = 2;
 /// Most challengers of a case.
 pub const MAX_CHALLENGERS: u32 = 8;
 /// Most jurors of an instance.

@@ -2,8 +2,9 @@
 
 use crate::{
     Accused, Case, CaseState, CasesOf, Challenger, Commitment, Commitments, Config, Convicted, Due,
-    DueAt, Error, Event, Facts, HoldReason, NextCaseId, OpenCases, Pallet,
+    DueAt, Error, Event, Facts, HoldReason, MAX_CASES_OF_ONE, NextCaseId, OpenCases, Pallet,
 };
+use alloc::vec::Vec;
 use arena_primitives::{AccountId, Balance, CaseId, Claim, TaskId, TaskPhase, traits::TaskStates};
 use frame_support::{BoundedVec, ensure, traits::Get};
 use sp_core::H256;
@@ -56,22 +57,17 @@ impl<T: Config> Pallet<T> {
             .ok_or(Error::<T>::NoSuchCommitment)?;
         let now = Self::now();
         ensure!(now < row.until, Error::<T>::OpenedTooLate);
-        let same = Self::same_case(task, &claim);
-        let convicted = Convicted::<T>::contains_key(task, claim.accused());
-        if convicted
-            || same
-                .as_ref()
-                .is_some_and(|(_, case)| !joinable(case, &challenger))
-        {
-            // Its evidence has come too late to be of use, through no fault of its own.
-            Self::drop_commitment(&challenger, commitment, &row);
-            Self::release(HoldReason::Bond, &challenger, row.bond);
-            Self::deposit_event(Event::CommitmentEnded {
-                task,
-                challenger,
-                commitment,
-                lost: 0,
-            });
+        let open = Self::cases_of(task);
+        let began = |case: &Case| case.challengers.first().map(|one| &one.who) == Some(&challenger);
+        let own = open.iter().filter(|(_, case)| began(case)).count();
+        // Claims that differ are different cases: else who is guilty of one could have it buried
+        // under another.
+        let same = open.into_iter().find(|(_, case)| case.claim == claim);
+        let tried = same
+            .as_ref()
+            .is_some_and(|(_, case)| !joinable(case, &challenger));
+        if tried || Convicted::<T>::contains_key(task, claim.accused()) {
+            Self::return_commitment(challenger, commitment, row);
             return Ok(());
         }
         let facts = Self::facts(&challenger, task, &claim)?;
@@ -81,6 +77,8 @@ impl<T: Config> Pallet<T> {
             None => {
                 let procedure = Self::procedure(facts.asks());
                 ensure!(Self::fits(task, procedure), Error::<T>::TooLate);
+                let most = usize::try_from(MAX_CASES_OF_ONE).unwrap_or(0);
+                ensure!(own < most, Error::<T>::TooManyOwnCases);
                 Self::start(task, claim, facts, &challenger, row.bond, bond)?;
             }
         }
@@ -97,13 +95,25 @@ impl<T: Config> Pallet<T> {
         Commitments::<T>::remove(challenger, commitment);
     }
 
-    /// The open case of this very claim. Claims that differ are different cases: else who is
-    /// guilty of one could have it buried under another.
-    fn same_case(task: TaskId, claim: &Claim) -> Option<(CaseId, Case)> {
+    /// Its evidence has come too late to be of use, through no fault of its own.
+    fn return_commitment(challenger: AccountId, commitment: H256, row: Commitment) {
+        Self::drop_commitment(&challenger, commitment, &row);
+        Self::release(HoldReason::Bond, &challenger, row.bond);
+        Self::deposit_event(Event::CommitmentEnded {
+            task: row.task,
+            challenger,
+            commitment,
+            lost: 0,
+        });
+    }
+
+    /// The cases of a task that go on.
+    fn cases_of(task: TaskId) -> Vec<(CaseId, Case)> {
         CasesOf::<T>::get(task)
             .into_iter()
             .filter_map(|id| Some((id, OpenCases::<T>::get(id)?)))
-            .find(|(_, case)| case.claim == *claim && !case.state.is_ending())
+            .filter(|(_, case)| !case.state.is_ending())
+            .collect()
     }
 
     fn start(

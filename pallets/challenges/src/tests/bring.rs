@@ -220,22 +220,59 @@ fn open_should_be_refused_beyond_sixteen_cases() {
                 t.models.insert((TASK, account(n)), (model(n), 1));
             }
         });
+        let of = |n: u8| VAL + (n - 150) / 2;
         for n in 150..167 {
-            commit(VAL, &claim(n));
+            commit(of(n), &claim(n));
         }
         for n in 150..166 {
-            assert_ok!(Challenges::open_case(signed(VAL), TASK, claim(n), NONCE));
+            assert_ok!(Challenges::open_case(signed(of(n)), TASK, claim(n), NONCE));
         }
         assert_noop!(
-            Challenges::open_case(signed(VAL), TASK, claim(166), NONCE),
+            Challenges::open_case(signed(of(166)), TASK, claim(166), NONCE),
             Error::<Test>::TooManyCases
         );
-        crate::NextCaseId::<Test>::put(u32::MAX);
-        with(|n| n.phases.insert(2, (TaskPhase::Challenge, ENDS)));
+    });
+}
+
+#[test]
+fn nobody_should_begin_more_than_two_cases_at_once() {
+    run(|| {
+        with(|t| {
+            for n in 150..153 {
+                t.models.insert((TASK, account(n)), (model(n), 1));
+            }
+        });
+        let claim = |n: u8| Claim::Duplicate {
+            trainer: account(ANN),
+            model: model(ANN),
+            earlier: model(n),
+        };
+        let open_by = |who, n| {
+            commit(who, &claim(n));
+            Challenges::open_case(signed(who), TASK, claim(n), NONCE)
+        };
+        assert_ok!(open_by(VAL, 150));
+        assert_ok!(open_by(VAL, 151));
+        commit(VAL, &claim(152));
         assert_noop!(
-            Challenges::open_case(signed(VAL), TASK, claim(166), NONCE),
+            Challenges::open_case(signed(VAL), TASK, claim(152), NONCE),
+            Error::<Test>::TooManyOwnCases
+        );
+        // Others can, and it can join them.
+        assert_ok!(open_by(22, 152));
+        assert_ok!(Challenges::open_case(signed(VAL), TASK, claim(152), NONCE));
+    });
+}
+
+#[test]
+fn numbers_of_cases_should_run_out_without_harm() {
+    run(|| {
+        commit(VAL, &copy());
+        crate::NextCaseId::<Test>::put(u32::MAX);
+        assert_noop!(
+            Challenges::open_case(signed(VAL), TASK, copy(), NONCE),
             Error::<Test>::NoMoreIds
         );
-        crate::NextCaseId::<Test>::put(16);
+        crate::NextCaseId::<Test>::put(0);
     });
 }

@@ -20,9 +20,12 @@ use sp_runtime::Perbill;
 
 mod answers;
 mod appeals;
+#[cfg(feature = "runtime-benchmarks")]
+pub(crate) mod benchmarks;
 mod bring;
 mod cancel;
 mod claims;
+mod hook;
 mod money;
 mod random;
 mod runs;

@@ -64,7 +64,7 @@ impl Book {
 
     /// Makes a call; now and then looks whether a refused one left everything as it was.
     fn sent(&mut self, name: &'static str, call: impl FnOnce() -> DispatchResult) -> bool {
-        let before = self.random.one_in(16).then(state_root);
+        let before = self.random.one_in(40).then(state_root);
         let result = call();
         let counts = self.tally.entry(name).or_default();
         counts.0 += u64::from(result.is_ok());
@@ -381,10 +381,10 @@ fn random_calls_should_keep_money_and_books_whole() {
     println!("ends of cases: {ends:?}; refusals: {refusals:?}");
     if calls >= CALLS {
         assert_eq!(tally.len(), 12, "{tally:?}");
-        assert!(tally.values().all(|(done, _)| *done >= 30), "{tally:?}");
+        assert!(tally.values().all(|(done, _)| *done >= 20), "{tally:?}");
         assert_eq!(ends.len(), 5, "{ends:?}");
         assert!(ends.values().all(|count| *count >= 5), "{ends:?}");
         assert!(refusals.len() >= 60, "{refusals:?}");
-        assert!(unchanged >= 500, "too few failures were looked at");
+        assert!(unchanged >= 300, "too few failures were looked at");
     }
 }
