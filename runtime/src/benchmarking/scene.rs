@@ -10,14 +10,12 @@ use arena_primitives::{
     RoundResult, SealedData, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
     hash::{Domain, hash},
     time::Schedule,
-    traits::{Counted, DelegatedStake, Due, Rounds, Stakes, TaskRewards},
+    traits::{Counted, Due, Rounds, Stakes, TaskRewards},
 };
 use frame_benchmarking::account;
 use frame_support::{BoundedVec, traits::fungible::Mutate};
 use frame_system::RawOrigin;
 use pallet_arena_challenges as challenges;
-use pallet_arena_delegation as delegation;
-use pallet_arena_rewards as rewards;
 use pallet_arena_scoring as scoring;
 use pallet_arena_staking as staking;
 use pallet_arena_tasks as tasks;
@@ -198,17 +196,6 @@ fn service_key(operator: &AccountId) -> AccountId {
     key
 }
 
-pub(super) fn open_session(session: Round) {
-    pallet_session::CurrentIndex::<Runtime>::put(session);
-}
-
-/// An author of the genesis, whom the session counts.
-pub(super) fn author() -> AccountId {
-    let authors = ArenaStaking::positions(Venue::Network);
-    let (who, _) = authors.into_iter().next().expect("genesis has authors");
-    who
-}
-
 /// A round draws, and pays `amount` to a position.
 fn pay(task: TaskId, counted: &Counted, amount: Balance) {
     let due = Due {
@@ -308,16 +295,14 @@ impl tasks::benchmarking::BenchmarkHelper for Neighbours {
 
     fn accuse(task: TaskId, trainers: &[AccountId]) {
         let validators = ArenaStaking::all(Venue::Task(task), Role::Validator, 1);
-        let validator = &validators
-            .first()
-            .expect("the task has validators")
-            .operator;
-        fund(validator);
-        // Models of one block: the first trainer's was first.
+        // Models of one block: the first trainer's was first. Each case is another validator's.
         let mut accused = trainers.iter().zip(0..).skip(1);
         let cases = challenges::MAX_OPEN_CASES as usize;
-        for (trainer, n) in accused.by_ref().take(cases) {
-            accuse(task, validator, (trainer, root(n)), root(0));
+        let copies = accused.by_ref().take(cases);
+        for ((trainer, n), validator) in copies.zip(&validators) {
+            fund(&validator.operator);
+            let copy = (trainer, root(n));
+            accuse(task, &validator.operator, copy, root(0));
         }
         for (trainer, _) in accused {
             challenges::Convicted::<Runtime>::insert(task, trainer, ());

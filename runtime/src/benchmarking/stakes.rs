@@ -1,6 +1,6 @@
 //! States that benchmarks of stakes and rewards start from.
 
-use super::scene::{Neighbours, OWN, approve, author, done, fund, open_session};
+use super::scene::{Neighbours, OWN, approve, done, fund};
 use crate::*;
 use arena_primitives::{
     Round, TaskId, Venue,
@@ -13,6 +13,17 @@ use pallet_arena_rewards as rewards;
 use pallet_arena_staking as staking;
 use pallet_arena_tasks as tasks;
 use sp_runtime::Perbill;
+
+fn open_session(session: Round) {
+    pallet_session::CurrentIndex::<Runtime>::put(session);
+}
+
+/// An author of the genesis, whom the session counts.
+fn author() -> AccountId {
+    let authors = ArenaStaking::positions(Venue::Network);
+    let (who, _) = authors.into_iter().next().expect("genesis has authors");
+    who
+}
 
 impl rewards::benchmarking::BenchmarkHelper for Neighbours {
     fn long_task() -> TaskId {

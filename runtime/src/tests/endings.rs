@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{configs::arena::MaxTickWeight, *};
 use arena_primitives::{
-    InfraFault, Round, ScoreOutcome, TaskId, TaskPhase, Venue, Vote,
+    Round, TaskId, TaskPhase, Venue, Vote,
     time::RoundPhase,
     traits::{Rounds, TaskStates},
 };

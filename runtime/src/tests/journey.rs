@@ -9,7 +9,7 @@ use arena_primitives::{
     ScoreEntry, ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
     hash::{Domain, hash, preimage},
     time::RoundPhase,
-    traits::{DutyCalls, Rounds, TaskStates, Venues},
+    traits::{DutyCalls, Rounds, TaskStates},
 };
 use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use sp_core::{H256, Pair, sr25519};
