@@ -1,7 +1,8 @@
-//! Benchmarks of the arena's pallets: which there are, and how they are run. `scene.rs` brings
-//! the pallets into the states that they ask their neighbours for.
+//! Benchmarks of the arena's pallets: which there are, and how they are run. `scene.rs` and
+//! `stakes.rs` bring the pallets into the states that they ask their neighbours for.
 
 mod scene;
+mod stakes;
 
 use crate::*;
 use alloc::string::String;

@@ -10,14 +10,12 @@ use arena_primitives::{
     RoundResult, SealedData, TaskId, TaskSpec, Uris, ValidatorResult, Venue, WeightCap,
     hash::{Domain, hash},
     time::Schedule,
-    traits::{Counted, DelegatedStake, Due, Rounds, Stakes, TaskRewards},
+    traits::{Counted, Due, Rounds, Stakes, TaskRewards},
 };
 use frame_benchmarking::account;
 use frame_support::{BoundedVec, traits::fungible::Mutate};
 use frame_system::RawOrigin;
 use pallet_arena_challenges as challenges;
-use pallet_arena_delegation as delegation;
-use pallet_arena_rewards as rewards;
 use pallet_arena_scoring as scoring;
 use pallet_arena_staking as staking;
 use pallet_arena_tasks as tasks;
@@ -28,12 +26,12 @@ use sp_runtime::Perbill;
 const BY_CALLS: u32 = 16;
 /// Challengers of a case, and jurors of both instances: each with a hold of its own.
 const JUDGES: u32 = challenges::MAX_CHALLENGERS + 2 * challenges::MAX_JURY;
-const OWN: Balance = 10_000 * UNIT;
+pub(super) const OWN: Balance = 10_000 * UNIT;
 
 /// Brings the pallets where a benchmark of one of them needs the others.
 pub struct Neighbours;
 
-fn done<T, E: core::fmt::Debug>(result: Result<T, E>) -> T {
+pub(super) fn done<T, E: core::fmt::Debug>(result: Result<T, E>) -> T {
     result.expect("a benchmark's scene is made of legal moves")
 }
 
@@ -41,7 +39,7 @@ fn signed(who: &AccountId) -> RuntimeOrigin {
     RawOrigin::Signed(who.clone()).into()
 }
 
-fn fund(who: &AccountId) {
+pub(super) fn fund(who: &AccountId) {
     done(Balances::mint_into(who, 1_000_000 * UNIT));
 }
 
@@ -103,7 +101,7 @@ fn mirrors() -> Uris {
 }
 
 /// A task that enrols from block 1.
-fn approve(committee: u16) -> TaskId {
+pub(super) fn approve(committee: u16) -> TaskId {
     System::set_block_number(1);
     let task = tasks::NextTaskId::<Runtime>::get();
     let creator = account("creator", task, 0);
@@ -196,17 +194,6 @@ fn service_key(operator: &AccountId) -> AccountId {
     };
     staking::ServiceKey::<Runtime>::insert(operator, record);
     key
-}
-
-fn open_session(session: Round) {
-    pallet_session::CurrentIndex::<Runtime>::put(session);
-}
-
-/// An author of the genesis, whom the session counts.
-fn author() -> AccountId {
-    let authors = ArenaStaking::positions(Venue::Network);
-    let (who, _) = authors.into_iter().next().expect("genesis has authors");
-    who
 }
 
 /// A round draws, and pays `amount` to a position.
@@ -308,16 +295,14 @@ impl tasks::benchmarking::BenchmarkHelper for Neighbours {
 
     fn accuse(task: TaskId, trainers: &[AccountId]) {
         let validators = ArenaStaking::all(Venue::Task(task), Role::Validator, 1);
-        let validator = &validators
-            .first()
-            .expect("the task has validators")
-            .operator;
-        fund(validator);
-        // Models of one block: the first trainer's was first.
+        // Models of one block: the first trainer's was first. Each case is another validator's.
         let mut accused = trainers.iter().zip(0..).skip(1);
         let cases = challenges::MAX_OPEN_CASES as usize;
-        for (trainer, n) in accused.by_ref().take(cases) {
-            accuse(task, validator, (trainer, root(n)), root(0));
+        let copies = accused.by_ref().take(cases);
+        for ((trainer, n), validator) in copies.zip(&validators) {
+            fund(&validator.operator);
+            let copy = (trainer, root(n));
+            accuse(task, &validator.operator, copy, root(0));
         }
         for (trainer, _) in accused {
             challenges::Convicted::<Runtime>::insert(task, trainer, ());
@@ -411,100 +396,5 @@ impl challenges::benchmarking::BenchmarkHelper for Neighbours {
 
     fn judged(candidates: u32) -> challenges::benchmarking::Scene {
         disputed(candidates + challenges::MAX_CHALLENGERS)
-    }
-}
-
-impl rewards::benchmarking::BenchmarkHelper for Neighbours {
-    fn long_task() -> TaskId {
-        let task = approve(0);
-        tasks::Tasks::<Runtime>::mutate(task, |row| {
-            if let Some(row) = row {
-                row.settled = Some(3);
-            }
-        });
-        task
-    }
-
-    fn author() -> AccountId {
-        let who = author();
-        done(ArenaStaking::add(Venue::Network, &who, OWN));
-        open_session(5);
-        who
-    }
-}
-
-impl staking::benchmarking::BenchmarkHelper for Neighbours {
-    fn fund(who: &AccountId) {
-        fund(who);
-    }
-
-    fn register_keys(who: &AccountId, n: u32) {
-        let raw = hash(Domain::Seed, &n).0;
-        let keys = SessionKeys {
-            grandpa: sp_core::ed25519::Public::from_raw(raw).into(),
-            babe: sp_core::sr25519::Public::from_raw(raw).into(),
-            authority_discovery: sp_core::sr25519::Public::from_raw(raw).into(),
-        };
-        pallet_session::NextKeys::<Runtime>::insert(who, keys);
-    }
-
-    fn open(session: Round) {
-        open_session(session);
-    }
-
-    fn author() -> AccountId {
-        author()
-    }
-
-    fn leave(operator: &AccountId, pools: u32) {
-        let exits = (0..pools).map(|n| {
-            let pool = delegation::ExitPool {
-                venue: Venue::Network,
-                operator: operator.clone(),
-                round: n,
-                points: UNIT,
-                amount: UNIT,
-            };
-            delegation::ExitPools::<Runtime>::insert(u64::from(n), pool);
-            delegation::Exit {
-                pool: n.into(),
-                round: n,
-                until: BlockNumber::MAX,
-            }
-        });
-        let exits = BoundedVec::truncate_from(exits.collect());
-        delegation::LiveExits::<Runtime>::insert((Venue::Network, operator), exits);
-    }
-}
-
-impl delegation::benchmarking::BenchmarkHelper for Neighbours {
-    fn fund(who: &AccountId) {
-        fund(who);
-    }
-
-    fn operator() -> AccountId {
-        open_session(1);
-        author()
-    }
-
-    fn open(round: Round) {
-        open_session(round);
-    }
-
-    fn slash(operator: &AccountId, fraction: Perbill) {
-        staking::Positions::<Runtime>::mutate(Venue::Network, operator, |row| {
-            if let Some(position) = row {
-                position.delegated -= fraction.mul_floor(position.delegated);
-            }
-        });
-    }
-
-    fn earn(operator: &AccountId) {
-        let amount = 100_000 * UNIT;
-        fund(&ArenaRewards::account());
-        rewards::Earned::<Runtime>::mutate(Venue::Network, operator, |earned| {
-            earned.acc += 1 << 64;
-            earned.delegators_owed += amount;
-        });
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{configs::arena::MaxTickWeight, *};
 use arena_primitives::{
-    InfraFault, Round, ScoreOutcome, TaskId, TaskPhase, Venue, Vote,
+    Round, TaskId, TaskPhase, Venue, Vote,
     time::RoundPhase,
     traits::{Rounds, TaskStates},
 };
@@ -26,11 +26,11 @@ use std::collections::{BTreeMap, BTreeSet};
 const TASK: TaskId = 0x51A7_C0DE;
 /// As long as results are kept at most, in blocks of the development preset.
 const RESULTS_KEPT: BlockNumber = 90 * 40;
-const BOUNTY: Balance = 30 * UNIT;
+pub(super) const BOUNTY: Balance = 30 * UNIT;
 
 /// Where in its life a task is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-enum Point {
+pub(super) enum Point {
     Enrolment,
     Submissions,
     Publish,
@@ -44,7 +44,7 @@ enum Point {
     Challenge,
 }
 
-const POINTS: [Point; 11] = [
+pub(super) const POINTS: [Point; 11] = [
     Point::Enrolment,
     Point::Submissions,
     Point::Publish,
@@ -100,7 +100,7 @@ pub(super) fn maps_with(bytes: &[u8]) -> BTreeSet<String> {
 
 /// Runs `test` on a task that takes stake, then lets everybody leave. Whatever happened, holds
 /// are what they were before it, and nobody made or lost money but as the books say.
-fn with_task<R>(test: impl FnOnce(TaskId) -> R) -> R {
+pub(super) fn with_task<R>(test: impl FnOnce(TaskId) -> R) -> R {
     with_preset("development", || {
         System::set_block_number(1);
         let before = books();
@@ -218,7 +218,7 @@ fn leave_in_part(task: TaskId) {
 }
 
 /// Lives up to a point of the task's life, with something unfinished there.
-fn live_until(task: TaskId, point: Point) {
+pub(super) fn live_until(task: TaskId, point: Point) {
     let reaches = |next: Point| point >= next;
     if !reaches(Point::Submissions) {
         return;
@@ -293,11 +293,11 @@ fn settle_in_part(task: TaskId, round: Round) {
     check_invariants();
 }
 
-fn run_until_phase(task: TaskId, phase: TaskPhase) {
+pub(super) fn run_until_phase(task: TaskId, phase: TaskPhase) {
     run_until("the phase", || ArenaTasks::phase(task) == Some(phase));
 }
 
-fn as_guardian(what: impl Into<RuntimeCall>) {
+pub(super) fn as_guardian(what: impl Into<RuntimeCall>) {
     let origin = governance::origins::pallet::Origin::TaskGuardian;
     assert_ok!(what.into().dispatch(origin.into()));
     check_invariants();
@@ -432,144 +432,4 @@ fn a_task_should_leave_only_results_whatever_comes_of_a_case() {
 fn without_key(key: Key) {
     let clear = pallet_arena_staking::Call::clear_service_key {};
     assert_ok!(call(&account(key), clear));
-}
-
-/// What nobody does in any round.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Idle {
-    Submitting,
-    Publishing,
-    Committing,
-    Revealing,
-    Scoring,
-}
-
-fn live_idly(task: TaskId, idle: Idle) {
-    for round in 1..=3 {
-        run_until("the round", || phase_of(task, round).is_some());
-        let takes_models = round < 3;
-        if takes_models && idle == Idle::Publishing {
-            let commitment = H256::repeat_byte(4);
-            for key in TRAINERS {
-                run_until("submissions", || {
-                    phase_of(task, round) == Some(RoundPhase::Submissions)
-                });
-                let submit = pallet_arena_tasks::Call::submit { task, commitment };
-                assert_ok!(call(&account(key), submit));
-            }
-        } else if takes_models && idle != Idle::Submitting {
-            submit_and_publish(task, round);
-        }
-        match idle {
-            Idle::Revealing => {
-                commit_scores(task, round, outcome);
-            }
-            Idle::Scoring => {
-                // As if the models' mirrors were dead.
-                let skip = |_: &AccountId| ScoreOutcome::Skipped(InfraFault::Download);
-                let committed = commit_scores(task, round, skip);
-                reveal_scores(task, round, committed);
-            }
-            Idle::Submitting | Idle::Publishing | Idle::Committing => {}
-        }
-        settle(task, round);
-        // One more miss costs the seat, and its row goes.
-        if round == 2 {
-            let missed = maps_with(&task.encode()).contains("ArenaScoring::Misses");
-            assert_eq!(missed, idle == Idle::Committing);
-        }
-    }
-}
-
-#[test]
-fn a_task_should_close_unpaid_and_leave_only_results_where_nobody_does_a_part() {
-    let idles = [
-        Idle::Submitting,
-        Idle::Publishing,
-        Idle::Committing,
-        Idle::Revealing,
-        Idle::Scoring,
-    ];
-    for idle in idles {
-        println!("{idle:?}");
-        with_task(|task| {
-            let minted = ArenaRewards::totals().minted;
-            let before = Balances::free_balance(account(CREATOR));
-            live_idly(task, idle);
-            run_until_phase(task, TaskPhase::Closed);
-            for round in 1..=3 {
-                let result = views::result(task, round).expect("is kept");
-                assert!(result.unpaid.is_some(), "round {round}");
-            }
-            assert_eq!(ArenaRewards::totals().minted, minted);
-            assert_eq!(Balances::free_balance(account(CREATOR)) - before, BOUNTY);
-        });
-    }
-}
-
-#[test]
-fn a_task_should_close_and_leave_only_results_wherever_its_hooks_are_starved() {
-    for point in POINTS {
-        println!("{point:?}");
-        with_task(|task| {
-            live_until(task, point);
-            for _ in 0..100 {
-                starve();
-            }
-            run_until_phase(task, TaskPhase::Closed);
-        });
-    }
-}
-
-/// A block in which the hooks that move tasks have no weight, or only as much as lets them see
-/// what is to be done: they take no more, and move nothing.
-fn starve() {
-    use pallet_arena_challenges::WeightInfo as _;
-    use pallet_arena_scoring::WeightInfo as _;
-    use pallet_arena_tasks::WeightInfo as _;
-    type Tasks = <Runtime as pallet_arena_tasks::Config>::WeightInfo;
-    type Scoring = <Runtime as pallet_arena_scoring::Config>::WeightInfo;
-    type Challenges = <Runtime as pallet_arena_challenges::Config>::WeightInfo;
-    let n = now() + 1;
-    System::set_block_number(n);
-    let moved = || {
-        let tasks: Vec<_> = pallet_arena_tasks::Tasks::<Runtime>::iter().collect();
-        let settling = pallet_arena_scoring::Settling::<Runtime>::get();
-        (tasks, settling, ArenaRewards::totals())
-    };
-    let before = moved();
-    let look = n.is_multiple_of(2);
-    let limits = [
-        Tasks::step_look(),
-        Scoring::step_look(arena_primitives::MAX_ACTIVE_TASKS),
-        Challenges::step_beacon(),
-    ];
-    let [tasks, scoring, cases] = limits.map(|limit| if look { limit } else { Weight::zero() });
-    assert_eq!(ArenaTasks::tick(n, tasks), tasks, "block {n}");
-    assert_eq!(ArenaScoring::tick(n, scoring), scoring, "block {n}");
-    assert_eq!(ArenaChallenges::tick(n, cases), cases, "block {n}");
-    assert_eq!(moved(), before, "block {n}");
-}
-
-#[test]
-fn a_task_should_leave_only_results_wherever_it_is_paused() {
-    for (point, resumed) in POINTS.into_iter().flat_map(|p| [(p, true), (p, false)]) {
-        println!("{point:?}, resumed: {resumed}");
-        with_task(|task| {
-            live_until(task, point);
-            as_guardian(pallet_arena_tasks::Call::pause { task });
-            // Longer than a round and all that follows it.
-            for _ in 0..100 {
-                next_block();
-            }
-            let phase = ArenaTasks::phase(task).expect("is alive");
-            assert!(phase != TaskPhase::Closed && phase != TaskPhase::Cancelled);
-            if resumed {
-                as_guardian(pallet_arena_tasks::Call::resume { task });
-                run_until_phase(task, TaskPhase::Closed);
-            } else {
-                as_guardian(pallet_arena_tasks::Call::cancel { task });
-            }
-        });
-    }
 }

@@ -9,7 +9,7 @@ use arena_primitives::{
     ScoreEntry, ScoreOutcome, TaskId, TaskPhase, TaskSpec, Uri, Uris, Venue, WeightCap,
     hash::{Domain, hash, preimage},
     time::RoundPhase,
-    traits::{DutyCalls, Rounds, TaskStates, Venues},
+    traits::{DutyCalls, Rounds, TaskStates},
 };
 use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use sp_core::{H256, Pair, sr25519};
@@ -474,39 +474,5 @@ fn a_round_without_reveals_should_mint_nothing_and_cost_who_committed() {
             absent,
             "an absence is a miss, not a fault"
         );
-    });
-}
-
-#[test]
-fn a_pause_should_draw_nothing_and_end_where_it_began() {
-    with_preset("development", || {
-        System::set_block_number(1);
-        let task = approve_task();
-        enrol(task);
-        run_until("round 1", || {
-            phase_of(task, 1) == Some(RoundPhase::Submissions)
-        });
-        let guardian = || RuntimeOrigin::from(governance::origins::pallet::Origin::TaskGuardian);
-        let pause = RuntimeCall::from(pallet_arena_tasks::Call::pause { task });
-        assert_ok!(pause.dispatch(guardian()));
-        submit_and_publish(task, 1);
-        score(task, 1);
-        let first = views::result(task, 1).expect("was settled").drawn.0;
-        // Ten days in which it would have drawn.
-        let paused_until = now() + 400;
-        while now() < paused_until {
-            next_block();
-        }
-        assert_eq!(ArenaTasks::current_round(Venue::Task(task)), Some(1));
-        assert_eq!(ArenaRewards::drawable(task), 0);
-        assert!(views::task(task).expect("is there").paused);
-        let resume = RuntimeCall::from(pallet_arena_tasks::Call::resume { task });
-        assert_ok!(resume.dispatch(guardian()));
-        submit_and_publish(task, 2);
-        score(task, 2);
-        let result = views::result(task, 2).expect("was settled");
-        assert_eq!(result.unpaid, None);
-        // As long as the first: from its opening to its settlement, but for divisions.
-        assert!(first > UNIT && result.drawn.0.abs_diff(first) < 100);
     });
 }

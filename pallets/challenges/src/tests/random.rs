@@ -381,7 +381,7 @@ fn random_calls_should_keep_money_and_books_whole() {
     println!("ends of cases: {ends:?}; refusals: {refusals:?}");
     if calls >= CALLS {
         assert_eq!(tally.len(), 12, "{tally:?}");
-        assert!(tally.values().all(|(done, _)| *done >= 30), "{tally:?}");
+        assert!(tally.values().all(|(done, _)| *done >= 20), "{tally:?}");
         assert_eq!(ends.len(), 5, "{ends:?}");
         assert!(ends.values().all(|count| *count >= 5), "{ends:?}");
         assert!(refusals.len() >= 60, "{refusals:?}");

@@ -32,11 +32,12 @@ impl Book {
                 disclose(task, self.round);
             }
         }
-        if self.random.one_in(300) {
-            // For a while there are few who could judge.
-            let most = self.random.one_in(2);
-            let keyless = VALIDATORS.skip(5).filter(|_| most).map(account);
-            with(|n| n.keyless = keyless.collect());
+        // For a while there are few who could judge.
+        if self.random.one_in(150) {
+            let few = VALIDATORS.skip(2).chain(AUTHORS).map(account);
+            with(|n| n.keyless = few.collect());
+        } else if self.random.one_in(20) {
+            with(|n| n.keyless.clear());
         }
         if self.random.one_in(60) {
             let fees = [FEE, 1, 25, 0];
