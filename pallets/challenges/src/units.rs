@@ -4,13 +4,14 @@ use crate::{
     Case, CaseState, Config, Due, MAX_CHALLENGERS, MAX_JURY, MAX_OPEN_CASES, OpenCases, PRUNE_ROWS,
     WeightInfo,
 };
-use arena_primitives::{MAX_VALIDATORS, ROSTER_PER_SEAT};
+use arena_primitives::MAX_VALIDATORS;
 use frame_support::weights::Weight;
 
 type Info<T> = <T as Config>::WeightInfo;
 
-/// Most candidates of a jury: the rosters of a task and of `Network`.
-pub(crate) const MAX_CANDIDATES: u32 = MAX_VALIDATORS * ROSTER_PER_SEAT * 2;
+/// Most candidates of a jury: those who have a seat in `Network`, and where they are asked fewer of
+/// the task than three for each juror.
+pub(crate) const MAX_CANDIDATES: u32 = MAX_VALIDATORS + MAX_JURY * 3;
 
 /// Most jurors of both instances.
 const JURORS: u32 = MAX_JURY * 2;

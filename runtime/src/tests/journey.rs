@@ -111,7 +111,7 @@ pub(super) fn next_block() {
 }
 
 pub(super) fn run_until(what: &str, done: impl Fn() -> bool) {
-    for _ in 0..400 {
+    for _ in 0..1_000 {
         if done() {
             return;
         }

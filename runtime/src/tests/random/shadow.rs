@@ -126,7 +126,7 @@ impl Shadow {
         venues.map(|venue| (venue, positions(venue))).collect()
     }
 
-    /// Notes the rounds that the block's hooks opened. Slashes that a hook applied and authors
+    /// Notes the rounds that the block's hooks opened. Slashes that hooks applied and authors
     /// that the end of a session chilled come before the session that begins.
     pub(super) fn after_block(&mut self, mut before: BTreeMap<Venue, Positions>) {
         use pallet_arena_staking::Event;
@@ -135,6 +135,11 @@ impl Shadow {
             for record in System::read_events_no_consensus() {
                 let RuntimeEvent::ArenaStaking(
                     Event::SlashApplied { operator, .. }
+                    | Event::Slashed {
+                        venue: Venue::Network,
+                        operator,
+                        ..
+                    }
                     | Event::Chilled {
                         venue: Venue::Network,
                         operator,
