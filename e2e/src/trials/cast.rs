@@ -56,8 +56,8 @@ pub const JUROR_STAKE: u32 = 100;
 /// Tokens of the one that doesn't show up: enough to be drawn in all but one run of a hundred.
 pub const NO_SHOW_STAKE: u32 = 200;
 
-/// Length of a round: 60 blocks of the development chain.
-const ROUND_MINUTES: u32 = 2_160;
+/// Length of a round: 42 blocks of the development chain, the most that fits its unbonding period.
+const ROUND_MINUTES: u32 = 1_500;
 /// Length of the challenge phase: 320 blocks, of which a case with an appeal takes up to 172.
 const CHALLENGE_DAYS: u32 = 8;
 const TRAINER_STAKE: u32 = 50;
