@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::{Result, anyhow};
 use arena_primitives::{
-    AccountId, BlockNumber, CaseId, Claim, Hash, LogLeaf, LossLeaf, Round, RoundModel,
+    AccountId, BlockNumber, CaseId, Claim, Hash, LogLeaf, LossLeaf, PublicData, Round, RoundModel,
     ScoreOutcome, TaskId, Uris, Venue, Vote,
 };
 use codec::Decode;
@@ -61,6 +61,11 @@ pub(super) enum Facts {
         place: u32,
         /// How many they are.
         models: u32,
+        /// What the round was scored on.
+        #[serde(skip)]
+        data: PublicData,
+        /// The seed of its subset of samples.
+        seed: Hash,
     },
 }
 

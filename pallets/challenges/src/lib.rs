@@ -16,8 +16,7 @@ extern crate alloc;
 mod actions;
 #[cfg(feature = "runtime-benchmarks")]
 pub mod benchmarking;
-pub mod duties;
-mod errors;
+pub mod errors;
 mod events;
 mod glue;
 pub mod invariants;
@@ -40,7 +39,6 @@ mod tests;
 
 pub use actions::{COMMIT_TAG, LossRoots, ProvenLosses, REVEAL_TAG};
 pub use arena_offchain::crypto;
-pub use duties::{Evidence, JurorDuty, JurorPhase};
 pub use pallet::*;
 pub use state::{CaseState, Jury, Seat, Seats};
 pub use types::*;

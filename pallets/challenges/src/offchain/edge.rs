@@ -37,12 +37,11 @@ pub fn run<T: Config>(n: BlockNumber) {
 
 /// All duties of one key: reveals first, since they can't wait.
 fn serve<T: Config>(next: BlockNumber, signer: &mut Signer<T>) {
-    let mut duties: Vec<Duty> = OpenCases::<T>::iter()
-        .filter_map(|(id, case)| duty::<T>(id, &case, &signer.operator))
-        .collect();
+    let mut duties = duties_of::<T>(&signer.operator);
     duties.sort_by_key(|duty| (duty.window != Window::Reveal, duty.case));
     let mut line = None;
     for mut duty in duties {
+        duty.ballot = SHELF.load(&key(duty.case, duty.appeal, &duty.juror));
         if duty.wants_answers() {
             if line.is_none() {
                 line = Executor::named().map(Line::new);
@@ -106,7 +105,13 @@ fn keep(duty: &Duty, ballot: Ballot) -> Option<Ballot> {
     })
 }
 
-/// What the best state and the local storage show of a case.
+/// What the best state shows of an operator's duties in all open cases.
+pub(crate) fn duties_of<T: Config>(juror: &AccountId) -> Vec<Duty> {
+    OpenCases::<T>::iter()
+        .filter_map(|(id, case)| duty::<T>(id, &case, juror))
+        .collect()
+}
+
 fn duty<T: Config>(id: CaseId, case: &Case, juror: &AccountId) -> Option<Duty> {
     let (jury, window) = match &case.state {
         CaseState::Committing { jury, since, until } => {
@@ -129,7 +134,7 @@ fn duty<T: Config>(id: CaseId, case: &Case, juror: &AccountId) -> Option<Duty> {
         spec,
         committed: seat.commitment,
         revealed: seat.vote.is_some(),
-        ballot: SHELF.load(&key(id, appeal, juror)),
+        ballot: None,
         answers: None,
     })
 }

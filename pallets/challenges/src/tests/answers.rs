@@ -1,7 +1,7 @@
 //! What the accused answers.
 
 use super::*;
-use crate::{Evidence, SAMPLES};
+use crate::SAMPLES;
 use arena_primitives::{
     ProvenLoss, drawn_samples, drawn_segments,
     hash::{Domain, hash},
@@ -77,28 +77,23 @@ fn a_log_that_is_what_heartbeats_said_should_be_taken_and_judged() {
         assert_ok!(respond(case, log(7)));
         let state = state(case);
         assert!(matches!(state, CaseState::Committing { .. }));
-        let found = Challenges::evidence(case);
-        let Some(Evidence::Training {
-            segments,
-            last,
-            seed: told,
-            ..
-        }) = found
-        else {
-            panic!("{found:?}")
+        let Question::ProofOfLearning(asked) = asked(case) else {
+            panic!("another question")
         };
         let draw = state.jury().unwrap().draw;
         let sampling = Replayed::get();
         assert_eq!(
-            segments.len(),
+            asked.segments.len(),
             drawn_segments(&draw, &log(7), sampling).len()
         );
         assert!(
-            segments
+            asked
+                .segments
                 .iter()
-                .all(|(from, to)| from.step + EVERY == to.step)
+                .all(|segment| segment.from.step + EVERY == segment.to.step)
         );
-        assert_eq!((last.step, told), (STEPS, seed));
+        assert_eq!(asked.leaves, log(7).into_inner());
+        assert_eq!((asked.last.step, asked.seed), (STEPS, seed.0));
         vote(case, 1);
         until_closed(case);
         assert!(matches!(closing(case), Some((Verdict::Acquitted, _))));
@@ -292,14 +287,14 @@ fn drawn_losses_should_be_taken_and_judged() {
         let proofs = drawn(case, SAMPLED);
         let answer = Challenges::respond_score(by_key(22), case, roots, SAMPLED, proofs.clone());
         assert_ok!(answer);
-        let Some(Evidence::Score {
+        let Question::Score {
             raw,
             samples,
             losses,
             ..
-        }) = Challenges::evidence(case)
+        } = asked(case)
         else {
-            panic!("no evidence")
+            panic!("another question")
         };
         assert_eq!((raw, samples, losses.len()), (5, SAMPLED, proofs.len()));
         with(|n| n.locked.insert((TASK, account(22)), 100));

@@ -107,8 +107,8 @@ fn marks_should_be_claimed_by_their_owner_if_they_are_older_than_the_model() {
         let case = open(BOB, mark(salt));
         until_committing(case);
         assert!(matches!(
-            Challenges::evidence(case),
-            Some(crate::Evidence::Watermark { owner, .. }) if owner == account(BOB)
+            asked(case),
+            Question::Watermark { owner, .. } if owner == account(BOB)
         ));
     });
 }

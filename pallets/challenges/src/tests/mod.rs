@@ -2,7 +2,9 @@
 
 use crate::{
     Acquittals, Answers, CaseState, CasesOf, Commitments, Convicted, DueAt, Error, Event,
-    Heartbeats, Marks, OpenCases, Runs, Verdict, mock::*,
+    Heartbeats, Marks, OpenCases, Runs, Verdict,
+    mock::*,
+    offchain::decide::{Duty, Question, Window},
 };
 use arena_primitives::{
     AccountId, Balance, CaseId, Claim, DataSource, Disclosed, DutyRefusal, LikenessRule, LogLeaf,
@@ -218,4 +220,15 @@ fn stake(n: u8) -> Balance {
     of(Venue::Task(TASK))
         .or_else(|| of(Venue::Network))
         .unwrap_or(0)
+}
+
+/// What an operator's node sees to do, by the number of its account.
+fn duties_of(juror: u8) -> Vec<Duty> {
+    crate::offchain::edge::duties_of::<Test>(&account(juror))
+}
+
+/// What the jury of a case is asked.
+fn asked(case: CaseId) -> Question {
+    let duty = duties_of(jurors(case)[0]).pop();
+    duty.expect("a duty").question
 }

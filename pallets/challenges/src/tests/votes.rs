@@ -230,22 +230,18 @@ fn duties_of_should_name_what_a_juror_has_to_do() {
         let case = open(VAL, copy());
         until_committing(case);
         let n = jurors(case)[0];
-        let duties = Challenges::duties_of(&account(n));
+        let duties = duties_of(n);
         let opens = System::block_number();
         assert_eq!(duties.len(), 1);
-        assert_eq!(
-            duties[0].phase,
-            crate::JurorPhase::Commit {
-                opens,
-                until: opens + 6
-            }
-        );
-        assert_eq!((duties[0].case, &duties[0].claim), (case, &copy()));
-        assert!(Challenges::duties_of(&account(VAL)).is_empty());
+        let until = opens + 6;
+        assert_eq!(duties[0].window, Window::Commit { opens, until });
+        assert_eq!(duties[0].case, case);
+        assert!(matches!(duties[0].question, Question::Duplicate { .. }));
+        assert!(duties_of(VAL).is_empty());
         assert_ok!(commit_vote(n, case, Vote::Acquit));
         to(state(case).due());
-        let duty = Challenges::duties_of(&account(n)).pop().unwrap();
-        assert!(matches!(duty.phase, crate::JurorPhase::Reveal { .. }));
+        let duty = duties_of(n).pop().unwrap();
+        assert_eq!(duty.window, Window::Reveal);
         assert!(duty.committed.is_some() && !duty.revealed);
     });
 }
