@@ -280,7 +280,7 @@ fn human_closed(view: &ClosedView) -> String {
 mod tests {
     use super::*;
     use crate::challenge::claim::Accusation;
-    use arena_primitives::{Hash, Venue, Vote};
+    use arena_primitives::{Hash, PublicData, Venue, Vote};
     use serde_json::json;
 
     fn jury() -> Jury {
@@ -340,6 +340,13 @@ mod tests {
             samples_root: Hash::zero(),
             place: 0,
             models: 4,
+            data: PublicData {
+                blake3: [0; 32],
+                bytes: 1,
+                uris: Default::default(),
+                samples: 1,
+            },
+            seed: Hash::zero(),
         };
         let facts = serde_json::to_value(facts).unwrap();
         assert_eq!(facts["samplesRoot"], json!(Hash::zero()));
