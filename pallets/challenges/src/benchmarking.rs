@@ -232,7 +232,7 @@ mod benchmarks {
         let owner = scene.models[0].trainer.clone();
         for n in 1..MAX_MARKS {
             let origin = RawOrigin::Signed(owner.clone());
-            let mark = H256::from_low_u64_be(u64::from(n));
+            let mark = hash(Domain::Mark, &n);
             assert!(Pallet::<T>::register_mark(origin.into(), scene.task, mark).is_ok());
         }
 

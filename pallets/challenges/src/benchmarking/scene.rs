@@ -53,7 +53,7 @@ pub(super) fn other(scene: &Scene, n: u32) -> Claim {
     Claim::Duplicate {
         trainer: scene.models[1].trainer.clone(),
         model: scene.models[1].manifest_root,
-        earlier: H256::from_low_u64_be(u64::from(n)),
+        earlier: BlakeTwo256::hash(&n.to_le_bytes()),
     }
 }
 

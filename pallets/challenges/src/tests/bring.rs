@@ -28,7 +28,7 @@ fn commit_should_be_refused_without_a_task_time_or_money() {
         assert_noop!(commit(VAL, 9), Error::<Test>::TaskOver);
         with(|n| n.phases.insert(9, (TaskPhase::Closed, 0)));
         assert_noop!(commit(VAL, 9), Error::<Test>::TaskOver);
-        let all = 4 + Challenges::procedure(false);
+        let all = Challenges::open_window() + Challenges::procedure(false);
         with(|n| n.phases.insert(TASK, (TaskPhase::Challenge, 10 + all - 1)));
         assert_noop!(commit(VAL, TASK), Error::<Test>::TooLate);
         with(|n| n.phases.insert(TASK, (TaskPhase::Challenge, 10 + all)));
@@ -74,15 +74,16 @@ fn open_should_be_refused_to_others_for_other_tasks_and_with_other_nonces() {
 fn commitments_that_are_never_opened_should_cost_their_bond() {
     run(|| {
         commit(VAL, &copy());
-        to(13);
+        let until = System::block_number() + Challenges::open_window();
+        to(until - 1);
         assert_eq!(held(VAL), 30);
-        System::set_block_number(14);
+        System::set_block_number(until);
         assert_noop!(
             Challenges::open_case(signed(VAL), TASK, copy(), NONCE),
             Error::<Test>::OpenedTooLate
         );
-        System::set_block_number(13);
-        to(14);
+        System::set_block_number(until - 1);
+        to(until);
         assert_eq!((held(VAL), free(VAL)), (0, WEALTH - 30));
         assert_eq!(with(|n| n.to_treasury), 30);
         assert_eq!(DueAt::<Test>::iter().count(), 0);
@@ -94,7 +95,7 @@ fn commitments_should_come_back_where_the_task_has_ended() {
     run(|| {
         commit(VAL, &copy());
         with(|n| n.phases.insert(TASK, (TaskPhase::Cancelled, 0)));
-        to(15);
+        pass(Challenges::open_window() + 1);
         assert_eq!((held(VAL), free(VAL)), (0, WEALTH));
     });
 }

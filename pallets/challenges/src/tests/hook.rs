@@ -57,7 +57,7 @@ fn the_hook_should_use_no_more_than_it_has() {
         }
         let step = <() as WeightInfo>::step_expire();
         let always = <() as WeightInfo>::step_beacon() + <() as WeightInfo>::step_look() * 6;
-        to(13);
+        pass(Challenges::open_window() - 1);
         let limit = always + step * 2;
         assert!(block(limit).all_lte(limit));
         let left = Commitments::<Test>::iter().count();

@@ -42,7 +42,7 @@ pub(super) fn seed<T: Config>(info: &RoundInfo, of: Balance) {
 pub(super) fn earlier_models() -> EarlierModels {
     let model = |n: u32| EarlierModel {
         trainer: account("earlier", n, 0),
-        manifest_root: H256::from_low_u64_be(u64::from(n)),
+        manifest_root: hash(Domain::Mark, &n),
         score: Perbill::from_percent(50),
     };
     EarlierModels::truncate_from((0..MAX_EARLIER).map(model).collect())
