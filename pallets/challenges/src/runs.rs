@@ -30,12 +30,13 @@ impl<T: Config> Pallet<T> {
 
     /// A log of these steps can be opened, and what is drawn of it replayed.
     fn replayable(steps: u64, every: u64, checkpoint_bytes: u64) -> Result<(), Error<T>> {
-        ensure!(log_leaves(steps, every).is_some(), Error::<T>::BadSteps);
+        let leaves = log_leaves(steps, every).ok_or(Error::<T>::BadSteps)?;
         let sampling = T::Sampling::get();
         let segments = u64::from(sampling.largest)
             .saturating_add(u64::from(sampling.random))
             .saturating_add(2);
-        let bytes = checkpoint_bytes.saturating_mul(segments);
+        // The weights of all leaves are fetched, too: to check the norms.
+        let bytes = checkpoint_bytes.saturating_mul(segments.saturating_add(leaves.into()));
         ensure!(bytes <= T::MaxReplayBytes::get(), Error::<T>::TooLarge);
         Ok(())
     }

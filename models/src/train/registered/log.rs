@@ -30,8 +30,9 @@ const LEAF_BYTES: usize = 80;
 pub enum Keep {
     /// All of them.
     All,
-    /// Those that these segments begin with: all that a juror needs to train them again. Segment
-    /// `i` leads from leaf `i` to leaf `i + 1`.
+    /// Those that these segments begin with: what it takes to train them again. Segment `i` leads
+    /// from leaf `i` to leaf `i + 1`. Jurors check all norms too, for which they ask for the
+    /// weights of every leaf.
     Segments(BTreeSet<u32>),
 }
 

@@ -33,12 +33,11 @@ pub(super) fn read(dir: &Path) -> Result<TrainConfig, ModelError> {
         }
         None => {}
     }
-    if let Some(start) = &mut config.start {
-        let full = inside(dir, start)?;
-        if !full.is_dir() {
-            return Err(absent(start));
-        }
-        *start = full;
+    if config.start.is_some() {
+        return Err(refuse(
+            "train.json: a registered training begins with what its run's seed gives; leave out \
+             start",
+        ));
     }
     Ok(config)
 }

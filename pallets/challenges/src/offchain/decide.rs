@@ -3,8 +3,8 @@
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use arena_offchain::{JobView, jobs::request};
 use arena_primitives::{
-    AccountId, BlockNumber, CaseId, InfraFault, LossLeaf, NumericProfile, TaskSpec, Vote,
-    WATERMARK_BITS,
+    AccountId, BlockNumber, CaseId, InfraFault, LossLeaf, MinerFault, NumericProfile, TaskSpec,
+    Vote, WATERMARK_BITS,
     job::{
         Artifact, Compare, Evaluate, ExtractWatermark, Fault, JobId, JobKind, JobRequest,
         JobStatus, Limits, Outcome, Recompute, Recomputed, ReplayFinding, ReplaySegments, Sketch,
@@ -15,6 +15,9 @@ use arena_primitives::{
 use codec::{Decode, Encode};
 use sp_core::H256;
 
+/// Blocks before the end of its window in which a vote is committed to at the latest, whatever
+/// the executor is at.
+const LAST_BLOCKS: BlockNumber = 3;
 /// The drawn segments of a training must be trained again in so many times what the task allows
 /// an evaluation: a training that can't be checked in that time doesn't count as shown.
 pub const REPLAY_TIMES: u32 = 64;
@@ -154,7 +157,12 @@ impl Question {
                     ..limits
                 };
                 let job = ReplaySegments { limits, ..job };
-                request(JobKind::ReplaySegments(job), max_seconds.max(60))
+                // Longer than it may compute, so that a training that takes too long is told from
+                // a job that waited for its turn.
+                request(
+                    JobKind::ReplaySegments(job),
+                    max_seconds.saturating_mul(2).max(60),
+                )
             }
             Self::Score {
                 evaluate, losses, ..
@@ -223,8 +231,8 @@ impl Question {
     /// serve and nobody gets falls on it; all else is in doubt.
     fn judge_late(&self, main: Option<&JobView>, probe: Option<&JobView>) -> Vote {
         let convicts = match self {
-            Self::Duplicate { .. } | Self::Watermark { .. } => is_unreachable(probe),
-            Self::ProofOfLearning(_) => is_unreachable(main) || is_too_slow(main),
+            Self::Duplicate { .. } | Self::Watermark { .. } => is_unserved(probe),
+            Self::ProofOfLearning(_) => is_unserved(main) || is_too_slow(main),
             Self::Score { .. } => false,
         };
         if convicts {
@@ -259,8 +267,29 @@ fn infra(view: Option<&JobView>) -> Option<InfraFault> {
     }
 }
 
-fn is_unreachable(view: Option<&JobView>) -> bool {
-    infra(view) == Some(InfraFault::Download)
+/// Whether no mirror served what the hash asks for: nothing, or something else.
+fn is_unserved(view: Option<&JobView>) -> bool {
+    infra(view) == Some(InfraFault::Download) || view.is_some_and(is_other)
+}
+
+/// Whether a mirror served something else than what the hash asks for. That says nothing of the
+/// model, and the mirror may be of somebody who has something to gain by it.
+fn is_other(view: &JobView) -> bool {
+    use MinerFault::{HashMismatch, Manifest};
+    matches!(
+        view,
+        JobView::Known(JobStatus::Failed(Fault::Miner(HashMismatch | Manifest, _)))
+    )
+}
+
+/// Whether the executor is still at it.
+fn is_pending(view: Option<&JobView>) -> bool {
+    matches!(
+        view,
+        Some(JobView::Known(
+            JobStatus::Queued | JobStatus::Running { .. }
+        ))
+    )
 }
 
 fn is_too_slow(view: Option<&JobView>) -> bool {
@@ -312,8 +341,10 @@ impl Duty {
             Some(JobView::Known(JobStatus::Done(outcome))) => {
                 self.question.judge(&self.spec, outcome)
             }
-            Some(JobView::Known(JobStatus::Failed(Fault::Miner(..)))) => {
-                Some(self.question.judge_fault())
+            Some(view @ JobView::Known(JobStatus::Failed(Fault::Miner(..)))) => {
+                let known =
+                    !is_other(view) || matches!(self.question, Question::ProofOfLearning(_));
+                known.then(|| self.question.judge_fault())
             }
             _ => None,
         }
@@ -328,13 +359,14 @@ pub fn decide(now: BlockNumber, duty: &Duty, nonce: H256) -> Vec<Action> {
         Window::Commit { opens, until } => {
             let length = until.saturating_sub(opens);
             let late = now >= until.saturating_sub(last_call(length));
-            decide_commit(duty, nonce, late)
+            let last = now >= until.saturating_sub(LAST_BLOCKS);
+            decide_commit(duty, nonce, late, last)
         }
         Window::Reveal => decide_reveal(duty),
     }
 }
 
-fn decide_commit(duty: &Duty, nonce: H256, late: bool) -> Vec<Action> {
+fn decide_commit(duty: &Duty, nonce: H256, late: bool, last: bool) -> Vec<Action> {
     if duty.committed.is_some() {
         return Vec::new();
     }
@@ -347,13 +379,15 @@ fn decide_commit(duty: &Duty, nonce: H256, late: bool) -> Vec<Action> {
     let views = duty.answers.as_ref().unwrap_or(&nothing);
     let view = |place: usize| jobs.get(place).and_then(|job| views.get(&job.id()));
     let (main, probe) = (view(0), view(1));
-    if let Some(vote) = duty.vote(main, probe, late) {
+    // What the executor is at may still be known in time.
+    let waits = !last && (is_pending(main) || is_pending(probe));
+    if let Some(vote) = duty.vote(main, probe, late && !waits) {
         let draw = duty.draw;
         return Vec::from([Action::Commit(Ballot { draw, vote, nonce })]);
     }
-    let again = |view: &JobView| *view == JobView::Missing || may_pass(view);
+    let again = |view: &JobView| !late && (*view == JobView::Missing || may_pass(view));
     let wanted = [main.is_some_and(again), {
-        is_unreachable(main) && probe.is_some_and(again)
+        is_unserved(main) && probe.is_some_and(again)
     }];
     jobs.into_iter()
         .zip(wanted)

@@ -309,14 +309,17 @@ fn a_juror_should_post_and_wait_until_the_last_call() {
         assert_eq!(posted(OPENS, &missing), [jobs[0].kind.clone()]);
         assert_eq!(posted(LATE - 1, &missing), [jobs[0].kind.clone()]);
         assert_eq!(vote(LATE, &missing), Some(Vote::Acquit));
-        for waits in [
-            JobView::Silent,
-            JobView::Known(JobStatus::Queued),
-            JobView::Known(JobStatus::Running { done: 1, total: 2 }),
+        for (waits, until) in [
+            (JobView::Silent, LATE),
+            (JobView::Known(JobStatus::Queued), UNTIL - 3),
+            (
+                JobView::Known(JobStatus::Running { done: 1, total: 2 }),
+                UNTIL - 3,
+            ),
         ] {
             let duty = told(duty(question.clone()), &[waits]);
-            assert!(decide(LATE - 1, &duty, NONCE).is_empty());
-            assert_eq!(vote(LATE, &duty), Some(Vote::Acquit));
+            assert!(decide(until - 1, &duty, NONCE).is_empty());
+            assert_eq!(vote(until, &duty), Some(Vote::Acquit));
         }
         let mut without = duty(question);
         without.answers = None;
@@ -346,6 +349,30 @@ fn what_nobody_serves_should_fall_on_who_had_to_serve_it() {
     assert_eq!(vote(LATE, &slow), Some(Vote::Convict));
     let validator = told(duty(score()), &[gone()]);
     assert_eq!(vote(LATE, &validator), Some(Vote::Acquit));
+}
+
+#[test]
+fn wrong_bytes_of_a_mirror_should_count_as_none() {
+    for fault in [MinerFault::HashMismatch, MinerFault::Manifest] {
+        let other = || {
+            let fault = Fault::Miner(fault, "why".into());
+            JobView::Known(JobStatus::Failed(fault))
+        };
+        // The mirror is the challenger's, and proves nothing against a validator.
+        let validator = told(duty(score()), &[other()]);
+        assert_eq!(vote(LATE - 1, &validator), None);
+        assert_eq!(vote(LATE, &validator), Some(Vote::Acquit));
+        for question in [duplicate(), watermark()] {
+            let asked = told(duty(question.clone()), &[other(), JobView::Missing]);
+            assert_eq!(posted(OPENS, &asked).len(), 1, "the accused's model alone");
+            let both = told(duty(question.clone()), &[other(), other()]);
+            assert_eq!(vote(LATE, &both), Some(Vote::Convict));
+            let anothers = told(duty(question), &[other(), compared(None, false)]);
+            assert_eq!(vote(LATE, &anothers), Some(Vote::Acquit));
+        }
+        let training = told(duty(learning()), &[other()]);
+        assert_eq!(vote(OPENS, &training), Some(Vote::Convict));
+    }
 }
 
 #[test]
@@ -407,5 +434,5 @@ fn a_replay_should_have_more_time_than_an_evaluation() {
         panic!("one job")
     };
     assert_eq!(job.kind.limits().max_seconds, 10 * REPLAY_TIMES);
-    assert_eq!(job.deadline_seconds, 10 * REPLAY_TIMES);
+    assert_eq!(job.deadline_seconds, 20 * REPLAY_TIMES);
 }

@@ -84,10 +84,12 @@ fn runs_should_be_even_and_small_enough_to_replay() {
         for (steps, every) in [(0, 1), (1, 0), (5, 2), (513, 1), (u64::MAX, 1)] {
             assert_noop!(register(steps, every, 1), Error::<Test>::BadSteps);
         }
-        // Five segments are drawn.
-        assert_noop!(register(8, 2, 1_001), Error::<Test>::TooLarge);
+        // Five segments are drawn, and five leaves have weights.
+        assert_noop!(register(8, 2, 501), Error::<Test>::TooLarge);
         assert_noop!(register(8, 2, u64::MAX), Error::<Test>::TooLarge);
-        assert_ok!(register(512, 1, 1_000));
+        assert_noop!(register(512, 1, 10), Error::<Test>::TooLarge);
+        assert_ok!(register(8, 2, 500));
+        assert_ok!(register(512, 1, 9));
     });
 }
 
