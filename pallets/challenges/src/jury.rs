@@ -1,6 +1,6 @@
 //! Who judges.
 
-use crate::{Case, Config, Pallet, Seat, Seats};
+use crate::{Case, Config, Convicted, Pallet, Seat, Seats};
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_math::{consensus::seats_cap, jury};
 use arena_primitives::{
@@ -62,7 +62,8 @@ impl<T: Config> Pallet<T> {
         let leverage = Self::leverage(case.task);
         for counted in T::Stakes::all(venue, Role::Validator, round) {
             let who = counted.operator;
-            if case.has_party(&who) || T::ServiceKeys::key_of(&who).is_none() {
+            let convicted = Convicted::<T>::contains_key(case.task, &who);
+            if convicted || case.has_party(&who) || T::ServiceKeys::key_of(&who).is_none() {
                 continue;
             }
             let candidate = Candidate {

@@ -13,7 +13,9 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn end_task(task: TaskId) {
         let now = Self::now();
         for id in CasesOf::<T>::get(task) {
-            if let Some(mut case) = OpenCases::<T>::get(id) {
+            // What ends already keeps its reason.
+            let open = OpenCases::<T>::get(id).filter(|case| !case.state.is_ending());
+            if let Some(mut case) = open {
                 let before = case.state.due();
                 case.state.end(Verdict::Cancelled, now);
                 Self::save(id, before, &case);

@@ -186,9 +186,10 @@ impl Case {
         self.challengers.iter().any(|one| one.who == *who)
     }
 
-    /// Whether challengers can still join.
-    pub fn takes_challengers(&self) -> bool {
-        self.appeal.is_none() && matches!(self.state, CaseState::Drawing { .. })
+    /// Whether challengers can still join: nobody knows the draw yet.
+    pub fn takes_challengers(&self, now: BlockNumber) -> bool {
+        let undrawn = matches!(self.state, CaseState::Drawing { ready } if now < ready);
+        self.appeal.is_none() && undrawn
     }
 
     /// Whether `who` has too much to do with it to judge.

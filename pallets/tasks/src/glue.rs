@@ -73,7 +73,9 @@ impl<T: Config> Venues for Pallet<T> {
         }
         // Stake taken in the last round counts from final validation on, which takes no models.
         let last = Specs::<T>::get(id).ok_or(VenueRefusal::Unknown)?.rounds;
-        if role == Role::Trainer && task.opened >= last {
+        let late = role == Role::Trainer && task.opened >= last;
+        // Who was convicted takes no role any more.
+        if late || T::Cases::is_convicted(id, who) {
             return Err(VenueRefusal::Role);
         }
         Ok(())

@@ -5,7 +5,9 @@ use crate::{
     DueAt, Error, Event, Facts, HoldReason, MAX_CASES_OF_ONE, NextCaseId, OpenCases, Pallet,
 };
 use alloc::vec::Vec;
-use arena_primitives::{AccountId, Balance, CaseId, Claim, TaskId, TaskPhase, traits::TaskStates};
+use arena_primitives::{
+    AccountId, Balance, BlockNumber, CaseId, Claim, TaskId, TaskPhase, traits::TaskStates,
+};
 use frame_support::{BoundedVec, ensure, traits::Get};
 use sp_core::H256;
 use sp_runtime::DispatchResult;
@@ -65,7 +67,7 @@ impl<T: Config> Pallet<T> {
         let same = open.into_iter().find(|(_, case)| case.claim == claim);
         let tried = same
             .as_ref()
-            .is_some_and(|(_, case)| !joinable(case, &challenger));
+            .is_some_and(|(_, case)| !joinable(case, &challenger, now));
         if tried || Convicted::<T>::contains_key(task, claim.accused()) {
             Self::return_commitment(challenger, commitment, row);
             return Ok(());
@@ -162,7 +164,7 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_join(challenger: AccountId, id: CaseId) -> DispatchResult {
         let case = OpenCases::<T>::get(id).ok_or(Error::<T>::NoSuchCase)?;
-        ensure!(case.takes_challengers(), Error::<T>::JuryDrawn);
+        ensure!(case.takes_challengers(Self::now()), Error::<T>::JuryDrawn);
         ensure!(!case.has_challenger(&challenger), Error::<T>::AlreadyJoined);
         Self::facts(&challenger, case.task, &case.claim)?;
         let bond = Self::bond(case.task, &case.claim);
@@ -195,6 +197,6 @@ impl<T: Config> Pallet<T> {
 }
 
 /// Whether a claim that is committed to can join this case.
-fn joinable(case: &Case, challenger: &AccountId) -> bool {
-    case.takes_challengers() && !case.has_challenger(challenger) && !case.challengers.is_full()
+fn joinable(case: &Case, challenger: &AccountId, now: BlockNumber) -> bool {
+    case.takes_challengers(now) && !case.has_challenger(challenger) && !case.challengers.is_full()
 }

@@ -3,8 +3,8 @@
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use arena_offchain::{JobView, jobs::request};
 use arena_primitives::{
-    AccountId, BlockNumber, CaseId, InfraFault, LossLeaf, MinerFault, NumericProfile, TaskSpec,
-    Vote, WATERMARK_BITS,
+    AccountId, BlockNumber, CaseId, InfraFault, LossLeaf, MAX_BITS_PER_BYTE, Metric, MinerFault,
+    NumericProfile, TaskSpec, Vote, WATERMARK_BITS,
     job::{
         Artifact, Compare, Evaluate, ExtractWatermark, Fault, JobId, JobKind, JobRequest,
         JobStatus, Limits, Outcome, Recompute, Recomputed, ReplayFinding, ReplaySegments, Sketch,
@@ -246,13 +246,19 @@ impl Question {
 /// Whether a validator's score is not what the model's run gives.
 fn is_made_up(spec: &TaskSpec, samples: u32, raw: u64, found: &Recomputed) -> bool {
     let evaluated = &found.evaluated;
-    if found.wrong > 0 || evaluated.samples != samples {
+    // Samples of no text have a loss in the root, and don't count in the score.
+    if found.wrong > 0 || samples < evaluated.samples {
         return true;
     }
+    // Validators reveal no worse than this.
+    let ours = match spec.metric {
+        Metric::BitsPerByte => evaluated.raw.min(MAX_BITS_PER_BYTE),
+        Metric::Accuracy => evaluated.raw,
+    };
     if spec.profile == NumericProfile::ExactCpuF32 {
-        return evaluated.raw != raw;
+        return ours != raw;
     }
-    let (ours, theirs) = (spec.score(evaluated.raw), spec.score(raw));
+    let (ours, theirs) = (spec.score(ours), spec.score(raw));
     let apart = ours
         .max(theirs)
         .deconstruct()

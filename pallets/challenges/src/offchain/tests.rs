@@ -267,6 +267,8 @@ fn outcomes_should_be_judged_by_the_rules() {
         (score(), recomputed(750_000_000, 4, 0), Acquit),
         (score(), recomputed(750_000_001, 4, 0), Convict),
         (score(), recomputed(750_000_000, 5, 0), Convict),
+        // One of the samples has no text.
+        (score(), recomputed(750_000_000, 3, 0), Acquit),
         (score(), recomputed(750_000_000, 4, 1), Convict),
     ];
     for (question, view, expected) in cases {
@@ -285,6 +287,20 @@ fn a_score_of_an_inexact_profile_should_be_judged_by_the_band() {
     assert_eq!(with(751_000_000), Some(Vote::Acquit));
     assert_eq!(with(749_000_000), Some(Vote::Acquit));
     assert_eq!(with(751_000_001), Some(Vote::Convict));
+}
+
+#[test]
+fn a_score_beyond_the_worst_should_be_the_worst() {
+    let with = |raw| {
+        let mut duty = duty(score());
+        duty.spec.metric = Metric::BitsPerByte;
+        if let Question::Score { raw: revealed, .. } = &mut duty.question {
+            *revealed = raw;
+        }
+        vote(OPENS, &told(duty, &[recomputed(u64::MAX, 4, 0)]))
+    };
+    assert_eq!(with(64_000_000_000), Some(Vote::Acquit));
+    assert_eq!(with(63_999_999_999), Some(Vote::Convict));
 }
 
 #[test]

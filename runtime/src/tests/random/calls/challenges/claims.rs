@@ -169,7 +169,7 @@ fn score(world: &mut World) -> Option<Said> {
 
 /// What an open case says, by somebody else.
 fn again(world: &mut World) -> Option<Said> {
-    let (_, case) = case(world, Case::takes_challengers)?;
+    let (_, case) = case(world, |case| case.takes_challengers(now()))?;
     let challenger = validator(world, case.task, case.accused())?;
     Some((challenger, case.task, case.claim))
 }
@@ -219,7 +219,7 @@ pub(in crate::tests::random::calls) fn join(world: &mut World) -> Option<Sent> {
     let (id, case) = case(world, |case| {
         let marked = matches!(case.claim, Claim::Watermark { .. });
         let full = case.challengers.len() as u32 == MAX_CHALLENGERS;
-        case.takes_challengers() && !marked && !full
+        case.takes_challengers(now()) && !marked && !full
     })?;
     let bond = ArenaChallenges::bond(case.task, &case.claim);
     let challenger = world.operator(case.task, Role::Validator, |who| {
