@@ -9,7 +9,7 @@ use arena_primitives::{
     AccountId, BlockNumber, MAX_TRAINERS, PublicData, Publication, Role, Round, RoundInfo,
     RoundModels, TaskId, TaskPhase, TaskSpec, Uris, Venue,
     time::Schedule,
-    traits::{Publishing, Rounds, TaskRewards, TaskStates, VenueRefusal, Venues},
+    traits::{Cases, Publishing, Rounds, TaskRewards, TaskStates, VenueRefusal, Venues},
 };
 use sp_core::H256;
 
