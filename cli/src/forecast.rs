@@ -3,6 +3,7 @@
 use crate::{
     amount::Amount,
     chain::{At, time},
+    fail::bad_input,
     ledger::{self, Rate},
 };
 use anyhow::Result;
@@ -15,10 +16,11 @@ use sp_runtime::Perbill;
 
 /// Seconds in a day of the chain's clock.
 const DAY: u64 = 86_400;
-/// What to tell of a spec. `share` of the tasks' emission is what the referendum would let it
+/// What to tell of a spec; refuses one that the chain would refuse by its clock. `share` of the tasks' emission is what the referendum would let it
 /// draw, if one is submitted with it.
 pub(crate) async fn notes(at: &At, spec: &TaskSpec, share: Option<u32>) -> Result<Vec<String>> {
     let clock = time(at).await?;
+    check_challenge(spec, &clock)?;
     let seats = ledger::seats_of_trainers(at).await?;
     let load = Load::of(spec, &clock, seats);
     let mut notes: Vec<String> = load.warning(spec).into_iter().collect();
@@ -33,6 +35,18 @@ pub(crate) async fn notes(at: &At, spec: &TaskSpec, share: Option<u32>) -> Resul
         ));
     }
     Ok(notes)
+}
+
+/// Refuses a challenge phase that the chain would refuse.
+fn check_challenge(spec: &TaskSpec, clock: &TimeParameters) -> Result<()> {
+    let (days, least) = (spec.challenge_days, clock.challenge_days);
+    if days >= least {
+        return Ok(());
+    }
+    Err(bad_input(format!(
+        "challenge_days: this chain takes {least} or more, so that a case fits in with its \
+         appeal, and the spec has {days}"
+    )))
 }
 
 /// What a round asks of a validator that is drawn for all models, one after the other.
@@ -123,6 +137,7 @@ mod tests {
             },
             unbonding_minutes: 7 * 1_440,
             commission_notice_minutes: 1_440,
+            challenge_days: 5,
         }
     }
 
@@ -159,6 +174,20 @@ mod tests {
             assert!(told.contains(part), "{part}: {told}");
         }
         assert!(told.contains("each validator scores all"), "{told}");
+    }
+
+    #[test]
+    fn a_challenge_phase_should_be_refused_below_the_chains_least() {
+        let mut spec = spec(60, 0, false);
+        assert!(check_challenge(&spec, &clock()).is_ok(), "the template's");
+        spec.challenge_days = 5;
+        assert!(check_challenge(&spec, &clock()).is_ok());
+        spec.challenge_days = 4;
+        let told = check_challenge(&spec, &clock()).unwrap_err().to_string();
+        assert!(
+            told.contains("5 or more") && told.contains("has 4"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(crate) fn template(preset: Preset, kind: Kind) -> SpecJson {
         rounds: 3,
         round_minutes: 1_440,
         final_days: 1,
-        challenge_days: 1,
+        challenge_days: 6,
         rewards: rewards(preset),
         baseline: Nano(0),
         likeness: LikenessJson::default_rule(),

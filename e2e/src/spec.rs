@@ -119,6 +119,8 @@ impl Spec {
         };
         set(&mut spec, "/data", data_of_spec)?;
         set(&mut spec, "/rounds", json!(self.rounds))?;
+        // Nobody waits for cases, where a task's own fields don't say otherwise.
+        set(&mut spec, "/challenge_days", json!(1))?;
         set(&mut spec, "/model/context", json!(self.kind.context()))?;
         if self.kind == Kind::Language {
             let tokenizer = data.join("text/tokenizer.json");

@@ -28,6 +28,8 @@ pub enum VenueRefusal {
     Creator,
     /// The venue takes no operators of this role.
     Role,
+    /// It was convicted there.
+    Convicted,
 }
 
 /// Venues, as tasks know them (and `Network`, as the session does). Implemented in the runtime
@@ -76,6 +78,8 @@ pub trait Clock {
     fn windows() -> Windows;
     /// For how many blocks stake that leaves can still be taken.
     fn unbonding() -> BlockNumber;
+    /// The least length of a task's challenge phase, in days.
+    fn challenge_days() -> u32;
 }
 
 /// One operator in one venue, as one round counts it.

@@ -183,6 +183,8 @@ pub struct TimeParameters {
     pub unbonding_minutes: u32,
     /// Notice of a change of commission, in minutes.
     pub commission_notice_minutes: u32,
+    /// The least length of a task's challenge phase, in days: a case with its appeal must fit.
+    pub challenge_days: u32,
 }
 
 #[cfg(test)]

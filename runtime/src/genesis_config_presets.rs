@@ -144,6 +144,8 @@ fn small_time(slot_millis: u64, windows: Windows) -> TimeParameters {
         // be gone before it must reveal.
         unbonding_minutes: 2 * 1_440,
         commission_notice_minutes: 1_440,
+        // Days are seconds here: cases fit into few of them or many, as their tasks want them.
+        challenge_days: 1,
     }
 }
 
@@ -213,6 +215,7 @@ fn production_like() -> Value {
             },
             unbonding_minutes: 7 * 1_440,
             commission_notice_minutes: 1_440,
+            challenge_days: 5,
         },
         limits: StakeLimits {
             min_own_author: 10_000 * UNIT,

@@ -57,6 +57,8 @@ pub(crate) fn genesis(config: &Config, cast: &Cast) -> Result<Storage> {
     let staking = &mut genesis.arena_staking;
     staking.time.blocks_per_day = config.chain.blocks_per_day;
     staking.time.windows = config.chain.windows;
+    // Nobody brings cases here.
+    staking.time.challenge_days = 1;
     staking.limits.seats_trainers = config.chain.seats_trainers;
     staking.limits.seats_validators = config.chain.seats_validators;
     staking

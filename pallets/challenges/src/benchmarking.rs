@@ -23,7 +23,6 @@ use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
 use frame_system::{Pallet as System, RawOrigin};
 use scene::*;
-use sp_core::H256;
 
 #[benchmarks]
 mod benchmarks {
@@ -52,7 +51,28 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(who), scene.task, copy(&scene), NONCE);
 
-        assert_eq!(CasesOf::<T>::get(scene.task).len() as u32, MAX_OPEN_CASES);
+        let (accused, cases) = (&scene.models[1].trainer, CasesOf::<T>::get(scene.task));
+        assert_eq!(cases.len() as u32, MAX_OPEN_CASES);
+        assert_eq!(Accused::<T>::get(scene.task, accused), MAX_OPEN_CASES);
+    }
+
+    /// `open_case` of a claim that finds all places taken, so that its commitment ends.
+    #[benchmark]
+    fn open_case_in_vain() {
+        let scene = T::BenchmarkHelper::challenged();
+        let who = scene.validators[1].clone();
+        commit::<T>(&scene, &who, &copy(&scene));
+        fill::<T>(&scene, 0);
+
+        #[extrinsic_call]
+        open_case(
+            RawOrigin::Signed(who.clone()),
+            scene.task,
+            copy(&scene),
+            NONCE,
+        );
+
+        assert_eq!(Commitments::<T>::iter_prefix(who).count(), 0);
     }
 
     /// `join`, as the last challenger that fits.
@@ -359,6 +379,7 @@ mod benchmarks {
             Pallet::<T>::turn(id, case, later::<T>());
         }
         assert!(!OpenCases::<T>::contains_key(id));
+        assert_eq!(Accused::<T>::iter_prefix(scene.task).count(), 0);
     }
 
     /// Making `n` other cases needless.

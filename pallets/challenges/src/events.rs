@@ -21,7 +21,7 @@ mod challenges_events {
             /// The first block that is too late to open it.
             until: BlockNumber,
         },
-        /// A commitment led to no case: it was not opened in time, or was of no use any more.
+        /// A commitment led to no case.
         CommitmentEnded {
             /// The task.
             task: TaskId,
@@ -31,6 +31,8 @@ mod challenges_events {
             commitment: H256,
             /// What it cost.
             lost: Balance,
+            /// Why its claim can't be tried; `None` where it was not opened in time.
+            because: Option<DispatchError>,
         },
         /// Somebody is accused.
         CaseOpened {

@@ -354,9 +354,10 @@ pub mod pallet {
         }
 
         /// Opens a claim that was committed to, and holds what its bond is more. Joins the case
-        /// of the same claim where there is one.
+        /// of the same claim where there is one. Where the claim can't be tried, the commitment
+        /// ends and its bond goes back; `CommitmentEnded` says why.
         #[pallet::call_index(1)]
-        #[pallet::weight(T::WeightInfo::open_case())]
+        #[pallet::weight(T::WeightInfo::open_case().max(T::WeightInfo::open_case_in_vain()))]
         pub fn open_case(
             origin: OriginFor<T>,
             task: TaskId,

@@ -52,7 +52,7 @@ impl frame_system::Config for Test {
 impl pallet_balances::Config for Test {
     type Balance = Balance;
     type AccountStore = System;
-    type ExistentialDeposit = ConstU128<1>;
+    type ExistentialDeposit = Existential;
     type RuntimeHoldReason = RuntimeHoldReason;
 }
 
@@ -89,6 +89,8 @@ parameter_types! {
     pub const Replayed: Sampling = Sampling { largest: 1, random: 2 };
     /// Governance can change it while cases are open.
     pub storage JurorFee: Balance = FEE;
+    /// The least that an account can hold.
+    pub storage Existential: Balance = 1;
 }
 
 impl pallet_challenges::Config for Test {
@@ -401,6 +403,9 @@ impl Clock for Table {
     }
     fn unbonding() -> BlockNumber {
         BlockNumber::MAX
+    }
+    fn challenge_days() -> u32 {
+        1
     }
 }
 

@@ -4,7 +4,10 @@
 //! bonds, then of jurors that an appeal overturned, then of what a convict loses, and last out of
 //! the bonds of who was right.
 
-use crate::{Acquittals, Case, Config, HoldReason, Jury, MAX_DOUBLINGS, Pallet, Seat};
+use crate::{
+    Acquittals, CASES_TO_DOUBLE, Case, CasesOf, Config, HoldReason, Jury, MAX_DOUBLINGS,
+    MAX_OPEN_CASES, Pallet, Seat,
+};
 use alloc::vec::Vec;
 use arena_primitives::{
     AccountId, Balance, Claim, TaskId, Venue, Vote,
@@ -81,7 +84,7 @@ impl<T: Config> Pallet<T> {
         fee.saturating_mul(Balance::from(seats))
     }
 
-    /// What a claim costs its challenger until it is decided.
+    /// What a claim costs its challenger until it is decided, where a case of it is open.
     pub fn bond(task: TaskId, claim: &Claim) -> Balance {
         let cost = Self::jury_cost(T::JurorFee::get(), T::Jury::get());
         let full = cost.saturating_add(Self::bond_part(task, claim.accused()));
@@ -92,6 +95,15 @@ impl<T: Config> Pallet<T> {
         };
         let doublings = Acquittals::<T>::get(task, claim.accused()).min(MAX_DOUBLINGS);
         base.saturating_mul(2u128.saturating_pow(doublings))
+    }
+
+    /// What a claim costs whoever begins a case with it: the bond, and more the fewer places the
+    /// task has left.
+    pub fn opening_bond(task: TaskId, claim: &Claim) -> Balance {
+        let open = CasesOf::<T>::decode_len(task).unwrap_or(0);
+        let open = u32::try_from(open).unwrap_or(MAX_OPEN_CASES);
+        let doublings = open.checked_div(CASES_TO_DOUBLE).unwrap_or(0);
+        Self::bond(task, claim).saturating_mul(2u128.saturating_pow(doublings))
     }
 
     /// What an appeal costs until it is decided.
@@ -113,12 +125,18 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn hold(who: &AccountId, amount: Balance) -> DispatchResult {
+        if amount == 0 {
+            return Ok(());
+        }
         T::Currency::hold(&HoldReason::Bond.into(), who, amount)
     }
 
     pub(crate) fn release(reason: HoldReason, who: &AccountId, amount: Balance) {
         let reason = reason.into();
         let amount = amount.min(T::Currency::balance_on_hold(&reason, who));
+        if amount == 0 {
+            return;
+        }
         if let Err(error) = T::Currency::release(&reason, who, amount, Precision::BestEffort) {
             log::error!(target: crate::LOG, "{amount} of {who:?} stay held: {error:?}");
         }
@@ -262,11 +280,33 @@ impl<T: Config> Pallet<T> {
         Self::overturned(case, Vote::Acquit, dues);
         Self::return_bonds(&kept, dues);
         let half = rest.peek().checked_div(2).unwrap_or(0);
-        let (to_accused, mut rest) = rest.split(half);
-        if let Err(back) = T::Currency::resolve(case.accused(), to_accused) {
-            rest.subsume(back);
-        }
+        let (to_accused, rest) = rest.split(half);
+        Self::pay_accused(case, to_accused);
         T::Slashed::on_unbalanced(rest);
+    }
+
+    /// What the accused's account can't take goes where slashes go.
+    fn pay_accused(case: &Case, credit: CreditOf<T>) {
+        if credit.peek() == 0 {
+            return;
+        }
+        if let Err(back) = T::Currency::resolve(case.accused(), credit) {
+            T::Slashed::on_unbalanced(back);
+        }
+    }
+
+    /// Ends a case that too few could judge. Each challenger pays the accused a juror's fee, so
+    /// that nobody's rewards are locked for nothing.
+    pub(crate) fn pay_undecided(case: &Case) {
+        let mut to_accused = CreditOf::<T>::zero();
+        for (who, bond) in Self::bonds(case) {
+            let part = case.fee.min(bond);
+            if part > 0 {
+                to_accused.subsume(Self::take_bond(&who, part));
+            }
+            Self::release(HoldReason::Bond, &who, bond.saturating_sub(part));
+        }
+        Self::pay_accused(case, to_accused);
     }
 
     /// Ends a case that has become needless: the convict's own stake pays those who have voted.

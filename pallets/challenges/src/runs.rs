@@ -28,7 +28,8 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// A log of these steps can be opened, and what is drawn of it replayed.
+    /// A log of these steps can be opened, and what is drawn of it replayed: the steps are a
+    /// multiple of those between leaves, which are no more than there can be.
     fn replayable(steps: u64, every: u64, checkpoint_bytes: u64) -> Result<(), Error<T>> {
         let leaves = log_leaves(steps, every).ok_or(Error::<T>::BadSteps)?;
         let sampling = T::Sampling::get();

@@ -111,6 +111,7 @@ impl<T: Config> Pallet<T> {
             challenger,
             commitment,
             lost: if over { 0 } else { bond },
+            because: over.then(|| Error::<T>::TaskOver.into()),
         });
     }
 
@@ -264,13 +265,17 @@ impl<T: Config> Pallet<T> {
         let mut dues = Dues::of(&case);
         let fees = dues.total();
         let mut moved = Moved::default();
-        let paid = if verdict == Verdict::Moot {
-            moved.slashed = Self::pay_moot(&case, &mut dues);
-            fees.saturating_sub(dues.total())
-        } else {
-            Self::return_all(&case, &mut Dues::default());
-            0
-        };
+        let mut paid = 0;
+        match verdict {
+            Verdict::Moot => {
+                moved.slashed = Self::pay_moot(&case, &mut dues);
+                paid = fees.saturating_sub(dues.total());
+            }
+            Verdict::Undecided => Self::pay_undecided(&case),
+            Verdict::Convicted | Verdict::Acquitted | Verdict::Cancelled => {
+                Self::return_all(&case, &mut Dues::default());
+            }
+        }
         Self::remove(id, &case, verdict, moved, paid);
     }
 

@@ -14,6 +14,9 @@ use sp_core::H256;
 
 /// Most open cases of a task.
 pub const MAX_OPEN_CASES: u32 = 16;
+/// Cases of a task that are open for each doubling of the bond that begins another one: nobody
+/// takes all places cheaply.
+pub const CASES_TO_DOUBLE: u32 = 4;
 /// Most open cases of a task that one challenger began: nobody can take all places.
 pub const MAX_CASES_OF_ONE: u32 = 2;
 /// Most challengers of a case.
@@ -266,7 +269,8 @@ impl Run {
     }
 }
 
-/// Leaves of the log of a training; `None` where they are none, too many, or not even.
+/// Leaves of the log of a training; `None` where they are none or too many, or where `steps` is no
+/// multiple of `every`: the last leaf is as far from the one before as all others are.
 pub fn log_leaves(steps: u64, every: u64) -> Option<u32> {
     let rest = steps.checked_rem(every)?;
     let segments = u32::try_from(steps.checked_div(every)?).ok()?;
@@ -368,7 +372,7 @@ pub enum Verdict {
     /// The bonds were lost.
     #[codec(index = 1)]
     Acquitted,
-    /// There were too few jurors; bonds went back.
+    /// There were too few jurors; bonds went back, less a juror's fee for the accused.
     #[codec(index = 2)]
     Undecided,
     /// The accused was convicted in another case; bonds went back.

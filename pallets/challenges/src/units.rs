@@ -16,12 +16,15 @@ pub(crate) const MAX_CANDIDATES: u32 = MAX_VALIDATORS + MAX_JURY * 3;
 /// Most jurors of both instances.
 const JURORS: u32 = MAX_JURY * 2;
 
-/// What time may ask of a case at the most: a jury is drawn, votes are counted, or the case is
-/// closed and others become needless.
+/// What time may ask of a case at the most: a jury is looked for, votes are counted, or the case
+/// is closed and others become needless.
 pub(crate) fn turn_weight<T: Config>() -> Weight {
-    Info::<T>::step_draw(MAX_CANDIDATES)
-        .max(Info::<T>::step_tally(MAX_JURY))
-        .max(close_weight::<T>())
+    draw_weight::<T>().max(Info::<T>::step_tally(MAX_JURY))
+}
+
+/// Looking for a jury; where there is none the case is closed.
+fn draw_weight<T: Config>() -> Weight {
+    Info::<T>::step_draw(MAX_CANDIDATES).saturating_add(close_weight::<T>())
 }
 
 /// Closing the largest case, after the last juror's vote where the hook does both.
@@ -35,7 +38,7 @@ fn close_weight<T: Config>() -> Weight {
 fn case_weight<T: Config>(case: &Case) -> Weight {
     let tally = Info::<T>::step_tally(MAX_JURY);
     match case.state {
-        CaseState::Drawing { .. } => Info::<T>::step_draw(MAX_CANDIDATES).max(close_weight::<T>()),
+        CaseState::Drawing { .. } => draw_weight::<T>(),
         CaseState::Committing { .. } => Info::<T>::step_move(),
         CaseState::Revealing { .. } if case.appeal.is_none() => tally,
         CaseState::Revealing { .. }
@@ -60,7 +63,7 @@ pub(crate) fn due_weight<T: Config>(due: &Due) -> Weight {
 pub(crate) fn largest_units<T: Config>() -> [(&'static str, Weight); 6] {
     let always = Info::<T>::step_beacon().saturating_add(Info::<T>::step_look());
     let each = [
-        ("drawing a jury", Info::<T>::step_draw(MAX_CANDIDATES)),
+        ("drawing a jury", draw_weight::<T>()),
         ("counting votes", Info::<T>::step_tally(MAX_JURY)),
         ("closing a case", close_weight::<T>()),
         ("a claim that was not opened", Info::<T>::step_expire()),

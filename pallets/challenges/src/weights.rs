@@ -15,6 +15,8 @@ pub trait WeightInfo {
     fn commit_case() -> Weight;
     /// `open_case` of a claim of one's own, as the last case that fits.
     fn open_case() -> Weight;
+    /// `open_case` of a claim that finds all places taken, so that its commitment ends.
+    fn open_case_in_vain() -> Weight;
     /// `join`, as the last challenger that fits.
     fn join() -> Weight;
     /// `respond_training` with `l` leaves, and as many heartbeats as there can be.
@@ -66,7 +68,10 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(90_000_000, 0).saturating_add(D::get().reads_writes(6, 4))
     }
     fn open_case() -> Weight {
-        Weight::from_parts(220_000_000, 0).saturating_add(D::get().reads_writes(32, 7))
+        Weight::from_parts(220_000_000, 0).saturating_add(D::get().reads_writes(33, 8))
+    }
+    fn open_case_in_vain() -> Weight {
+        Weight::from_parts(200_000_000, 0).saturating_add(D::get().reads_writes(32, 3))
     }
     fn join() -> Weight {
         Weight::from_parts(130_000_000, 0).saturating_add(D::get().reads_writes(12, 3))
@@ -122,7 +127,7 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     }
     fn step_close(j: u32, c: u32) -> Weight {
         Weight::from_parts(140_000_000, 0)
-            .saturating_add(D::get().reads_writes(12, 12))
+            .saturating_add(D::get().reads_writes(13, 13))
             .saturating_add(Weight::from_parts(45_000_000, 0).saturating_mul(u64::from(j)))
             .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(j)))
             .saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(u64::from(c)))
@@ -155,6 +160,9 @@ impl WeightInfo for () {
     }
     fn open_case() -> Weight {
         Measured::<ParityDbWeight>::open_case()
+    }
+    fn open_case_in_vain() -> Weight {
+        Measured::<ParityDbWeight>::open_case_in_vain()
     }
     fn join() -> Weight {
         Measured::<ParityDbWeight>::join()

@@ -180,6 +180,9 @@ impl Clock for Knobs {
     fn unbonding() -> BlockNumber {
         DAY
     }
+    fn challenge_days() -> u32 {
+        1
+    }
 }
 
 impl Stakes for Knobs {

@@ -100,6 +100,9 @@ impl Clock for Knobs {
     fn unbonding() -> BlockNumber {
         BlockNumber::MAX
     }
+    fn challenge_days() -> u32 {
+        1
+    }
 }
 
 impl Stakes for Knobs {

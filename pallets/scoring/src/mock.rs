@@ -272,6 +272,9 @@ impl Clock for Table {
     fn unbonding() -> BlockNumber {
         BlockNumber::MAX
     }
+    fn challenge_days() -> u32 {
+        1
+    }
 }
 
 impl BlockVrf for Table {

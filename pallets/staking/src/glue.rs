@@ -24,6 +24,10 @@ impl<T: Config> Clock for Pallet<T> {
         let time = Time::<T>::get();
         time::blocks(time.unbonding_minutes, time.blocks_per_day)
     }
+
+    fn challenge_days() -> u32 {
+        Time::<T>::get().challenge_days
+    }
 }
 
 fn counted<T: Config>(operator: AccountId, position: &Position, round: Round) -> Option<Counted> {

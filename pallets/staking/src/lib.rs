@@ -370,6 +370,8 @@ pub mod pallet {
         NoServiceKey,
         /// Somebody's stake in the position still counts. Wait for the next rounds.
         StillCounted,
+        /// You were convicted in this task. Take a role in another one.
+        Convicted,
     }
 
     impl<T> From<VenueRefusal> for Error<T> {
@@ -379,6 +381,7 @@ pub mod pallet {
                 VenueRefusal::Ended => Error::VenueEnded,
                 VenueRefusal::Creator => Error::CreatorTakesNoRole,
                 VenueRefusal::Role => Error::RoleNotTaken,
+                VenueRefusal::Convicted => Error::Convicted,
             }
         }
     }

@@ -3,6 +3,7 @@
 use crate::{Config, GenesisConfig, Limits, Pallet, Time};
 use arena_primitives::{
     Balance, MAX_TRAINERS, MAX_VALIDATORS, Role, TimeParameters, UNIT, Venue,
+    spec::MAX_ROUNDS,
     time::{MINUTES_PER_DAY, Windows},
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -135,6 +136,7 @@ pub fn default_time() -> TimeParameters {
         },
         unbonding_minutes: 7 * 1_440,
         commission_notice_minutes: 1_440,
+        challenge_days: 5,
     }
 }
 
@@ -160,6 +162,9 @@ pub fn validate_time(time: &TimeParameters) -> Result<(), &'static str> {
     }
     if time.slot_millis == 0 {
         return Err("time: slotMillis must be above 0");
+    }
+    if !(1..=MAX_ROUNDS).contains(&time.challenge_days) {
+        return Err("time: challengeDays must be from 1 to 366");
     }
     Ok(())
 }

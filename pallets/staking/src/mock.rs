@@ -169,6 +169,7 @@ pub(crate) fn time() -> TimeParameters {
         },
         unbonding_minutes: 1_440,
         commission_notice_minutes: 1_440,
+        challenge_days: 2,
     }
 }
 

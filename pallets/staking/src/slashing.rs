@@ -269,6 +269,9 @@ impl<T: Config> Pallet<T> {
         for (who, amount) in payees {
             let part = left.extract(*amount);
             let size = part.peek();
+            if size == 0 {
+                continue;
+            }
             match T::Currency::resolve(who, part) {
                 Ok(()) => paid = paid.saturating_add(size),
                 Err(part) => refused.subsume(part),

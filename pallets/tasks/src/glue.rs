@@ -71,11 +71,12 @@ impl<T: Config> Venues for Pallet<T> {
         if task.creator == *who {
             return Err(VenueRefusal::Creator);
         }
+        if T::Cases::is_convicted(id, who) {
+            return Err(VenueRefusal::Convicted);
+        }
         // Stake taken in the last round counts from final validation on, which takes no models.
         let last = Specs::<T>::get(id).ok_or(VenueRefusal::Unknown)?.rounds;
-        let late = role == Role::Trainer && task.opened >= last;
-        // Who was convicted takes no role any more.
-        if late || T::Cases::is_convicted(id, who) {
+        if role == Role::Trainer && task.opened >= last {
             return Err(VenueRefusal::Role);
         }
         Ok(())

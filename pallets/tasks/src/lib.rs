@@ -460,6 +460,9 @@ pub mod pallet {
         /// The proof doesn't lead from the shard to the root that was voted on. Check that it is
         /// the round's own, and the file of `arena dataset seal` the task's.
         WrongShard,
+        /// The challenge phase is shorter than a case with its appeal. Raise `challenge_days` to
+        /// what genesis names as the least, which `arena_time` tells.
+        ChallengeTooShort,
     }
 
     #[pallet::hooks]

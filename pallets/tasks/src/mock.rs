@@ -51,6 +51,7 @@ parameter_types! {
     pub storage TickWeight: Weight = Weight::MAX;
     /// Governance can change it while proposals are open.
     pub storage Deposit: Balance = DEPOSIT;
+    pub storage ChallengeDays: u32 = 1;
 }
 
 impl pallet_tasks::Config for Test {
@@ -201,6 +202,9 @@ impl Clock for Table {
     }
     fn unbonding() -> BlockNumber {
         UNBONDING
+    }
+    fn challenge_days() -> u32 {
+        ChallengeDays::get()
     }
 }
 

@@ -40,6 +40,10 @@ impl<T> From<SpecFault> for Error<T> {
 /// Checks everything that can be told without knowing who will take part.
 pub(crate) fn check<T: Config>(spec: &TaskSpec) -> Result<(), Error<T>> {
     spec.check()?;
+    ensure!(
+        spec.challenge_days >= T::Clock::challenge_days(),
+        Error::<T>::ChallengeTooShort
+    );
     let windows = T::Clock::windows();
     ensure!(
         T::Clock::blocks(spec.round_minutes) >= windows.total(),

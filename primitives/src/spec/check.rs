@@ -87,7 +87,7 @@ pub enum SpecFault {
     RoundMinutes,
     /// None, or too long.
     FinalDays,
-    /// Too long.
+    /// None, or too long.
     ChallengeDays,
     /// Thresholds that are not ordered, or that unrelated models are below.
     Likeness,
@@ -140,7 +140,7 @@ impl fmt::Display for SpecFault {
             Self::Rounds => write!(f, "rounds: from 1 to {MAX_ROUNDS}"),
             Self::RoundMinutes => write!(f, "round_minutes: from 1 minute to {MAX_ROUNDS} days"),
             Self::FinalDays => write!(f, "final_days: from 1 to {MAX_ROUNDS}"),
-            Self::ChallengeDays => write!(f, "challenge_days: at most {MAX_ROUNDS}"),
+            Self::ChallengeDays => write!(f, "challenge_days: from 1 to {MAX_ROUNDS}"),
             Self::Likeness => write!(
                 f,
                 "likeness: match_bits at most flag_bits, flag_bits at most {MAX_FLAG_BITS}, \
@@ -183,7 +183,10 @@ impl TaskSpec {
             SpecFault::RoundMinutes,
         )?;
         ensure(days.contains(&self.final_days), SpecFault::FinalDays)?;
-        ensure(self.challenge_days <= MAX_ROUNDS, SpecFault::ChallengeDays)?;
+        ensure(
+            days.contains(&self.challenge_days),
+            SpecFault::ChallengeDays,
+        )?;
         self.likeness.map_or(Ok(()), |rule| rule.check())
     }
 }

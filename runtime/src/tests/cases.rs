@@ -391,11 +391,13 @@ fn a_case_without_enough_jurors_should_decide_nothing() {
             let clear = pallet_arena_staking::Call::clear_service_key {};
             assert_ok!(call(&account(key), clear));
         }
-        let challenger = free(MARKER);
+        let (challenger, accused) = (free(MARKER), free(TRAINERS[0]));
         let case = open_case(MARKER, task, mark_claim(TRAINERS[0]));
         let end = close(case);
         let undecided = Verdict::Undecided;
         assert!(matches!(end, Event::CaseClosed { verdict, .. } if verdict == undecided));
-        assert_eq!(free(MARKER), challenger);
+        let fee = <Runtime as pallet_arena_challenges::Config>::JurorFee::get();
+        assert_eq!(free(MARKER), challenger - fee);
+        assert_eq!(free(TRAINERS[0]), accused + fee);
     });
 }

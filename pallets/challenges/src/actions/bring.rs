@@ -1,16 +1,21 @@
 //! How cases are brought.
 
 use crate::{
-    Accused, Case, CaseState, CasesOf, Challenger, Commitment, Commitments, Config, Convicted, Due,
-    DueAt, Error, Event, Facts, HoldReason, MAX_CASES_OF_ONE, NextCaseId, OpenCases, Pallet,
+    Accused, Case, CaseState, CasesOf, Challenger, Commitment, Commitments, Config, Due, DueAt,
+    Error, Event, Facts, HoldReason, MAX_CASES_OF_ONE, MAX_OPEN_CASES, NextCaseId, OpenCases,
+    Pallet,
 };
 use alloc::vec::Vec;
-use arena_primitives::{
-    AccountId, Balance, BlockNumber, CaseId, Claim, TaskId, TaskPhase, traits::TaskStates,
+use arena_primitives::{AccountId, Balance, CaseId, Claim, TaskId, TaskPhase, traits::TaskStates};
+use frame_support::{
+    BoundedVec, ensure,
+    traits::{ConstU32, Get},
 };
-use frame_support::{BoundedVec, ensure, traits::Get};
 use sp_core::H256;
-use sp_runtime::DispatchResult;
+use sp_runtime::{DispatchError, DispatchResult};
+
+/// What the chain knows of a claim, and the case that it joins; none where it is to have its own.
+type Place = (Facts, Option<(CaseId, Case)>);
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_commit_case(
@@ -18,9 +23,7 @@ impl<T: Config> Pallet<T> {
         task: TaskId,
         commitment: H256,
     ) -> DispatchResult {
-        let phase = T::Tasks::phase(task).ok_or(Error::<T>::TaskOver)?;
-        let over = matches!(phase, TaskPhase::Closed | TaskPhase::Cancelled);
-        ensure!(!over, Error::<T>::TaskOver);
+        Self::ensure_alive(task)?;
         let window = Self::open_window();
         let all = window.saturating_add(Self::procedure(false));
         ensure!(Self::fits(task, all), Error::<T>::TooLate);
@@ -57,35 +60,68 @@ impl<T: Config> Pallet<T> {
         let row = Commitments::<T>::get(&challenger, commitment)
             .filter(|row| row.task == task)
             .ok_or(Error::<T>::NoSuchCommitment)?;
-        let now = Self::now();
-        ensure!(now < row.until, Error::<T>::OpenedTooLate);
-        let open = Self::cases_of(task);
-        let began = |case: &Case| case.challengers.first().map(|one| &one.who) == Some(&challenger);
-        let own = open.iter().filter(|(_, case)| began(case)).count();
-        // Claims that differ are different cases: else who is guilty of one could have it buried
-        // under another.
-        let same = open.into_iter().find(|(_, case)| case.claim == claim);
-        let tried = same
-            .as_ref()
-            .is_some_and(|(_, case)| !joinable(case, &challenger, now));
-        if tried || Convicted::<T>::contains_key(task, claim.accused()) {
-            Self::return_commitment(challenger, commitment, row);
-            return Ok(());
-        }
-        let facts = Self::facts(&challenger, task, &claim)?;
-        let bond = Self::bond(task, &claim).max(row.bond);
-        match same {
-            Some((id, case)) => Self::join_with(id, case, &challenger, row.bond, bond)?,
-            None => {
-                let procedure = Self::procedure(facts.asks());
-                ensure!(Self::fits(task, procedure), Error::<T>::TooLate);
-                let most = usize::try_from(MAX_CASES_OF_ONE).unwrap_or(0);
-                ensure!(own < most, Error::<T>::TooManyOwnCases);
-                Self::start(task, claim, facts, &challenger, row.bond, bond)?;
+        ensure!(Self::now() < row.until, Error::<T>::OpenedTooLate);
+        let (facts, same) = match Self::place(&challenger, task, &claim) {
+            Ok(place) => place,
+            // The phase may begin while the claim can still be opened.
+            Err(early @ Error::NotInChallenge) => return Err(early.into()),
+            Err(why) => {
+                Self::return_commitment(challenger, commitment, row, why.into());
+                return Ok(());
             }
+        };
+        match same {
+            Some((id, case)) => Self::join_with(id, case, &challenger, row.bond)?,
+            None => Self::start(task, claim, facts, &challenger, row.bond)?,
         }
         Self::drop_commitment(&challenger, commitment, &row);
         Ok(())
+    }
+
+    /// What becomes of a claim that is opened.
+    fn place(challenger: &AccountId, task: TaskId, claim: &Claim) -> Result<Place, Error<T>> {
+        Self::ensure_alive(task)?;
+        let facts = Self::facts(challenger, task, claim)?;
+        let open = Self::cases_of(task);
+        let began = |case: &Case| case.challengers.first().map(|one| &one.who) == Some(challenger);
+        let own = open.iter().filter(|(_, case)| began(case)).count();
+        // Claims that differ are different cases: else who is guilty of one could have it buried
+        // under another.
+        if let Some((id, case)) = open.into_iter().find(|(_, case)| case.claim == *claim) {
+            Self::ensure_joinable(&case, challenger)?;
+            return Ok((facts, Some((id, case))));
+        }
+        let procedure = Self::procedure(facts.asks());
+        ensure!(Self::fits(task, procedure), Error::<T>::TooLate);
+        let most = usize::try_from(MAX_CASES_OF_ONE).unwrap_or(0);
+        ensure!(own < most, Error::<T>::TooManyOwnCases);
+        Self::next_case(task)?;
+        Ok((facts, None))
+    }
+
+    fn ensure_alive(task: TaskId) -> Result<(), Error<T>> {
+        let phase = T::Tasks::phase(task).ok_or(Error::<T>::TaskOver)?;
+        let over = matches!(phase, TaskPhase::Closed | TaskPhase::Cancelled);
+        ensure!(!over, Error::<T>::TaskOver);
+        Ok(())
+    }
+
+    fn ensure_joinable(case: &Case, challenger: &AccountId) -> Result<(), Error<T>> {
+        ensure!(case.takes_challengers(Self::now()), Error::<T>::JuryDrawn);
+        ensure!(!case.has_challenger(challenger), Error::<T>::AlreadyJoined);
+        ensure!(!case.challengers.is_full(), Error::<T>::TooManyChallengers);
+        Ok(())
+    }
+
+    /// The number of the task's next case, and the list with it.
+    fn next_case(
+        task: TaskId,
+    ) -> Result<(CaseId, BoundedVec<CaseId, ConstU32<MAX_OPEN_CASES>>), Error<T>> {
+        let mut cases = CasesOf::<T>::get(task);
+        let id = NextCaseId::<T>::get();
+        ensure!(id < CaseId::MAX, Error::<T>::NoMoreIds);
+        cases.try_push(id).map_err(|_| Error::<T>::TooManyCases)?;
+        Ok((id, cases))
     }
 
     fn drop_commitment(challenger: &AccountId, commitment: H256, row: &Commitment) {
@@ -97,8 +133,13 @@ impl<T: Config> Pallet<T> {
         Commitments::<T>::remove(challenger, commitment);
     }
 
-    /// Its evidence has come too late to be of use, through no fault of its own.
-    fn return_commitment(challenger: AccountId, commitment: H256, row: Commitment) {
+    /// Ends a commitment whose claim can't be tried: whoever opens it has done nothing bad.
+    fn return_commitment(
+        challenger: AccountId,
+        commitment: H256,
+        row: Commitment,
+        because: DispatchError,
+    ) {
         Self::drop_commitment(&challenger, commitment, &row);
         Self::release(HoldReason::Bond, &challenger, row.bond);
         Self::deposit_event(Event::CommitmentEnded {
@@ -106,6 +147,7 @@ impl<T: Config> Pallet<T> {
             challenger,
             commitment,
             lost: 0,
+            because: Some(because),
         });
     }
 
@@ -118,18 +160,16 @@ impl<T: Config> Pallet<T> {
             .collect()
     }
 
+    /// Begins a case with a challenger of whom `held` is held already.
     fn start(
         task: TaskId,
         claim: Claim,
         facts: Facts,
         challenger: &AccountId,
         held: Balance,
-        bond: Balance,
     ) -> DispatchResult {
-        let mut cases = CasesOf::<T>::get(task);
-        let id = NextCaseId::<T>::get();
-        let next = id.checked_add(1).ok_or(Error::<T>::NoMoreIds)?;
-        cases.try_push(id).map_err(|_| Error::<T>::TooManyCases)?;
+        let (id, cases) = Self::next_case(task)?;
+        let bond = Self::opening_bond(task, &claim).max(held);
         Self::hold(challenger, bond.saturating_sub(held))?;
 
         let first = Challenger {
@@ -146,7 +186,7 @@ impl<T: Config> Pallet<T> {
             appeal: None,
             state: CaseState::Drawing { ready },
         };
-        NextCaseId::<T>::put(next);
+        NextCaseId::<T>::put(id.saturating_add(1));
         Accused::<T>::mutate(task, case.accused(), |cases| {
             *cases = cases.saturating_add(1)
         });
@@ -164,11 +204,9 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_join(challenger: AccountId, id: CaseId) -> DispatchResult {
         let case = OpenCases::<T>::get(id).ok_or(Error::<T>::NoSuchCase)?;
-        ensure!(case.takes_challengers(Self::now()), Error::<T>::JuryDrawn);
-        ensure!(!case.has_challenger(&challenger), Error::<T>::AlreadyJoined);
+        Self::ensure_joinable(&case, &challenger)?;
         Self::facts(&challenger, case.task, &case.claim)?;
-        let bond = Self::bond(case.task, &case.claim);
-        Self::join_with(id, case, &challenger, 0, bond)
+        Self::join_with(id, case, &challenger, 0)
     }
 
     /// Adds a challenger of whom `held` is held already.
@@ -177,8 +215,8 @@ impl<T: Config> Pallet<T> {
         mut case: Case,
         challenger: &AccountId,
         held: Balance,
-        bond: Balance,
     ) -> DispatchResult {
+        let bond = Self::bond(case.task, &case.claim).max(held);
         let one = Challenger {
             who: challenger.clone(),
             bond,
@@ -194,9 +232,4 @@ impl<T: Config> Pallet<T> {
         });
         Ok(())
     }
-}
-
-/// Whether a claim that is committed to can join this case.
-fn joinable(case: &Case, challenger: &AccountId, now: BlockNumber) -> bool {
-    case.takes_challengers(now) && !case.has_challenger(challenger) && !case.challengers.is_full()
 }

@@ -57,7 +57,8 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// The log is whole, even, and what each heartbeat said.
+    /// The log is whole, even, and what each heartbeat said. Even: the steps of its leaves are the
+    /// multiples of the run's steps between them, the last one too.
     fn check_log(task: TaskId, who: &AccountId, leaves: &[LogLeaf]) -> Result<(), Error<T>> {
         let run = Runs::<T>::get(task, who).ok_or(Error::<T>::NoRun)?;
         let seed = run.seed.known().ok_or(Error::<T>::NoSeed)?;

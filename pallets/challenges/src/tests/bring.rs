@@ -85,6 +85,7 @@ fn commitments_that_are_never_opened_should_cost_their_bond() {
         System::set_block_number(until - 1);
         to(until);
         assert_eq!((held(VAL), free(VAL)), (0, WEALTH - 30));
+        assert_eq!(ended(), Some((30, None)));
         assert_eq!(with(|n| n.to_treasury), 30);
         assert_eq!(DueAt::<Test>::iter().count(), 0);
     });
@@ -97,31 +98,52 @@ fn commitments_should_come_back_where_the_task_has_ended() {
         with(|n| n.phases.insert(TASK, (TaskPhase::Cancelled, 0)));
         pass(Challenges::open_window() + 1);
         assert_eq!((held(VAL), free(VAL)), (0, WEALTH));
+        let over = Error::<Test>::TaskOver.into();
+        assert_eq!(ended(), Some((0, Some(over))));
     });
 }
 
 #[test]
-fn open_should_be_refused_when_the_procedure_does_not_fit() {
+fn open_should_return_the_bond_when_the_procedure_does_not_fit() {
     run(|| {
         commit(VAL, &copy());
         let ends = 10 + Challenges::procedure(false);
         with(|n| n.phases.insert(TASK, (TaskPhase::Challenge, ends - 1)));
-        let open = || Challenges::open_case(signed(VAL), TASK, copy(), NONCE);
-        assert_noop!(open(), Error::<Test>::TooLate);
+        open_in_vain(VAL, copy(), Error::TooLate);
+        assert_eq!((free(VAL), DueAt::<Test>::iter().count()), (WEALTH, 0));
+        with(|n| n.phases.insert(TASK, (TaskPhase::Challenge, ENDS)));
+        commit(VAL, &copy());
         with(|n| n.phases.insert(TASK, (TaskPhase::Challenge, ends)));
-        assert_ok!(open());
+        assert_ok!(Challenges::open_case(signed(VAL), TASK, copy(), NONCE));
     });
 }
 
 #[test]
-fn open_should_be_refused_without_money_for_the_rest_of_the_bond() {
+fn open_should_wait_for_money_for_the_rest_of_the_bond() {
     run(|| {
         commit(VAL, &copy());
         let rest = free(VAL) - 19;
         let to = account(EVE);
         assert_ok!(Balances::transfer_allow_death(signed(VAL), to, rest));
+        let open = || Challenges::open_case(signed(VAL), TASK, copy(), NONCE);
+        assert_noop!(open(), sp_runtime::TokenError::FundsUnavailable);
+        let back = account(VAL);
+        assert_ok!(Balances::transfer_allow_death(signed(EVE), back, rest));
+        assert_ok!(open());
+        assert_eq!(held(VAL), 50);
+    });
+}
+
+#[test]
+fn open_should_wait_for_money_to_join_a_case() {
+    run(|| {
+        commit(22, &copy());
+        open(VAL, copy());
+        let rest = free(22) - 19;
+        let to = account(EVE);
+        assert_ok!(Balances::transfer_allow_death(signed(22), to, rest));
         assert_noop!(
-            Challenges::open_case(signed(VAL), TASK, copy(), NONCE),
+            Challenges::open_case(signed(22), TASK, copy(), NONCE),
             sp_runtime::TokenError::FundsUnavailable
         );
     });
@@ -152,14 +174,31 @@ fn open_should_return_the_bond_when_the_claim_is_tried_already() {
         let case = open(VAL, copy());
         commit(22, &copy());
         until_committing(case);
-        assert_ok!(Challenges::open_case(signed(22), TASK, copy(), NONCE));
+        open_in_vain(22, copy(), Error::JuryDrawn);
         assert_eq!((held(22), free(22)), (0, WEALTH));
         assert_eq!(OpenCases::<Test>::iter().count(), 1);
         vote(case, 3);
         until_closed(case);
         commit(22, &training());
-        assert_ok!(Challenges::open_case(signed(22), TASK, training(), NONCE));
+        open_in_vain(22, training(), Error::AlreadyConvicted);
         assert_eq!((held(22), OpenCases::<Test>::iter().count()), (0, 0));
+    });
+}
+
+#[test]
+fn open_should_return_the_bond_when_the_case_takes_no_such_challenger() {
+    run(|| {
+        for n in [VAL, 29] {
+            commit(n, &copy());
+        }
+        let case = open(22, copy());
+        assert_ok!(Challenges::join(signed(VAL), case));
+        open_in_vain(VAL, copy(), Error::AlreadyJoined);
+        for n in 23..29 {
+            assert_ok!(Challenges::join(signed(n), case));
+        }
+        open_in_vain(29, copy(), Error::TooManyChallengers);
+        assert_eq!((held(VAL), held(29)), (50, 0));
     });
 }
 
@@ -208,60 +247,75 @@ fn join_should_be_refused_beyond_eight() {
     });
 }
 
+/// Ann's model is a copy of that of account `n`.
+fn copy_of(n: u8) -> Claim {
+    with(|t| t.models.insert((TASK, account(n)), (model(n), 1)));
+    Claim::Duplicate {
+        trainer: account(ANN),
+        model: model(ANN),
+        earlier: model(n),
+    }
+}
+
 #[test]
-fn open_should_be_refused_beyond_sixteen_cases() {
+fn bonds_should_double_with_each_four_open_cases_up_to_the_sixteenth() {
     run(|| {
-        let claim = |n: u8| Claim::Duplicate {
-            trainer: account(ANN),
-            model: model(ANN),
-            earlier: model(n),
-        };
-        with(|t| {
-            for n in 150..167 {
-                t.models.insert((TASK, account(n)), (model(n), 1));
-            }
-        });
         let of = |n: u8| VAL + (n - 150) / 2;
         for n in 150..167 {
-            commit(of(n), &claim(n));
+            commit(of(n), &copy_of(n));
         }
         for n in 150..166 {
-            assert_ok!(Challenges::open_case(signed(of(n)), TASK, claim(n), NONCE));
+            let (who, before) = (of(n), held(of(n)));
+            assert_ok!(Challenges::open_case(signed(who), TASK, copy_of(n), NONCE));
+            // A jury's cost was held already.
+            assert_eq!(held(who), before - 30 + (50 << ((n - 150) / 4)));
         }
-        assert_noop!(
-            Challenges::open_case(signed(of(166)), TASK, claim(166), NONCE),
-            Error::<Test>::TooManyCases
+        open_in_vain(of(166), copy_of(166), Error::TooManyCases);
+        assert_eq!((held(of(166)), free(of(166))), (0, WEALTH));
+        // Who joins a case takes no place.
+        assert_ok!(Challenges::join(signed(30), 15));
+        assert_eq!(held(30), 50);
+    });
+}
+
+#[test]
+fn bonds_should_fall_again_when_cases_end() {
+    run(|| {
+        let cases: Vec<CaseId> = (0..4).map(|n| open(VAL + n, copy_of(150 + n))).collect();
+        assert_eq!(Challenges::bond(TASK, &copy()), 50);
+        assert_eq!(Challenges::opening_bond(TASK, &copy()), 100);
+        assert_eq!(Challenges::opening_bond(TASK + 1, &copy()), 30);
+        vote(cases[0], 0);
+        until_closed(cases[0]);
+        assert_eq!(
+            Challenges::opening_bond(TASK, &copy()),
+            100,
+            "an acquittal doubles it, too"
         );
+        assert_eq!(Challenges::bond(TASK, &copy()), 100);
     });
 }
 
 #[test]
 fn nobody_should_begin_more_than_two_cases_at_once() {
     run(|| {
-        with(|t| {
-            for n in 150..153 {
-                t.models.insert((TASK, account(n)), (model(n), 1));
-            }
-        });
-        let claim = |n: u8| Claim::Duplicate {
-            trainer: account(ANN),
-            model: model(ANN),
-            earlier: model(n),
-        };
         let open_by = |who, n| {
-            commit(who, &claim(n));
-            Challenges::open_case(signed(who), TASK, claim(n), NONCE)
+            commit(who, &copy_of(n));
+            Challenges::open_case(signed(who), TASK, copy_of(n), NONCE)
         };
         assert_ok!(open_by(VAL, 150));
         assert_ok!(open_by(VAL, 151));
-        commit(VAL, &claim(152));
-        assert_noop!(
-            Challenges::open_case(signed(VAL), TASK, claim(152), NONCE),
-            Error::<Test>::TooManyOwnCases
-        );
+        commit(VAL, &copy_of(152));
+        open_in_vain(VAL, copy_of(152), Error::TooManyOwnCases);
         // Others can, and it can join them.
+        commit(VAL, &copy_of(152));
         assert_ok!(open_by(22, 152));
-        assert_ok!(Challenges::open_case(signed(VAL), TASK, claim(152), NONCE));
+        assert_ok!(Challenges::open_case(
+            signed(VAL),
+            TASK,
+            copy_of(152),
+            NONCE
+        ));
     });
 }
 
@@ -270,10 +324,8 @@ fn numbers_of_cases_should_run_out_without_harm() {
     run(|| {
         commit(VAL, &copy());
         crate::NextCaseId::<Test>::put(u32::MAX);
-        assert_noop!(
-            Challenges::open_case(signed(VAL), TASK, copy(), NONCE),
-            Error::<Test>::NoMoreIds
-        );
+        open_in_vain(VAL, copy(), Error::NoMoreIds);
+        assert_eq!((held(VAL), free(VAL)), (0, WEALTH));
         crate::NextCaseId::<Test>::put(0);
     });
 }

@@ -2,21 +2,12 @@
 
 use super::*;
 
-/// What opening this claim by `n` says, with the commitment taken back.
-fn refused(n: u8, claim: Claim, error: Error<Test>) {
+/// Opening this claim by `n` leads to nothing, and costs nothing.
+fn refused(n: u8, claim: Claim, why: Error<Test>) {
+    let before = free(n);
     commit(n, &claim);
-    assert_noop!(
-        Challenges::open_case(signed(n), TASK, claim.clone(), NONCE),
-        error
-    );
-    let commitment = claim.commitment(&account(n), TASK, &NONCE);
-    let row = Commitments::<Test>::take(account(n), commitment).unwrap();
-    let due = crate::Due::Commitment {
-        challenger: account(n),
-        commitment,
-    };
-    DueAt::<Test>::remove(row.until, due);
-    Challenges::release(crate::HoldReason::Bond, &account(n), row.bond);
+    open_in_vain(n, claim, why);
+    assert_eq!(free(n), before);
 }
 
 fn copy_of(trainer: u8, model_of: u8, earlier: u8) -> Claim {
@@ -61,11 +52,24 @@ fn copies_should_not_be_claimed_where_models_are_not_compared() {
 }
 
 #[test]
-fn models_should_be_challenged_in_the_challenge_phase_alone() {
+fn models_should_be_challenged_once_the_challenge_phase_has_begun() {
     run(|| {
-        with(|n| n.phases.insert(TASK, (TaskPhase::Submission, 0)));
-        refused(VAL, copy(), Error::NotInChallenge);
-        refused(VAL, training(), Error::NotInChallenge);
+        let set = |phase| with(|n| n.phases.insert(TASK, (phase, ENDS)));
+        for claim in [copy(), training()] {
+            commit(VAL, &claim);
+            for phase in [TaskPhase::Submission, TaskPhase::FinalValidation] {
+                set(phase);
+                assert_noop!(
+                    Challenges::open_case(signed(VAL), TASK, claim.clone(), NONCE),
+                    Error::<Test>::NotInChallenge
+                );
+            }
+        }
+        set(TaskPhase::Challenge);
+        assert_ok!(Challenges::open_case(signed(VAL), TASK, copy(), NONCE));
+        set(TaskPhase::Closed);
+        open_in_vain(VAL, training(), Error::TaskOver);
+        set(TaskPhase::Challenge);
     });
 }
 
@@ -78,6 +82,7 @@ fn who_is_convicted_should_not_be_accused_again() {
             Challenges::join(signed(22), case),
             Error::<Test>::AlreadyConvicted
         );
+        refused(22, copy(), Error::AlreadyConvicted);
         Convicted::<Test>::remove(TASK, account(ANN));
     });
 }

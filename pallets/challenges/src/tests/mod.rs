@@ -18,7 +18,7 @@ use arena_primitives::{
 };
 use frame_support::{assert_noop, assert_ok};
 use sp_core::H256;
-use sp_runtime::Perbill;
+use sp_runtime::{DispatchError, Perbill};
 
 mod answers;
 mod appeals;
@@ -204,6 +204,28 @@ fn closing(id: CaseId) -> Option<(Verdict, [Balance; 4])> {
         }) if case == id => Some((verdict, [forfeited, slashed, to_challengers, to_jurors])),
         _ => None,
     })
+}
+
+/// What the last commitment that led to no case cost, and why.
+fn ended() -> Option<(Balance, Option<DispatchError>)> {
+    let mut events = System::events().into_iter().rev();
+    events.find_map(|record| match record.event {
+        RuntimeEvent::Challenges(Event::CommitmentEnded { lost, because, .. }) => {
+            Some((lost, because))
+        }
+        _ => None,
+    })
+}
+
+/// A claim of `n` that is committed to is opened in vain: its commitment ends for this reason, and
+/// costs nothing.
+fn open_in_vain(n: u8, claim: Claim, why: Error<Test>) {
+    let before = held(n);
+    assert_ok!(Challenges::open_case(signed(n), TASK, claim.clone(), NONCE));
+    assert_eq!(ended(), Some((0, Some(why.into()))));
+    assert_eq!(held(n), before - 30);
+    let commitment = claim.commitment(&account(n), TASK, &NONCE);
+    assert!(!Commitments::<Test>::contains_key(account(n), commitment));
 }
 
 fn free(n: u8) -> Balance {

@@ -31,6 +31,10 @@ struct Book {
     votes: BTreeMap<(CaseId, bool, u8), Vote>,
     /// Cases that ended, by how.
     ends: BTreeMap<&'static str, u64>,
+    /// Commitments that came back, by why.
+    returned: BTreeMap<&'static str, u64>,
+    /// Cases that were begun at a higher bond since others were open.
+    dear: u64,
     tally: Tally,
     refusals: BTreeMap<(&'static str, &'static str), u64>,
     /// Failures that were seen to change nothing.
@@ -56,6 +60,8 @@ impl Book {
             ballots: BTreeMap::new(),
             votes: BTreeMap::new(),
             ends: BTreeMap::new(),
+            returned: BTreeMap::new(),
+            dear: 0,
             tally: Tally::new(),
             refusals: BTreeMap::new(),
             unchanged: 0,
@@ -347,13 +353,20 @@ fn number_of(name: &str) -> Option<u64> {
     Some(text.parse().expect("a number"))
 }
 
+fn add<K: Ord>(sums: &mut BTreeMap<K, u64>, counts: BTreeMap<K, u64>) {
+    for (name, count) in counts {
+        *sums.entry(name).or_default() += count;
+    }
+}
+
 #[test]
 fn random_calls_should_keep_money_and_books_whole() {
     let seed = number_of("ARENA_SEED").unwrap_or(1);
     let calls = number_of("ARENA_CALLS").unwrap_or(CALLS);
     println!("challenges: ARENA_SEED={seed} ARENA_CALLS={calls}");
     let mut tally = Tally::new();
-    let (mut ends, mut refusals, mut unchanged) = (BTreeMap::new(), BTreeMap::new(), 0);
+    let (mut ends, mut refusals, mut returned) = Default::default();
+    let (mut unchanged, mut dear) = (0, 0);
     for world in 0..RUNS {
         run(|| {
             let mut book = Book::new(seed ^ (world << 48));
@@ -365,26 +378,27 @@ fn random_calls_should_keep_money_and_books_whole() {
             }
             book.wind_up();
             unchanged += book.unchanged;
-            for (reason, count) in book.refusals {
-                *refusals.entry(reason).or_insert(0u64) += count;
-            }
+            dear += book.dear;
+            add(&mut refusals, book.refusals);
+            add(&mut ends, book.ends);
+            add(&mut returned, book.returned);
             for (name, (done, made)) in book.tally {
                 let sum: &mut (u64, u64) = tally.entry(name).or_default();
                 *sum = (sum.0 + done, sum.1 + made);
-            }
-            for (name, count) in book.ends {
-                *ends.entry(name).or_insert(0u64) += count;
             }
         });
     }
     println!("challenges (done, called): {tally:?}, {unchanged} failures changed nothing");
     println!("ends of cases: {ends:?}; refusals: {refusals:?}");
+    println!("returned commitments: {returned:?}; {dear} cases at a higher bond");
     if calls >= CALLS {
         assert_eq!(tally.len(), 12, "{tally:?}");
         assert!(tally.values().all(|(done, _)| *done >= 20), "{tally:?}");
         assert_eq!(ends.len(), 5, "{ends:?}");
         assert!(ends.values().all(|count| *count >= 5), "{ends:?}");
         assert!(refusals.len() >= 60, "{refusals:?}");
+        assert!(returned.len() >= 12, "{returned:?}");
+        assert!(dear >= 20, "{dear} cases began at a higher bond");
         assert!(unchanged >= 300, "too few failures were looked at");
     }
 }

@@ -64,15 +64,39 @@ fn an_operator_of_both_venues_should_count_once_with_its_larger_stake() {
 }
 
 #[test]
-fn too_few_jurors_should_decide_nothing() {
+fn too_few_jurors_should_decide_nothing_and_pay_the_accused_a_fee_of_each_challenger() {
     run(|| {
         for n in VALS.chain(AUTHORS).skip(3) {
             with(|t| t.keyless.push(account(n)));
         }
         let case = open(VAL, copy());
+        assert_ok!(Challenges::join(signed(22), case));
+        // What a vote is paid when the case is opened.
+        JurorFee::set(&(FEE + 1));
         until_closed(case);
         assert_eq!(closing(case), Some((Verdict::Undecided, [0; 4])));
-        assert_eq!((free(VAL), stake(ANN)), (WEALTH, STAKE));
+        let paid = WEALTH - FEE;
+        assert_eq!((free(VAL), free(22)), (paid, paid));
+        assert_eq!((held(VAL), held(22)), (0, 0));
+        assert_eq!((free(ANN), stake(ANN)), (WEALTH + 2 * FEE, STAKE));
+        assert_eq!(Acquittals::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn an_accused_without_an_account_should_leave_the_fee_to_the_treasury() {
+    run(|| {
+        for n in VALS.chain(AUTHORS).skip(3) {
+            with(|t| t.keyless.push(account(n)));
+        }
+        let case = open(VAL, copy());
+        let rest = free(ANN);
+        let to = account(EVE);
+        assert_ok!(Balances::transfer_allow_death(signed(ANN), to, rest));
+        Existential::set(&(FEE + 1));
+        until_closed(case);
+        assert_eq!((free(ANN), free(VAL)), (0, WEALTH - FEE));
+        assert_eq!(with(|n| n.to_treasury), FEE);
     });
 }
 

@@ -14,6 +14,7 @@ fn genesis_should_seat_authors_that_count_from_session_zero() {
             assert_eq!((Staking::time(), Staking::limits()), (time(), limits()));
             assert_eq!(Staking::blocks(720), DAY / 2);
             assert_eq!(Staking::windows(), time().windows);
+            assert_eq!(Staking::challenge_days(), 2);
         });
 }
 
@@ -31,7 +32,7 @@ fn defaults_should_be_valid() {
 
 #[test]
 fn time_should_be_refused_below_each_floor() {
-    let mut wrong = [time(); 8];
+    let mut wrong = [time(); 10];
     wrong[0].windows.gap = 0;
     wrong[1].windows.publish = 1;
     wrong[2].windows.seed = 1;
@@ -40,6 +41,8 @@ fn time_should_be_refused_below_each_floor() {
     wrong[5].epoch_slots = 9;
     wrong[6].blocks_per_day = 16;
     wrong[7].slot_millis = 0;
+    wrong[8].challenge_days = 0;
+    wrong[9].challenge_days = 367;
     for time in wrong {
         assert!(validate_time(&time).is_err(), "{time:?}");
     }
@@ -105,6 +108,7 @@ fn genesis_should_have_camel_case_json() {
     })
     .unwrap();
     assert_eq!(json["time"]["blocksPerDay"], 40);
+    assert_eq!(json["time"]["challengeDays"], 2);
     assert_eq!(json["limits"]["minOwnAuthor"], 100_000_000_000_000u64);
     let back: GenesisConfig<Test> = serde_json::from_value(json).unwrap();
     assert_eq!((back.time, back.limits), (time(), limits()));

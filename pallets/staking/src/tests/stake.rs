@@ -73,6 +73,7 @@ fn stake_should_be_refused_when_it_does_not_fit() {
             (VenueRefusal::Ended, Error::<Test>::VenueEnded),
             (VenueRefusal::Creator, Error::<Test>::CreatorTakesNoRole),
             (VenueRefusal::Role, Error::<Test>::RoleNotTaken),
+            (VenueRefusal::Convicted, Error::<Test>::Convicted),
         ] {
             Refusal::set(Some(refusal));
             assert_noop!(try_stake(TASK, Role::Trainer, UNIT), error);

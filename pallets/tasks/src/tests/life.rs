@@ -21,6 +21,12 @@ fn admits_should_know_creators_ends_and_last_rounds() {
             Tasks::admits(Venue::Task(7), Role::Trainer, &ann),
             Err(VenueRefusal::Unknown)
         );
+        with(|n| n.convicted.insert(ann.clone()));
+        for role in [Role::Trainer, Role::Validator] {
+            let admitted = Tasks::admits(venue, role, &ann);
+            assert_eq!(admitted, Err(VenueRefusal::Convicted));
+        }
+        with(|n| n.convicted.clear());
         assert!(Tasks::ended(Venue::Task(7)));
         assert!(Tasks::locks_own(venue, Role::Trainer));
         assert!(!Tasks::locks_own(venue, Role::Validator));

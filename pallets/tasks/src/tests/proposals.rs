@@ -160,6 +160,8 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
         (|s| s.rounds = 0, Error::BadDuration),
         (|s| s.rounds = 367, Error::BadDuration),
         (|s| s.final_days = 0, Error::BadDuration),
+        (|s| s.challenge_days = 0, Error::BadDuration),
+        (|s| s.challenge_days = 367, Error::BadDuration),
         (
             |s| {
                 s.likeness = Some(LikenessRule {
@@ -180,6 +182,27 @@ fn propose_should_refuse_each_kind_of_bad_spec() {
             change(&mut bad);
             assert_noop!(Tasks::propose(signed(CREATOR), Box::new(bad)), error);
         }
+    });
+}
+
+#[test]
+fn a_challenge_phase_should_be_as_long_as_genesis_asks() {
+    run(|| {
+        let hash = Tasks::spec_hash(&account(CREATOR), &spec());
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(spec())));
+        ChallengeDays::set(&3);
+        assert_noop!(
+            Tasks::approve(RuntimeOrigin::root(), hash, Perbill::one()),
+            Error::<Test>::ChallengeTooShort
+        );
+        let mut longer = spec();
+        longer.challenge_days = 2;
+        assert_noop!(
+            Tasks::propose(signed(CREATOR), Box::new(longer.clone())),
+            Error::<Test>::ChallengeTooShort
+        );
+        longer.challenge_days = 3;
+        assert_ok!(Tasks::propose(signed(CREATOR), Box::new(longer)));
     });
 }
 

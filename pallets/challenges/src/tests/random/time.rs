@@ -96,6 +96,18 @@ impl Book {
                     let convicted = convicts >= (2 * seats).div_ceil(3);
                     assert_eq!(verdict == Vote::Convict, convicted, "case {case}");
                 }
+                Event::CommitmentEnded { lost, because, .. } => {
+                    assert!(
+                        lost == 0 || because.is_none(),
+                        "an opened claim cost {lost}"
+                    );
+                    if let Some(why) = because {
+                        *self.returned.entry(why.into()).or_default() += 1;
+                    }
+                }
+                Event::CaseOpened {
+                    task, claim, bond, ..
+                } => self.opened(task, &claim, bond),
                 Event::CaseClosed {
                     case,
                     verdict,
@@ -111,6 +123,14 @@ impl Book {
             }
         }
         System::reset_events();
+    }
+
+    /// The bond is at least what the cases ask that were open before.
+    fn opened(&mut self, task: TaskId, claim: &Claim, bond: Balance) {
+        let before = CasesOf::<Test>::get(task).len() - 1;
+        let least = Challenges::bond(task, claim) << (before / 4);
+        assert!(bond >= least, "a bond of {bond} for case {before}");
+        self.dear += u64::from(before >= 4);
     }
 
     fn count(&self, case: CaseId, appeal: bool, fits: fn(Vote) -> bool) -> usize {

@@ -122,7 +122,7 @@ fn spec(world: &mut World) -> TaskSpec {
         rounds,
         round_minutes: 1_440 + world.dice.below(300) as u32,
         final_days: 1,
-        challenge_days: world.dice.any(&[0, 2, 3, 4]).expect("four"),
+        challenge_days: world.dice.any(&[1, 2, 3, 4]).expect("four"),
         rewards: rewards(world),
         baseline: Perbill::from_percent(world.dice.below(20) as u32),
         likeness: world.dice.chance(50).then_some(LikenessRule::DEFAULT),
