@@ -149,8 +149,7 @@ impl Book {
         self.random.in_range(VALIDATORS)
     }
 
-    fn commit(&mut self) {
-        let task = self.task();
+    fn commit(&mut self, task: TaskId) {
         let claim = self.claim(task);
         let n = self.challenger(task, &claim);
         let nonce = H256::from_low_u64_be(self.random.below(3));
@@ -159,6 +158,16 @@ impl Book {
             Challenges::commit_case(signed(n), task, commitment)
         }) {
             self.secrets.push((n, task, claim, nonce));
+        }
+    }
+
+    /// Many accuse at once, until places are few or none.
+    fn rush(&mut self) {
+        let task = self.task();
+        for _ in 0..60 {
+            self.commit(task);
+            self.open();
+            self.read_events();
         }
     }
 
@@ -329,8 +338,14 @@ impl Book {
     }
 
     fn step(&mut self) {
+        if self.random.one_in(800) {
+            self.rush();
+        }
         match self.random.below(100) {
-            0..=9 => self.commit(),
+            0..=9 => {
+                let task = self.task();
+                self.commit(task);
+            }
             10..=19 => self.open(),
             20..=23 => self.join(),
             24..=28 => self.respond(),

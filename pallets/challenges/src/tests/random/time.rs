@@ -7,6 +7,7 @@ use crate::{
     weights::WeightInfo,
 };
 use arena_primitives::TaskId;
+use codec::Decode;
 use frame_support::weights::Weight;
 
 /// Tasks at once.
@@ -101,8 +102,10 @@ impl Book {
                         lost == 0 || because.is_none(),
                         "an opened claim cost {lost}"
                     );
-                    if let Some(why) = because {
-                        *self.returned.entry(why.into()).or_default() += 1;
+                    if let Some(DispatchError::Module(why)) = because {
+                        let why = Error::<Test>::decode(&mut &why.error[..]);
+                        let why = why.expect("an error of this pallet").into();
+                        *self.returned.entry(why).or_default() += 1;
                     }
                 }
                 Event::CaseOpened {
