@@ -184,7 +184,14 @@ pub struct TimeParameters {
     /// Notice of a change of commission, in minutes.
     pub commission_notice_minutes: u32,
     /// The least length of a task's challenge phase, in days: a case with its appeal must fit.
+    /// Production's where the genesis names none.
+    #[serde(default = "default_challenge_days")]
     pub challenge_days: u32,
+}
+
+/// What cases take with production's times, and a day.
+const fn default_challenge_days() -> u32 {
+    5
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! the bonds of who was right.
 
 use crate::{
-    Acquittals, CASES_TO_DOUBLE, Case, CasesOf, Config, HoldReason, Jury, MAX_DOUBLINGS,
+    Acquittals, CASES_PER_DOUBLING, Case, CasesOf, Config, HoldReason, Jury, MAX_DOUBLINGS,
     MAX_OPEN_CASES, Pallet, Seat,
 };
 use alloc::vec::Vec;
@@ -102,7 +102,7 @@ impl<T: Config> Pallet<T> {
     pub fn opening_bond(task: TaskId, claim: &Claim) -> Balance {
         let open = CasesOf::<T>::decode_len(task).unwrap_or(0);
         let open = u32::try_from(open).unwrap_or(MAX_OPEN_CASES);
-        let doublings = open.checked_div(CASES_TO_DOUBLE).unwrap_or(0);
+        let doublings = open.checked_div(CASES_PER_DOUBLING).unwrap_or(0);
         Self::bond(task, claim).saturating_mul(2u128.saturating_pow(doublings))
     }
 

@@ -16,7 +16,7 @@ use sp_core::H256;
 pub const MAX_OPEN_CASES: u32 = 16;
 /// Cases of a task that are open for each doubling of the bond that begins another one: nobody
 /// takes all places cheaply.
-pub const CASES_TO_DOUBLE: u32 = 4;
+pub const CASES_PER_DOUBLING: u32 = 4;
 /// Most open cases of a task that one challenger began: nobody can take all places.
 pub const MAX_CASES_OF_ONE: u32 = 2;
 /// Most challengers of a case.

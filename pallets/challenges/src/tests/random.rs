@@ -338,7 +338,7 @@ impl Book {
     }
 
     fn step(&mut self) {
-        if self.random.one_in(800) {
+        if self.random.one_in(2_000) {
             self.rush();
         }
         match self.random.below(100) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::{validate_deferral, validate_time};
+use arena_primitives::TimeParameters;
 
 #[test]
 fn genesis_should_seat_authors_that_count_from_session_zero() {
@@ -90,6 +91,14 @@ fn a_genesis_that_names_no_deferral_should_get_two_days() {
     json.as_object_mut().unwrap().remove("slashDeferralMinutes");
     let old: StakeLimits = serde_json::from_value(json).unwrap();
     assert_eq!(old.slash_deferral_minutes, 2_880);
+}
+
+#[test]
+fn a_genesis_that_names_no_least_challenge_phase_should_get_productions() {
+    let mut json = serde_json::to_value(time()).unwrap();
+    json.as_object_mut().unwrap().remove("challengeDays");
+    let old: TimeParameters = serde_json::from_value(json).unwrap();
+    assert_eq!(old.challenge_days, default_time().challenge_days);
 }
 
 #[test]

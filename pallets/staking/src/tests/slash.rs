@@ -131,6 +131,14 @@ fn slash_should_pay_the_first_payees_when_it_does_not_go_round() {
         let (taken, got) = slash_for(90 * UNIT, &[(2, 25 * UNIT), (3, 25 * UNIT), (4, UNIT)]);
         assert_eq!(taken, slashed(30 * UNIT, 30 * UNIT));
         assert_eq!(got, [25 * UNIT, 5 * UNIT, 0]);
+        let nothing = |event: &RuntimeEvent| {
+            let RuntimeEvent::Balances(pallet_balances::Event::Deposit { amount, .. }) = event
+            else {
+                return false;
+            };
+            *amount == 0
+        };
+        assert!(!System::events().iter().any(|row| nothing(&row.event)));
     });
 }
 
