@@ -57,7 +57,8 @@ pub mod pallet {
     use arena_primitives::{
         AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, Sampling, TaskId, Uris, Vote,
         traits::{
-            BlockVrf, Clock, Results, Rounds, ServiceKeys, Stakes, TaskRewards, TaskStates, Venues,
+            BlockVrf, Clock, DutyCalls, Results, Rounds, ServiceKeys, Stakes, TaskRewards,
+            TaskStates, Venues,
         },
     };
     use frame_support::{
@@ -84,7 +85,7 @@ pub mod pallet {
     #[pallet::config]
     pub trait Config:
         frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
-        + CreateSignedTransaction<Call<Self>>
+        + CreateSignedTransaction<Call<Self>, RuntimeCall: DutyCalls>
     {
         /// Service keys, as the offchain worker signs with them: [`crypto::ServiceKey`].
         type AuthorityId: AppCrypto<Self::Public, Self::Signature>;

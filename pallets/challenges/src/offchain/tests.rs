@@ -4,9 +4,9 @@ use super::decide::*;
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 use arena_offchain::{JobView, jobs::artifact};
 use arena_primitives::{
-    AccountId, Aggregation, Architecture, DataSource, InfraFault, LikenessRule, LogLeaf, LossLeaf,
-    Metric, MinerFault, ModelBounds, NumericProfile, PublicData, RankRule, RewardParams, TaskSpec,
-    Uris, Vote, WeightCap,
+    AccountId, Aggregation, Architecture, BaseModel, DataSource, InfraFault, LikenessRule, LogLeaf,
+    LossLeaf, Metric, MinerFault, ModelBounds, NumericProfile, PublicData, RankRule, RewardParams,
+    TaskSpec, Uris, Vote, WeightCap,
     job::{
         Compared, Evaluated, Extracted, Fault, JobKind, JobStatus, Limits, Outcome, Recomputed,
         ReplayFinding, ReplaySegments, Replayed,
@@ -17,8 +17,8 @@ use sp_runtime::Perbill;
 
 const OPENS: u32 = 100;
 const UNTIL: u32 = 140;
-/// The first block of the last call.
-const LATE: u32 = 130;
+/// The first block in which nothing is tried again.
+const LATE: u32 = 135;
 const NONCE: H256 = H256::repeat_byte(7);
 const MODEL: H256 = H256::repeat_byte(1);
 
@@ -138,6 +138,8 @@ fn questions() -> [Question; 4] {
 fn duty(question: Question) -> Duty {
     Duty {
         case: 5,
+        task: 6,
+        accused: AccountId::new([7; 32]),
         appeal: false,
         draw: H256::repeat_byte(9),
         juror: AccountId::new([8; 32]),
@@ -151,6 +153,8 @@ fn duty(question: Question) -> Duty {
         revealed: false,
         ballot: None,
         answers: Some(BTreeMap::new()),
+        others: vec!["https://example.org/others".into()],
+        unserved: Unserved::new(),
     }
 }
 
@@ -254,11 +258,7 @@ fn outcomes_should_be_judged_by_the_rules() {
             replayed(ReplayFinding::Differs { from: 1 }),
             Convict,
         ),
-        (
-            learning(),
-            replayed(ReplayFinding::Unavailable { step: 1 }),
-            Convict,
-        ),
+        (learning(), replayed(ReplayFinding::TooSlow), Convict),
         (
             learning(),
             replayed(ReplayFinding::BadCheckpoint { step: 1 }),
@@ -361,8 +361,8 @@ fn what_nobody_serves_should_fall_on_who_had_to_serve_it() {
     let training = told(duty(learning()), &[gone()]);
     assert_eq!(vote(LATE - 1, &training), None, "another try may go well");
     assert_eq!(vote(LATE, &training), Some(Vote::Convict));
-    let slow = told(duty(learning()), &[infra(InfraFault::Timeout)]);
-    assert_eq!(vote(LATE, &slow), Some(Vote::Convict));
+    let waited = told(duty(learning()), &[infra(InfraFault::Timeout)]);
+    assert_eq!(vote(LATE, &waited), Some(Vote::Acquit), "for its turn");
     let validator = told(duty(score()), &[gone()]);
     assert_eq!(vote(LATE, &validator), Some(Vote::Acquit));
 }
@@ -394,13 +394,102 @@ fn wrong_bytes_of_a_mirror_should_count_as_none() {
 #[test]
 fn other_faults_of_this_machine_should_leave_it_in_doubt() {
     for question in questions() {
-        for fault in [InfraFault::Disk, InfraFault::Memory, InfraFault::Device] {
+        for fault in [
+            InfraFault::Disk,
+            InfraFault::Memory,
+            InfraFault::Device,
+            InfraFault::Timeout,
+        ] {
             let duty = told(duty(question.clone()), &[infra(fault)]);
             assert_eq!(vote(LATE - 1, &duty), None);
             let again = fault != InfraFault::Memory;
             assert_eq!(posted(LATE - 1, &duty).len(), usize::from(again));
             assert_eq!(vote(LATE, &duty), Some(Vote::Acquit));
         }
+    }
+}
+
+/// The same after the executor said in block `at` that nobody serves what its jobs need.
+fn unserved(mut duty: Duty, at: u32) -> Duty {
+    let gone = infra(InfraFault::Download);
+    duty = told(duty, &[gone.clone(), gone]);
+    assert!(duty.note_unserved(at));
+    duty
+}
+
+#[test]
+fn what_nobody_serves_should_be_tried_again_until_the_window_is_nearly_over() {
+    let training = unserved(duty(learning()), OPENS);
+    for now in OPENS..LATE {
+        assert_eq!(posted(now, &training).len(), 1, "{now}");
+    }
+    assert_eq!(vote(LATE, &training), Some(Vote::Convict));
+    // The line of this machine was down, and came back.
+    let back = told(training, &[replayed(ReplayFinding::Same)]);
+    assert_eq!(vote(LATE, &back), Some(Vote::Acquit));
+    // In a day's window the last tries are an hour and a half before its end.
+    let mut day = unserved(duty(learning()), OPENS);
+    let until = OPENS + 14_400;
+    day.window = Window::Commit {
+        opens: OPENS,
+        until,
+    };
+    assert_eq!(vote(until - 901, &day), None);
+    assert_eq!(vote(until - 900, &day), Some(Vote::Convict));
+}
+
+#[test]
+fn a_fetch_that_is_tried_to_the_end_should_count_as_it_was_before() {
+    let fetching = [
+        JobView::Known(JobStatus::Queued),
+        JobView::Known(JobStatus::Running { done: 0, total: 0 }),
+    ];
+    for view in fetching {
+        for question in [learning(), duplicate(), watermark()] {
+            let views = [view.clone(), view.clone()];
+            let fresh = told(duty(question.clone()), &views);
+            assert_eq!(vote(UNTIL - 3, &fresh), Some(Vote::Acquit), "never failed");
+            let again = told(unserved(duty(question), OPENS), &views);
+            assert_eq!(vote(UNTIL - 4, &again), None, "it may come yet");
+            assert_eq!(vote(UNTIL - 3, &again), Some(Vote::Convict));
+        }
+        let validator = told(unserved(duty(score()), OPENS), &[view]);
+        assert_eq!(vote(UNTIL - 3, &validator), Some(Vote::Acquit));
+    }
+}
+
+#[test]
+fn what_came_too_late_to_be_checked_should_count_as_not_served() {
+    let computing = JobView::Known(JobStatus::Running { done: 1, total: 2 });
+    for view in [computing, infra(InfraFault::Timeout)] {
+        let since = |at| told(unserved(duty(learning()), at), core::slice::from_ref(&view));
+        let half = (OPENS + UNTIL) / 2;
+        assert_eq!(vote(UNTIL - 3, &since(half - 1)), Some(Vote::Acquit));
+        assert_eq!(vote(UNTIL - 3, &since(half)), Some(Vote::Convict));
+    }
+}
+
+#[test]
+fn what_another_serves_should_be_no_fault_of_the_accused_however_late() {
+    for question in [duplicate(), watermark()] {
+        let gone = infra(InfraFault::Download);
+        let mut duty = told(duty(question), &[gone.clone(), compared(None, false)]);
+        duty.note_unserved(LATE);
+        assert_eq!(vote(LATE, &duty), Some(Vote::Acquit));
+        // Its own model was not there for a while; then this machine was slow.
+        let slow = told(
+            unserved(duty, OPENS),
+            &[infra(InfraFault::Timeout), gone.clone()],
+        );
+        assert_eq!(vote(LATE, &slow), Some(Vote::Acquit));
+    }
+}
+
+#[test]
+fn jobs_should_name_others_by_which_the_line_is_told() {
+    for question in questions() {
+        let duty = duty(question);
+        assert!(duty.jobs().iter().all(|job| job.others == duty.others));
     }
 }
 
@@ -445,10 +534,31 @@ fn only_the_ballot_that_the_chain_shows_should_be_revealed_and_once() {
 }
 
 #[test]
-fn a_replay_should_have_more_time_than_an_evaluation() {
+fn jobs_should_have_the_time_that_the_slowest_mirrors_and_computing_take() {
+    let deadline = |question| duty(question).jobs()[0].deadline_seconds;
+    // A model of 10 kB in 61 s, computed in a minute at the least.
+    assert_eq!(deadline(watermark()), 61 + 60);
+    assert_eq!(deadline(duplicate()), 2 * 61 + 60);
+    let Question::ProofOfLearning(mut job) = learning() else {
+        panic!("a training")
+    };
+    let empty = deadline(Question::ProofOfLearning(job.clone()));
+    job.checkpoint_bytes = 1 << 20;
+    job.leaves = vec![job.last; 3];
+    let larger = deadline(Question::ProofOfLearning(job));
+    assert_eq!(larger, empty + 3);
     let [job] = &duty(learning()).jobs()[..] else {
         panic!("one job")
     };
     assert_eq!(job.kind.limits().max_seconds, 10 * REPLAY_TIMES);
-    assert_eq!(job.deadline_seconds, 20 * REPLAY_TIMES);
+    assert_eq!(
+        job.deadline_seconds,
+        61 + (60 + 4 * 1024) + 10 * REPLAY_TIMES
+    );
+    let mut of_adapters = duty(watermark());
+    of_adapters.spec.model.base = Some(BaseModel {
+        manifest_root: MODEL,
+        uris: Uris::default(),
+    });
+    assert_eq!(of_adapters.jobs()[0].deadline_seconds, 61 + 60 + 7_200);
 }
