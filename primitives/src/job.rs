@@ -23,6 +23,9 @@ pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 /// Bytes per second below which a mirror counts as one that serves nothing.
 pub const SLOWEST_MIRROR: u64 = 1024 * 1024;
 
+/// Most bytes of all files of a recipe: what is read of them must fit a juror's memory.
+pub const MAX_RECIPE_BYTES: u64 = 1 << 30;
+
 /// Seconds in which anything must be fetched, however short it is.
 pub const SECONDS_TO_ANSWER: u64 = 60;
 

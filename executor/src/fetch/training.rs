@@ -12,15 +12,15 @@ use crate::{
     scoring, store,
 };
 use arena_models::manifest::{self, FileEntry, Manifest};
-use arena_primitives::job::{Artifact, Fault, InfraFault, MinerFault, ReplaySegments};
+use arena_primitives::job::{
+    Artifact, Fault, InfraFault, MAX_RECIPE_BYTES, MinerFault, ReplaySegments,
+};
 use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
 
-/// Most bytes of all files of a recipe.
-const MAX_RECIPE_BYTES: u64 = 4 << 30;
 /// Most bytes of what a training reads besides its own checkpoints.
 pub(crate) const LARGEST_FILE: u64 = MAX_RECIPE_BYTES;
 /// Times that a checkpoint is looked for, and that a mirror is asked for a size.

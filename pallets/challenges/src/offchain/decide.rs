@@ -7,8 +7,8 @@ use arena_primitives::{
     NumericProfile, TaskId, TaskSpec, Vote, WATERMARK_BITS,
     job::{
         Artifact, Compare, Evaluate, ExtractWatermark, Fault, JobId, JobKind, JobRequest,
-        JobStatus, Limits, Outcome, Recompute, Recomputed, ReplayFinding, ReplaySegments, Sketch,
-        fetch_seconds,
+        JobStatus, Limits, MAX_RECIPE_BYTES, Outcome, Recompute, Recomputed, ReplayFinding,
+        ReplaySegments, Sketch, fetch_seconds,
     },
     time::last_call,
     vote_commitment,
@@ -22,8 +22,6 @@ const LAST_BLOCKS: BlockNumber = 3;
 /// Blocks before the end of its window up to which what failed is tried again, at the least; a
 /// quarter of a short window.
 const LAST_TRY: BlockNumber = 5;
-/// Most bytes of a recipe that executors fetch.
-const RECIPE_BYTES: u64 = 4 << 30;
 /// Seconds in which a task's base is fetched, which no accused has to serve.
 const BASE_SECONDS: u64 = 2 * 3_600;
 /// The drawn segments of a training must be trained again in so many times what the task allows
@@ -207,7 +205,7 @@ impl Question {
                 let files = job.leaves.len().saturating_add(job.segments.len());
                 let files = u64::try_from(files).unwrap_or(u64::MAX);
                 let checkpoints = job.checkpoint_bytes.saturating_mul(files);
-                let log = fetch_seconds(checkpoints.saturating_add(RECIPE_BYTES));
+                let log = fetch_seconds(checkpoints.saturating_add(MAX_RECIPE_BYTES));
                 (model.saturating_add(log), REPLAY_TIMES)
             }
         };
