@@ -69,7 +69,7 @@ pub mod pallet {
         },
     };
     use frame_system::{
-        offchain::{AppCrypto, CreateSignedTransaction},
+        offchain::{AppCrypto, CreateSignedTransaction, CreateTransactionBase},
         pallet_prelude::*,
     };
     use sp_core::H256;
@@ -85,7 +85,8 @@ pub mod pallet {
     #[pallet::config]
     pub trait Config:
         frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
-        + CreateSignedTransaction<Call<Self>, RuntimeCall: DutyCalls>
+        + CreateTransactionBase<Call<Self>, RuntimeCall: DutyCalls>
+        + CreateSignedTransaction<Call<Self>>
     {
         /// Service keys, as the offchain worker signs with them: [`crypto::ServiceKey`].
         type AuthorityId: AppCrypto<Self::Public, Self::Signature>;

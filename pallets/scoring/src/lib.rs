@@ -73,7 +73,8 @@ pub mod pallet {
     #[pallet::config]
     pub trait Config:
         frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
-        + CreateSignedTransaction<Call<Self>, RuntimeCall: DutyCalls>
+        + CreateTransactionBase<Call<Self>, RuntimeCall: DutyCalls>
+        + CreateSignedTransaction<Call<Self>>
     {
         /// Service keys, as the offchain worker signs with them: [`crypto::ServiceKey`].
         type AuthorityId: AppCrypto<Self::Public, Self::Signature>;

@@ -75,7 +75,6 @@ impl DutyCalls for RuntimeCall {
             RuntimeCall::Scoring(call) => Scoring::check_duty(signer, call),
             // It stands for a publication.
             RuntimeCall::System(_) => with(|n| n.no_publication).map(Err),
-            _ => None,
         }
     }
 }
