@@ -9,7 +9,7 @@ mod damage;
 use arena_executor::Config;
 use arena_primitives::job::*;
 use common::{model::*, *};
-use damage::*;
+use damage::{BROKEN, CHAT, MLP, config, deep, set, to_directory, weights};
 use serde_json::{Value, json};
 use std::{
     fs,

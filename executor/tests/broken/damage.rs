@@ -1,6 +1,5 @@
 //! What can be wrong with a model's files.
 
-use crate::common::model::*;
 use arena_primitives::job::MinerFault;
 use serde_json::{Value, json};
 use std::{fs, path::Path};
