@@ -55,6 +55,7 @@ fn request(model: &Path, data: &Path, deadline_seconds: u32) -> Result<JobReques
         version: WIRE_VERSION,
         deadline_seconds,
         kind: JobKind::Evaluate(evaluate),
+        others: Vec::new(),
     })
 }
 

@@ -1,7 +1,9 @@
 //! Opens mirrors. Every wait has an end, and no answer is taken at its word.
 
 use crate::mirror::Mirror;
+use arena_primitives::job::{SLOWEST_MIRROR, fetch_seconds};
 use std::{
+    cell::Cell,
     fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom},
     path::Path,
@@ -27,6 +29,8 @@ pub(crate) struct Patience {
     pub(crate) window: Duration,
     /// Bytes per second below which a mirror is left for the next one.
     pub(crate) slowest: u64,
+    /// For all of what is wanted of all its mirrors, by its bytes.
+    pub(crate) whole: fn(u64) -> Duration,
     /// Between two tries.
     pub(crate) pause: Duration,
     /// Longest `Retry-After` that is waited for.
@@ -41,6 +45,7 @@ impl Default for Patience {
             idle: Duration::from_secs(20),
             window: Duration::from_secs(30),
             slowest: 64 * 1024,
+            whole: |bytes| Duration::from_secs(fetch_seconds(bytes)),
             pause: Duration::from_millis(200),
             longest_wait: Duration::from_secs(60),
         }
@@ -91,6 +96,34 @@ pub(crate) struct Client {
     agent: ureq::Agent,
     patience: Patience,
     deadline: Option<Instant>,
+    /// When what is fetched now must be there.
+    due: Cell<Option<Instant>>,
+    /// Whether any host answered.
+    answered: Cell<bool>,
+}
+
+/// What ends a wait that is over: the job's deadline, or what its mirrors have to keep.
+#[derive(Clone, Copy)]
+struct Ends {
+    deadline: Option<Instant>,
+    due: Option<Instant>,
+}
+
+impl Ends {
+    /// The first of both.
+    fn first(self) -> Option<Instant> {
+        self.deadline.into_iter().chain(self.due).min()
+    }
+
+    /// What is said once the first of both has passed.
+    fn trouble(self) -> Trouble {
+        match self.due {
+            Some(due) if self.deadline.is_none_or(|deadline| due < deadline) => Trouble::Slow(
+                format!("all mirrors together bring less than {SLOWEST_MIRROR} bytes a second"),
+            ),
+            _ => Trouble::Late,
+        }
+    }
 }
 
 impl Client {
@@ -113,6 +146,26 @@ impl Client {
             agent: config.into(),
             patience,
             deadline,
+            due: Cell::new(None),
+            answered: Cell::new(false),
+        }
+    }
+
+    /// From now on, mirrors have the time for this many bytes, and no more.
+    pub(crate) fn expect(&self, bytes: u64) {
+        let time = (self.patience.whole)(bytes);
+        self.due.set(Instant::now().checked_add(time));
+    }
+
+    /// Whether any host answered yet, whatever it said.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.answered.get()
+    }
+
+    fn ends(&self) -> Ends {
+        Ends {
+            deadline: self.deadline,
+            due: self.due.get(),
         }
     }
 
@@ -120,19 +173,20 @@ impl Client {
         &self.patience
     }
 
-    /// Time until the deadline; `None` where there is none.
+    /// Time that is left; `None` where there is no end.
     fn left(&self) -> Result<Option<Duration>, Trouble> {
-        let Some(deadline) = self.deadline else {
+        let ends = self.ends();
+        let Some(first) = ends.first() else {
             return Ok(None);
         };
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = first.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Trouble::Late);
+            return Err(ends.trouble());
         }
         Ok(Some(left))
     }
 
-    /// Waits between two tries, but not beyond the deadline.
+    /// Waits between two tries, but not beyond the time that is left.
     pub(crate) fn pause(&self, wanted: Duration) -> Result<(), Trouble> {
         let left = self.left()?.unwrap_or(wanted);
         std::thread::sleep(wanted.min(left));
@@ -145,6 +199,8 @@ impl Client {
         match mirror {
             Mirror::Http(url) => self.get(url, ask),
             Mirror::File(path) => {
+                // No line leads there.
+                self.answered.set(true);
                 let absent =
                     |error: io::Error| Trouble::Absent(format!("{}: {error}", path.display()));
                 let file = open_file(path, ask).map_err(absent)?;
@@ -171,7 +227,7 @@ impl Client {
             bytes: 0,
             window: self.patience.window,
             slowest: self.patience.slowest,
-            deadline: self.deadline,
+            ends: self.ends(),
         }
     }
 
@@ -201,7 +257,12 @@ impl Client {
             let last = from.saturating_add(length.saturating_sub(1));
             request = request.header("Range", format!("bytes={from}-{last}"));
         }
-        request.call().map_err(|error| self.trouble(&error))
+        let response = request.call().map_err(|error| self.trouble(&error))?;
+        // A proxy of this machine's answers with the others for hosts that it can't reach.
+        if !response.status().is_server_error() {
+            self.answered.set(true);
+        }
+        Ok(response)
     }
 
     fn take(&self, response: Response<ureq::Body>, ask: Ask) -> Result<Opened, Trouble> {
@@ -251,8 +312,7 @@ impl Client {
     fn trouble(&self, error: &ureq::Error) -> Trouble {
         let why = error.to_string();
         match error {
-            // The only limit on a whole request is the deadline.
-            ureq::Error::Timeout(ureq::Timeout::Global) => Trouble::Late,
+            ureq::Error::Timeout(ureq::Timeout::Global) => self.ends().trouble(),
             ureq::Error::Timeout(_) => Trouble::Slow(format!("stalled: {why}")),
             ureq::Error::BadUri(_)
             | ureq::Error::Http(_)
@@ -325,7 +385,7 @@ pub(crate) struct Opened {
     bytes: u64,
     window: Duration,
     slowest: u64,
-    deadline: Option<Instant>,
+    ends: Ends,
 }
 
 impl Opened {
@@ -353,12 +413,10 @@ impl Opened {
 
     fn trouble(&self, error: &io::Error) -> Trouble {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-        let late = self
-            .deadline
-            .is_some_and(|deadline| Instant::now() >= deadline);
+        let late = self.ends.first().is_some_and(|end| Instant::now() >= end);
         match inner {
-            Some(ureq::Error::Timeout(ureq::Timeout::Global)) => Trouble::Late,
-            _ if late => Trouble::Late,
+            Some(ureq::Error::Timeout(ureq::Timeout::Global)) => self.ends.trouble(),
+            _ if late => self.ends.trouble(),
             Some(ureq::Error::Timeout(_)) => Trouble::Slow(format!("stalled: {error}")),
             _ if error.kind() == ErrorKind::TimedOut => Trouble::Slow(format!("stalled: {error}")),
             _ => Trouble::Broken(error.to_string()),

@@ -33,6 +33,8 @@ use std::{
 const LONGEST_HEADER: u64 = 32 << 20;
 /// Longest file that is fetched before the model is judged, in bytes.
 const LONGEST_EARLY: u64 = 64 << 20;
+/// What tells an adapter from a whole model.
+const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// How long before the job's deadline a fetch gives up, so that its reason is still heard.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -75,8 +77,33 @@ impl Fetcher {
         }
     }
 
-    /// Everything that a job needs, in its directory, by the names in [`store`].
-    pub(crate) fn all(&self, needs: &Needs<'_>) -> Result<(), Halt> {
+    /// Everything that a job needs, in its directory, by the names in [`store`]. Where nothing
+    /// answers, not even one of `others`, it is the line of this machine that is down.
+    pub(crate) fn all(&self, needs: &Needs<'_>, others: &[String]) -> Result<(), Halt> {
+        self.bring(needs).map_err(|halt| match halt {
+            Halt::Fault(Fault::Infra(InfraFault::Download, why)) if self.is_cut_off(others) => {
+                let line = "the line of this machine is down, no host answers";
+                Halt::Fault(infra(InfraFault::Device, format_args!("{line}: {why}")))
+            }
+            other => other,
+        })
+    }
+
+    /// Whether no host answers, of the job's and of these others.
+    fn is_cut_off(&self, others: &[String]) -> bool {
+        for mirror in self.mirrors(others) {
+            if self.client.was_answered() {
+                return false;
+            }
+            self.client.expect(0);
+            if let Err(trouble) = self.client.open(&mirror, Ask::Part(0, 1)) {
+                tracing::warn!("another's mirror: {mirror}: {trouble}");
+            }
+        }
+        !others.is_empty() && !self.client.was_answered()
+    }
+
+    fn bring(&self, needs: &Needs<'_>) -> Result<(), Halt> {
         let limits = needs.limits;
         let base = needs
             .base
@@ -122,6 +149,7 @@ impl Fetcher {
             name: "evaluation data",
         };
         let mirrors = self.mirrors(&data.uris);
+        self.client.expect(data.bytes);
         // A link of the job's own: the cache may drop the file while it is read.
         let own = self.job.join(store::DATA);
         fetch(&self.client, &self.cache, &want, &mirrors, &own).map_err(
@@ -173,6 +201,7 @@ impl Fetcher {
             .map_err(scoring::manifest_fault)?
             .files;
         check_sizes(&files, limits)?;
+        self.client.expect(size_of(&files));
         let dir = self.job.join(into);
         let disk = |error: io::Error| from_io(&error, "the model's directory");
         store::remove(&dir).map_err(disk)?;
@@ -198,6 +227,7 @@ impl Fetcher {
             return Ok(bytes);
         }
         let most = scoring::LONGEST_MANIFEST;
+        self.client.expect(most);
         let mut another = false;
         let found = from_any(mirrors, name, |mirror| {
             let mut opened = self.client.open(&mirror.join(name), Ask::Whole)?;
@@ -332,10 +362,13 @@ impl Model<'_> {
     }
 
     /// Whether a verdict that was found before all bytes were hashed holds: it does if it is of
-    /// config, tokenizer and sizes, which were.
+    /// config, tokenizer and sizes, which were. An adapter can't be judged without its base: all
+    /// of it is fetched, which is what such a job is about.
     fn is_final(&self, fault: &Fault) -> bool {
         match fault {
-            Fault::Miner(MinerFault::Architecture | MinerFault::Tokenizer, _) => true,
+            Fault::Miner(MinerFault::Architecture | MinerFault::Tokenizer, _) => {
+                self.base.is_some() || !self.dir.join(ADAPTER_CONFIG).is_file()
+            }
             // The size of an adapter is that of its tensors: only the header has it.
             Fault::Miner(MinerFault::TooLarge, _) => self.base.is_none(),
             Fault::Miner(..) => false,
@@ -417,10 +450,14 @@ fn model_fault(failure: Failure) -> Fault {
     }
 }
 
+fn size_of(files: &[FileEntry]) -> u64 {
+    let sizes = files.iter().map(|file| file.size);
+    sizes.fold(0, u64::saturating_add)
+}
+
 fn check_sizes(files: &[FileEntry], limits: &Limits) -> Result<(), Fault> {
-    let mut total = 0u64;
+    let total = size_of(files);
     for file in files {
-        total = total.saturating_add(file.size);
         if wanted::of(&file.path) == Wanted::Early && file.size > LONGEST_EARLY {
             let why = format!("{} has {} bytes", file.path, file.size);
             return Err(miner(MinerFault::TooLarge, why));

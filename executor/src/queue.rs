@@ -25,7 +25,7 @@ use std::{
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// Longest wait before a job that is posted again runs again.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Where a job ended that no worker had.
 const IN_QUEUE: &str = "queue";

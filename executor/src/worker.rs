@@ -128,6 +128,8 @@ fn close_what_is_not_ours() {
 /// The job of this process.
 struct Task {
     kind: JobKind,
+    /// Hosts that somebody else keeps.
+    others: Vec<String>,
     outcome: Arc<Outcome>,
     /// Held until this process ends.
     _lock: File,
@@ -148,6 +150,7 @@ impl Task {
             .unwrap_or_else(|error| disk_failed("cannot write the outcome", &error));
         Ok(Self {
             kind: request.kind,
+            others: request.others,
             outcome: Arc::new(Outcome(Mutex::new(blank))),
             _lock: lock,
         })

@@ -36,6 +36,10 @@ fn leaf(leaf: &LogLeaf) -> challenge::LogLeaf {
     }
 }
 
+fn is_unserved(fault: &Fault) -> bool {
+    matches!(fault, Fault::Infra(InfraFault::Download, why) if why.contains("checkpoint"))
+}
+
 fn write_recipe(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
     write_jsonl(&dir.join("rows.jsonl"), 30, 6);
@@ -181,13 +185,12 @@ fn norms_should_be_checked_of_all_leaves_without_training() {
     assert_eq!((found.same, found.steps), (0, 0));
     f.forget_what_was_fetched();
     fs::remove_file(f.object(&f.leaves[2].weights)).unwrap();
-    let step = 2 * EVERY;
-    let finding = f.finding(|job| {
+    let fault = f.fault(|job| {
         whole(job);
         // Another job than the first one, whose outcome is known.
         job.checkpoint_bytes += 1;
     });
-    assert_eq!(finding, ReplayFinding::Unavailable { step });
+    assert!(is_unserved(&fault), "{fault:?}");
 }
 
 #[test]
@@ -228,25 +231,24 @@ fn checkpoint_that_is_broken_should_be_told_by_its_step() {
 }
 
 #[test]
-fn checkpoint_that_no_mirror_serves_should_be_a_finding_and_no_fault() {
+fn checkpoint_that_no_mirror_serves_should_be_looked_for_each_time_the_job_is_posted() {
     let f = Fixture::new();
-    let step = 2 * EVERY;
     for hash in [f.leaves[2].weights, f.leaves[2].optimizer] {
         let away = f.path("away");
         fs::rename(f.object(&hash), &away).unwrap();
-        let found = f.replayed(|job| job.checkpoint_bytes += u64::from(hash[0]));
-        assert_eq!(found.finding, ReplayFinding::Unavailable { step });
-        // What comes before it was trained all the same.
-        assert_eq!((found.same, found.steps), (2, step));
+        let job = |job: &mut ReplaySegments| job.checkpoint_bytes += u64::from(hash[0]);
+        let fault = f.fault(job);
+        assert!(is_unserved(&fault), "{fault:?}");
         // Other bytes under its name are not it.
         fs::write(f.object(&hash), b"other bytes").unwrap();
-        let finding = f.finding(|job| job.checkpoint_bytes += 256 + u64::from(hash[0]));
-        assert_eq!(finding, ReplayFinding::Unavailable { step });
+        let fault = f.fault(job);
+        assert!(is_unserved(&fault), "{fault:?}");
         fs::rename(&away, f.object(&hash)).unwrap();
+        assert_eq!(f.finding(job), ReplayFinding::Same);
         f.forget_what_was_fetched();
     }
-    let finding = f.finding(|job| job.uris = vec!["file:///nowhere".to_owned()]);
-    assert_eq!(finding, ReplayFinding::Unavailable { step: EVERY });
+    let fault = f.fault(|job| job.uris = vec!["file:///nowhere".to_owned()]);
+    assert!(is_unserved(&fault), "{fault:?}");
     f.forget_what_was_fetched();
     // Nothing is asked for that the seed gives.
     let start = f.replayed(|job| {
@@ -276,8 +278,8 @@ fn mirror_that_lies_should_be_passed_over_for_one_that_does_not() {
     assert_eq!(finding, ReplayFinding::Same);
     f.forget_what_was_fetched();
     let endless = Mock::of_dir(&objects, Manner::Endless);
-    let finding = f.finding(|job| job.uris = vec![endless.url()]);
-    assert_eq!(finding, ReplayFinding::Unavailable { step: EVERY });
+    let fault = f.fault(|job| job.uris = vec![endless.url()]);
+    assert!(is_unserved(&fault), "{fault:?}");
 }
 
 #[test]
@@ -464,11 +466,14 @@ fn replay_should_stop_at_the_seconds_of_its_task_and_at_its_deadline() {
         deadline_seconds: 3,
         ..endless(&f)
     };
-    for (request, why) in [(slow, "that the task allows"), (late, "deadline passed")] {
-        let fault = f.server.client.fault(&request);
-        assert!(
-            matches!(&fault, Fault::Infra(InfraFault::Timeout, said) if said.contains(why)),
-            "{fault:?}"
-        );
-    }
+    let found = f.server.client.found(&slow);
+    assert!(
+        matches!(&found, Outcome::Replayed(found) if found.finding == ReplayFinding::TooSlow),
+        "{found:?}"
+    );
+    let fault = f.server.client.fault(&late);
+    assert!(
+        matches!(&fault, Fault::Infra(InfraFault::Timeout, said) if said.contains("deadline passed")),
+        "{fault:?}"
+    );
 }

@@ -196,6 +196,7 @@ fn jobs() -> Vec<Vec<u8>> {
             version: WIRE_VERSION,
             deadline_seconds: 60,
             kind,
+            others: Vec::new(),
         }
         .encode()
     });

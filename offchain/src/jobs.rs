@@ -13,6 +13,7 @@ pub fn request(kind: JobKind, deadline_seconds: u32) -> JobRequest {
         version: WIRE_VERSION,
         deadline_seconds,
         kind,
+        others: Vec::new(),
     }
 }
 

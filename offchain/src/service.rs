@@ -2,7 +2,10 @@
 
 use crate::TARGET;
 use alloc::vec::Vec;
-use arena_primitives::{AccountId, BlockNumber, traits::ServiceKeys};
+use arena_primitives::{
+    AccountId, BlockNumber,
+    traits::{DutyCalls, DutyCheck, ServiceKeys},
+};
 use codec::{Decode, Encode};
 use frame_system::offchain::{
     AppCrypto, CreateSignedTransaction, CreateTransactionBase, SigningTypes, SubmitTransaction,
@@ -11,7 +14,7 @@ use sp_core::H256;
 use sp_runtime::{
     RuntimeAppPublic, SaturatedConversion,
     offchain::storage::StorageValueRef,
-    traits::{IdentifyAccount, Saturating},
+    traits::{IdentifyAccount, One, Saturating},
 };
 
 /// Transactions of one key after one block, of all workers together.
@@ -108,18 +111,47 @@ fn sent_by(account: &AccountId) -> Option<Sent> {
     sent.ok().flatten()
 }
 
+/// Whether the pool would take a duty now: whether it is due in the next block. `None` if the call
+/// is no duty.
+pub fn check<T>(call: &impl DutyCalls, account: &AccountId) -> Option<DutyCheck>
+where
+    T: frame_system::Config,
+{
+    let newest = frame_system::Pallet::<T>::block_number();
+    let hash = frame_system::Pallet::<T>::block_hash(newest);
+    let next = newest.saturating_add(One::one());
+    // As the pool has it checked; what that changes is taken back.
+    sp_io::storage::start_transaction();
+    frame_system::Pallet::<T>::initialize(&next, &hash, &Default::default());
+    let found = call.check_duty(account);
+    sp_io::storage::rollback_transaction();
+    found
+}
+
 impl<T> Signer<T>
 where
     T: SigningTypes + frame_system::Config<AccountId = AccountId, Hash = H256>,
 {
     /// Signs and sends a call, with the nonce after those that this key sent after the newest
     /// block. Beyond [`MAX_SENT`] nothing is sent: the next block sees what is missing.
+    ///
+    /// A duty that the pool would refuse is not sent: it would leave its nonce to nobody, and all
+    /// that the key sends after it would wait. Nonces begin anew at the chain's after each block,
+    /// so that what a pool dropped holds up nothing either.
     pub fn send<C, Id>(&mut self, call: <T as CreateTransactionBase<C>>::RuntimeCall)
     where
         T: CreateSignedTransaction<C>,
+        <T as CreateTransactionBase<C>>::RuntimeCall: DutyCalls,
         Id: AppCrypto<T::Public, T::Signature>,
     {
         if self.sent.count >= MAX_SENT {
+            return;
+        }
+        if let Some(Err(refusal)) = check::<T>(&call, &self.account) {
+            log::debug!(
+                target: TARGET,
+                "not sent, as the pool would refuse it: a duty of {:?} ({refusal:?})", self.operator,
+            );
             return;
         }
         let nonce = frame_system::Pallet::<T>::account_nonce(&self.account)
@@ -137,7 +169,7 @@ where
         self.sent.count = self.sent.count.saturating_add(1);
         StorageValueRef::persistent(&sent_key(&self.account)).set(&self.sent);
         if SubmitTransaction::<T, C>::submit_transaction(extrinsic).is_err() {
-            // In most cases the same call of an earlier block waits there already.
+            // Where it is due, the same call of an earlier block waits there with this nonce.
             log::debug!(target: TARGET, "the pool refused a transaction of {:?}", self.operator);
         }
     }

@@ -15,10 +15,24 @@ use scale_info::TypeInfo;
 use sp_core::H256;
 
 /// Version of the wire; the first byte of every request.
-pub const WIRE_VERSION: u8 = 3;
+pub const WIRE_VERSION: u8 = 4;
 
 /// Longest body of a request in bytes.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
+/// Bytes per second below which a mirror counts as one that serves nothing.
+pub const SLOWEST_MIRROR: u64 = 1024 * 1024;
+
+/// Most bytes of all files of a recipe: what is read of them must fit a juror's memory.
+pub const MAX_RECIPE_BYTES: u64 = 1 << 30;
+
+/// Seconds in which anything must be fetched, however short it is.
+pub const SECONDS_TO_ANSWER: u64 = 60;
+
+/// Seconds in which mirrors must have served this many bytes.
+pub fn fetch_seconds(bytes: u64) -> u64 {
+    SECONDS_TO_ANSWER.saturating_add(bytes.div_ceil(SLOWEST_MIRROR))
+}
 
 /// A job's id: [`Domain::Job`] hash of the request, so that posting twice is posting once.
 pub type JobId = H256;
@@ -35,6 +49,9 @@ pub struct JobRequest {
     pub deadline_seconds: u32,
     /// What is to be done.
     pub kind: JobKind,
+    /// URIs of hosts that somebody else has to keep than those of the job. Where no host of the
+    /// job answers and none of these, the line of this machine is down. Empty: nothing is asked.
+    pub others: Vec<String>,
 }
 
 impl JobRequest {
@@ -489,15 +506,12 @@ pub enum ReplayFinding {
         /// Its step.
         step: u64,
     },
-    /// A checkpoint is served by no mirror that the trainer named.
-    #[codec(index = 5)]
-    Unavailable {
-        /// Its step.
-        step: u64,
-    },
     /// The recipe is malformed, or can't be trained.
     #[codec(index = 6)]
     BadRecipe,
+    /// It can't be trained again in the seconds that the task allows.
+    #[codec(index = 7)]
+    TooSlow,
 }
 
 /// What was found of a watermark.

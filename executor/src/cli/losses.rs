@@ -215,6 +215,7 @@ mod tests {
                     tokenizer: None,
                 },
             }),
+            others: Vec::new(),
         }
     }
 

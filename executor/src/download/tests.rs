@@ -18,6 +18,7 @@ fn hurried() -> Patience {
         idle: Duration::from_millis(300),
         window: Duration::from_millis(200),
         slowest: 10_000,
+        whole: |_| Duration::from_secs(5),
         pause: Duration::from_millis(1),
         longest_wait: Duration::from_millis(100),
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::mock::{Manner, Mock};
-use arena_primitives::job::{Architecture, Evaluate};
+use arena_primitives::job::{Architecture, Evaluate, JobKind};
 use serde_json::json;
 
 /// Bytes of a safetensors file of one f32 tensor.
@@ -322,6 +322,104 @@ fn fetch_that_is_late_should_be_a_timeout() {
 }
 
 #[test]
+fn mirror_that_is_too_slow_should_count_as_one_that_serves_nothing() {
+    let f = fixture();
+    let (dir, mut artifact) = f.model("model");
+    let mirror = Mock::of_dir(dir, Manner::Trickles);
+    artifact.uris = vec![mirror.url()];
+    let hurried = Patience {
+        whole: |_| Duration::from_millis(200),
+        ..patience()
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let fetcher = Fetcher {
+        client: Client::new(hurried, Some(deadline)),
+        ..f.fetcher
+    };
+    let fault = fetcher.artifact(&artifact, &limits(), "model", None);
+    assert!(
+        matches!(&fault, Err(Fault::Infra(InfraFault::Download, why)) if why.contains("bytes a second")),
+        "{fault:?}"
+    );
+}
+
+#[test]
+fn adapter_without_its_base_should_be_fetched_whole_before_it_is_refused() {
+    let f = fixture();
+    let (dir, mut adapter) = f.artifact(
+        "adapter",
+        &[
+            (
+                "adapter_config.json",
+                br#"{"peft_type":"LORA","r":1,"lora_alpha":2}"#,
+            ),
+            ("adapter_model.safetensors", &factors()),
+        ],
+    );
+    // The header alone.
+    let header = factors().len() - 24;
+    let cut = move |path: &str| {
+        let mut content = fs::read(dir.join(path)).ok()?;
+        content.truncate(match path {
+            "adapter_model.safetensors" => header,
+            _ => usize::MAX,
+        });
+        Some(content)
+    };
+    let mirrored = std::mem::take(&mut adapter.uris);
+    adapter.uris = vec![Mock::new(cut, Manner::Good).url()];
+    let fault = fetch_model(&f, &adapter);
+    assert!(
+        matches!(fault, Err(Fault::Miner(MinerFault::HashMismatch, _))),
+        "{fault:?}"
+    );
+    adapter.uris = mirrored;
+    let fault = fetch_model(&f, &adapter);
+    assert!(
+        matches!(fault, Err(Fault::Miner(MinerFault::Architecture, _))),
+        "{fault:?}"
+    );
+    assert!(
+        f.fetcher
+            .cache
+            .has(blake3::hash(&factors()).as_bytes(), factors().len() as u64)
+    );
+}
+
+#[test]
+fn line_should_be_down_where_nobody_answers_and_up_where_others_do() {
+    let nowhere = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let absent = Mock::of(&[], Manner::Refuses("404 Not Found"));
+    let proxy = Mock::of(&[], Manner::Refuses("502 Bad Gateway"));
+    let ask = |of: &str, others: &[String]| {
+        let f = fixture();
+        let model = Artifact {
+            manifest_root: [1; 32].into(),
+            uris: vec![of.to_owned()],
+        };
+        let job = JobKind::Sketch(arena_primitives::job::Sketch {
+            model,
+            base: None,
+            seed: [0; 32],
+            limits: limits(),
+        });
+        match f.fetcher.all(&Needs::of(&job), others) {
+            Err(Halt::Fault(Fault::Infra(class, _))) => class,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (download, line) = (InfraFault::Download, InfraFault::Device);
+    assert_eq!(ask(&nowhere(), &[nowhere(), nowhere()]), line);
+    assert_eq!(ask(&proxy.url(), &[proxy.url()]), line);
+    assert_eq!(ask(&nowhere(), &[nowhere(), absent.url()]), download);
+    assert_eq!(ask(&absent.url(), &[nowhere()]), download, "it answers");
+    assert_eq!(ask(&nowhere(), &[]), download, "nobody can be asked");
+}
+
+#[test]
 fn deadline_should_be_that_of_the_jobs_request() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(deadline(dir.path()), None);
@@ -345,6 +443,7 @@ fn deadline_should_be_that_of_the_jobs_request() {
             profile: arena_primitives::job::NumericProfile::F32,
             limits: limits(),
         }),
+        others: vec![],
     };
     let record = store::Record {
         posted: store::now_millis(),

@@ -3,7 +3,7 @@
 //! Both are the trainer's to serve. A checkpoint's files lie under their hashes below each
 //! mirror, and nobody else names their sizes: the mirror does, and is held to it.
 
-use super::{Fetcher, place, write_new};
+use super::{Fetcher, place, size_of, write_new};
 use crate::{
     client::{Ask, Trouble},
     download::{Failure, Miss, Want, fetch, from_any},
@@ -12,15 +12,15 @@ use crate::{
     scoring, store,
 };
 use arena_models::manifest::{self, FileEntry, Manifest};
-use arena_primitives::job::{Artifact, Fault, InfraFault, MinerFault, ReplaySegments};
+use arena_primitives::job::{
+    Artifact, Fault, InfraFault, MAX_RECIPE_BYTES, MinerFault, ReplaySegments,
+};
 use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
 
-/// Most bytes of all files of a recipe.
-const MAX_RECIPE_BYTES: u64 = 4 << 30;
 /// Most bytes of what a training reads besides its own checkpoints.
 pub(crate) const LARGEST_FILE: u64 = MAX_RECIPE_BYTES;
 /// Times that a checkpoint is looked for, and that a mirror is asked for a size.
@@ -34,7 +34,7 @@ const TOO_LARGE: &str = "too-large";
 pub(crate) enum Kept {
     /// Whole.
     There(PathBuf),
-    /// No mirror serves it.
+    /// Not there.
     Absent,
     /// Only in a size beyond what was registered.
     TooLarge,
@@ -54,7 +54,8 @@ pub(crate) fn kept(checkpoints: &Path, digest: &[u8; 32]) -> Kept {
 enum Looked {
     /// With its size.
     Found(u64),
-    Absent,
+    /// For this reason.
+    Absent(String),
     TooLarge,
 }
 
@@ -67,6 +68,7 @@ impl Fetcher {
             .map_err(scoring::manifest_fault)?
             .files;
         check_size(&files)?;
+        self.client.expect(size_of(&files));
         let dir = self.job.join(store::RECIPE);
         let disk = |error: io::Error| from_io(&error, "the recipe's directory");
         store::remove(&dir).map_err(disk)?;
@@ -80,8 +82,8 @@ impl Fetcher {
     }
 
     /// The checkpoints that segments begin with, and the weights of leaves whose norms are
-    /// checked. One that no mirror serves is left out: that convicts, and is for the replay to
-    /// say, in its order.
+    /// checked. The first that no mirror serves ends the job: it is tried again, and all that was
+    /// fetched before is not fetched twice.
     pub(super) fn checkpoints(&self, job: &ReplaySegments) -> Result<(), Fault> {
         let dir = self.job.join(store::CHECKPOINTS);
         let disk = |error: io::Error| from_io(&error, "the checkpoints' directory");
@@ -92,36 +94,51 @@ impl Fetcher {
         let begins = job.segments.iter().map(|segment| segment.from);
         let begins = begins.filter(|leaf| leaf.step > 0);
         let weights = job.leaves.iter().map(|leaf| Vec::from([leaf.weights]));
-        let mut wanted: Vec<Vec<[u8; 32]>> = begins
+        let wanted: Vec<Vec<[u8; 32]>> = begins
             .map(|leaf| Vec::from([leaf.weights, leaf.optimizer]))
             .chain(weights)
             .collect();
-        for attempt in 1..=TRIES {
-            let mut absent = Vec::new();
-            for files in wanted {
-                if !self.checkpoint(&files, job.checkpoint_bytes, &mirrors, &dir)? {
-                    absent.push(files);
-                }
-            }
-            if absent.is_empty() || attempt == TRIES {
-                break;
-            }
-            wanted = absent;
-            let pause = self.client.patience().pause;
-            self.client.pause(pause).map_err(late)?;
+        let most = job.checkpoint_bytes.saturating_mul(wanted.len() as u64);
+        self.client.expect(most);
+        for files in &wanted {
+            self.checkpoint_in_the_end(files, job.checkpoint_bytes, &mirrors, &dir)?;
         }
         Ok(())
     }
 
-    /// Files of a checkpoint, of at most `most` bytes together; whether there is no reason to
-    /// look for them again.
+    /// A checkpoint, looked for some times with growing pauses.
+    fn checkpoint_in_the_end(
+        &self,
+        files: &[[u8; 32]],
+        most: u64,
+        mirrors: &[Mirror],
+        dir: &Path,
+    ) -> Result<(), Fault> {
+        let mut pause = self.client.patience().pause;
+        for _ in 1..TRIES {
+            if self.checkpoint(files, most, mirrors, dir)?.is_ok() {
+                return Ok(());
+            }
+            self.client.pause(pause).map_err(over)?;
+            pause = pause.saturating_mul(2);
+        }
+        let found = self.checkpoint(files, most, mirrors, dir)?;
+        found.map_err(|why| {
+            infra(
+                InfraFault::Download,
+                format_args!("no mirror serves a checkpoint: {why}"),
+            )
+        })
+    }
+
+    /// Files of a checkpoint, of at most `most` bytes together; or why one of them is not served.
     fn checkpoint(
         &self,
         files: &[[u8; 32]],
         most: u64,
         mirrors: &[Mirror],
         dir: &Path,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Result<(), String>, Fault> {
         let mut left = most;
         for digest in files {
             let path = dir.join(hex::encode(digest));
@@ -130,15 +147,15 @@ impl Fetcher {
             }
             match self.look(digest, left, mirrors, &path)? {
                 Looked::Found(size) => left = left.saturating_sub(size),
-                Looked::Absent => return Ok(false),
+                Looked::Absent(why) => return Ok(Err(why)),
                 Looked::TooLarge => {
                     let marked = File::create(path.with_extension(TOO_LARGE));
                     marked.map_err(|error| from_io(&error, "the checkpoints' directory"))?;
-                    return Ok(true);
+                    return Ok(Ok(()));
                 }
             }
         }
-        Ok(true)
+        Ok(Ok(()))
     }
 
     /// A file of at most `most` bytes, from the cache or the first mirror that has it.
@@ -178,13 +195,10 @@ impl Fetcher {
             Ok(bytes) => Ok(Looked::Found(bytes)),
             Err(Failure::Late(why)) => Err(infra(InfraFault::Timeout, why)),
             Err(Failure::Disk(error)) => Err(from_io(&error, "the cache")),
-            Err(Failure::Wrong(why) | Failure::Unreachable(why)) => {
-                tracing::warn!("no checkpoint: {why}");
-                Ok(match too_large {
-                    true => Looked::TooLarge,
-                    false => Looked::Absent,
-                })
-            }
+            Err(Failure::Wrong(why) | Failure::Unreachable(why)) => Ok(match too_large {
+                true => Looked::TooLarge,
+                false => Looked::Absent(why),
+            }),
         }
     }
 
@@ -221,14 +235,17 @@ fn missed(failure: Failure) -> Miss {
     }
 }
 
-fn late(trouble: Trouble) -> Fault {
-    infra(InfraFault::Timeout, format_args!("checkpoints: {trouble}"))
+/// The fault of a wait that was over too early.
+fn over(trouble: Trouble) -> Fault {
+    let class = match trouble {
+        Trouble::Late => InfraFault::Timeout,
+        _ => InfraFault::Download,
+    };
+    infra(class, format_args!("checkpoints: {trouble}"))
 }
 
 fn check_size(files: &[FileEntry]) -> Result<(), Fault> {
-    let total = files
-        .iter()
-        .fold(0u64, |total, file| total.saturating_add(file.size));
+    let total = size_of(files);
     if total > MAX_RECIPE_BYTES {
         let why = format!("{total} bytes; a recipe has {MAX_RECIPE_BYTES} at the most");
         return Err(miner(MinerFault::TooLarge, why));

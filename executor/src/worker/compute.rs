@@ -14,7 +14,7 @@ use crate::{
 };
 use anyhow::Result;
 use arena_models::{Device, ModelError};
-use arena_primitives::job::{self, Fault, InfraFault, JobKind, JobStatus};
+use arena_primitives::job::{self, Fault, InfraFault, JobKind, JobStatus, ReplayFinding};
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -139,10 +139,27 @@ impl Run<'_> {
 
     /// Starts the time that the task allows, less what earlier runs of the job took.
     pub(super) fn start(&self, before: Duration) -> Clock {
-        end_in_time(self.task.outcome.clone(), self.seconds(), before);
+        let left = Duration::from_secs(self.seconds().into()).saturating_sub(before);
+        end_in(left, self.task.outcome.clone(), self.too_slow());
         Clock {
             started: Instant::now(),
             before,
+        }
+    }
+
+    /// How the job ends once that time is over. Who registers a training has to register one that
+    /// can be trained again in it.
+    fn too_slow(&self) -> Ended {
+        if matches!(self.task.kind, JobKind::ReplaySegments(_)) {
+            let found = replay::found_at_once(self.args, ReplayFinding::TooSlow);
+            return found.map_or_else(failed, done);
+        }
+        let seconds = self.seconds();
+        let why = format!("not done in the {seconds} s of computing that the task allows");
+        Ended {
+            status: JobStatus::Failed(infra(InfraFault::Timeout, why)),
+            // The time would be spent again.
+            retry: false,
         }
     }
 
@@ -168,17 +185,10 @@ pub(super) fn named(args: &Worker, device: Device) -> Result<String, Fault> {
 }
 
 /// Ends the job once it has computed for as long as the task allows, over all its runs.
-fn end_in_time(outcome: Arc<Outcome>, seconds: u32, before: Duration) {
-    let left = Duration::from_secs(u64::from(seconds)).saturating_sub(before);
+fn end_in(left: Duration, outcome: Arc<Outcome>, ended: Ended) {
     std::thread::spawn(move || {
         std::thread::sleep(left);
-        let why = format!("not done in the {seconds} s of computing that the task allows");
-        let fault = infra(InfraFault::Timeout, why);
-        // No retry: the time would be spent again.
-        outcome.conclude(&Ended {
-            status: JobStatus::Failed(fault),
-            retry: false,
-        });
+        outcome.conclude(&ended);
     });
 }
 

@@ -26,7 +26,7 @@ pub(super) fn run(args: &Worker, task: &Task) -> Result<()> {
     };
     let needs = Needs::of(&task.kind);
     confine(args, &limits(args, &needs), &reach)?;
-    let fetched = Fetcher::new(cache, args.allow_file, &args.job).all(&needs);
+    let fetched = Fetcher::new(cache, args.allow_file, &args.job).all(&needs, &task.others);
     say_seconds(Phase::Fetch, started);
     match fetched {
         Ok(()) => Ok(()),

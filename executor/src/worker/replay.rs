@@ -7,6 +7,7 @@ use super::{
     say,
 };
 use crate::{
+    fault::infra,
     fetch::{Kept, kept},
     scoring, store,
 };
@@ -16,11 +17,11 @@ use arena_models::{
 };
 use arena_primitives::{
     challenge,
-    job::{self, Fault, ReplayFinding, ReplaySegments, Replayed, Segment},
+    job::{self, Fault, InfraFault, ReplayFinding, ReplaySegments, Replayed, Segment},
 };
 use std::path::Path;
 
-/// What was found before anything was trained.
+/// What was found without training anything to its end.
 pub(super) fn found_at_once(args: &Worker, finding: ReplayFinding) -> Result<job::Outcome, Fault> {
     Ok(job::Outcome::Replayed(Replayed {
         finding,
@@ -117,7 +118,7 @@ fn check_norm(
         match kept(checkpoints, &end.weights) {
             Kept::There(path) => files.push(path),
             Kept::TooLarge => return Ok(ReplayFinding::BadCheckpoint { step }),
-            Kept::Absent => return Ok(ReplayFinding::Unavailable { step }),
+            Kept::Absent => return Err(lost(step)),
         }
     }
     let segment = registered::Segment {
@@ -157,11 +158,17 @@ fn replay(
         [Kept::TooLarge, _] | [_, Kept::TooLarge] => {
             return Ok(ReplayFinding::BadCheckpoint { step });
         }
-        _ => return Ok(ReplayFinding::Unavailable { step }),
+        _ => return Err(lost(step)),
     };
     let replayed = replayed.map_err(fault)?;
     done.steps = done.steps.saturating_add(replayed.steps);
     Ok(finding(replayed.finding))
+}
+
+/// All checkpoints were there when they had been fetched.
+fn lost(step: u64) -> Fault {
+    let why = format!("the checkpoint of step {step} was fetched, and is gone");
+    infra(InfraFault::Disk, why)
 }
 
 fn leaf(wire: &challenge::LogLeaf) -> LogLeaf {

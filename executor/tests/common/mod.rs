@@ -301,6 +301,7 @@ pub(crate) fn request(kind: JobKind) -> JobRequest {
         version: WIRE_VERSION,
         deadline_seconds: 600,
         kind,
+        others: vec![],
     }
 }
 

@@ -57,7 +57,8 @@ pub mod pallet {
     use arena_primitives::{
         AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, Sampling, TaskId, Uris, Vote,
         traits::{
-            BlockVrf, Clock, Results, Rounds, ServiceKeys, Stakes, TaskRewards, TaskStates, Venues,
+            BlockVrf, Clock, DutyCalls, Results, Rounds, ServiceKeys, Stakes, TaskRewards,
+            TaskStates, Venues,
         },
     };
     use frame_support::{
@@ -68,7 +69,7 @@ pub mod pallet {
         },
     };
     use frame_system::{
-        offchain::{AppCrypto, CreateSignedTransaction},
+        offchain::{AppCrypto, CreateSignedTransaction, CreateTransactionBase},
         pallet_prelude::*,
     };
     use sp_core::H256;
@@ -84,6 +85,7 @@ pub mod pallet {
     #[pallet::config]
     pub trait Config:
         frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
+        + CreateTransactionBase<Call<Self>, RuntimeCall: DutyCalls>
         + CreateSignedTransaction<Call<Self>>
     {
         /// Service keys, as the offchain worker signs with them: [`crypto::ServiceKey`].

@@ -9,8 +9,8 @@ use arena_primitives::{
     hash::{Domain, hash},
     time::Windows,
     traits::{
-        BlockVrf, Clock, Counted, Due, Results, Rounds, ServiceKeys, Stakes, Taken, TaskRewards,
-        TaskStates, VenueRefusal, Venues,
+        BlockVrf, Clock, Counted, Due, DutyCalls, DutyCheck, Results, Rounds, ServiceKeys, Stakes,
+        Taken, TaskRewards, TaskStates, VenueRefusal, Venues,
     },
 };
 use frame_support::{
@@ -77,6 +77,15 @@ impl CreateSignedTransaction<pallet_challenges::Call<Test>> for Test {
         nonce: u32,
     ) -> Option<Extrinsic> {
         Some(Extrinsic::new_signed(call, account, nonce, ()))
+    }
+}
+
+impl DutyCalls for RuntimeCall {
+    fn check_duty(&self, signer: &AccountId) -> Option<DutyCheck> {
+        match self {
+            RuntimeCall::Challenges(call) => Challenges::check_duty(signer, call),
+            _ => None,
+        }
     }
 }
 

@@ -51,7 +51,9 @@ pub mod pallet {
         AccountId, Balance, BlockNumber, EarlierSketches, ModelLikeness, Round, RoundResult,
         ScoreEntries, TaskId, Unpaid,
         spec::PublicData,
-        traits::{BlockVrf, Clock, Publishing, Rounds, ServiceKeys, Stakes, TaskRewards},
+        traits::{
+            BlockVrf, Clock, DutyCalls, Publishing, Rounds, ServiceKeys, Stakes, TaskRewards,
+        },
     };
     use frame_support::pallet_prelude::*;
     use frame_system::{
@@ -71,6 +73,7 @@ pub mod pallet {
     #[pallet::config]
     pub trait Config:
         frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
+        + CreateTransactionBase<Call<Self>, RuntimeCall: DutyCalls>
         + CreateSignedTransaction<Call<Self>>
     {
         /// Service keys, as the offchain worker signs with them: [`crypto::ServiceKey`].

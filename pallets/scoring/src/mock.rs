@@ -2,13 +2,14 @@
 
 use crate as pallet_scoring;
 use arena_primitives::{
-    AccountId, Architecture, Balance, BlockNumber, DataSource, Metric, ModelBounds, NumericProfile,
-    PublicData, Publication, RankRule, RewardParams, Role, Round, RoundInfo, RoundModel,
-    RoundModels, SealedData, ShardState, StakeSnapshot, TaskId, TaskSpec, Uri, Uris, Venue,
-    WeightCap,
+    AccountId, Architecture, Balance, BlockNumber, DataSource, DutyRefusal, Metric, ModelBounds,
+    NumericProfile, PublicData, Publication, RankRule, RewardParams, Role, Round, RoundInfo,
+    RoundModel, RoundModels, SealedData, ShardState, StakeSnapshot, TaskId, TaskSpec, Uri, Uris,
+    Venue, WeightCap,
     time::{Schedule, Windows},
     traits::{
-        BlockVrf, Clock, Counted, Due, Publishing, Rounds, ServiceKeys, Stakes, Taken, TaskRewards,
+        BlockVrf, Clock, Counted, Due, DutyCalls, DutyCheck, Publishing, Rounds, ServiceKeys,
+        Stakes, Taken, TaskRewards,
     },
 };
 use codec::Encode;
@@ -65,6 +66,16 @@ impl CreateSignedTransaction<pallet_scoring::Call<Test>> for Test {
         nonce: u32,
     ) -> Option<Extrinsic> {
         Some(Extrinsic::new_signed(call, account, nonce, ()))
+    }
+}
+
+impl DutyCalls for RuntimeCall {
+    fn check_duty(&self, signer: &AccountId) -> Option<DutyCheck> {
+        match self {
+            RuntimeCall::Scoring(call) => Scoring::check_duty(signer, call),
+            // It stands for a publication.
+            RuntimeCall::System(_) => with(|n| n.no_publication).map(Err),
+        }
     }
 }
 
@@ -150,6 +161,8 @@ pub(crate) struct Neighbours {
     /// Other live rounds, with their models.
     pub(crate) rounds: BTreeMap<(TaskId, Round), (RoundInfo, RoundModels)>,
     pub(crate) spec: Option<TaskSpec>,
+    /// Why the pool takes no publication, if it doesn't.
+    pub(crate) no_publication: Option<DutyRefusal>,
     /// To models that aren't published.
     pub(crate) commitments: BTreeMap<(TaskId, Round, AccountId), (H256, BlockNumber)>,
     /// The blocks of the first commitments to models, where it isn't 1.

@@ -25,6 +25,7 @@ fn request_of(kind: JobKind) -> JobRequest {
         version: WIRE_VERSION,
         deadline_seconds: 60,
         kind,
+        others: alloc::vec![],
     }
 }
 
@@ -133,6 +134,14 @@ fn id_should_change_with_any_argument() {
         assert_ne!(other.id(), request().id());
     }
     assert_ne!(sketch(None).id(), sketch(Some(artifact(2))).id());
+}
+
+#[test]
+fn fetching_should_be_given_a_minute_and_the_time_that_the_slowest_mirror_takes() {
+    assert_eq!(fetch_seconds(0), 60);
+    assert_eq!(fetch_seconds(1), 61);
+    assert_eq!(fetch_seconds(8 << 30), 60 + 8 * 1024);
+    assert!(fetch_seconds(u64::MAX) > u64::MAX / SLOWEST_MIRROR);
 }
 
 #[test]

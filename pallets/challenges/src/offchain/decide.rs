@@ -1,13 +1,14 @@
 //! What a juror's node should do for one case, given what it sees. No I/O.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 use arena_offchain::{JobView, jobs::request};
 use arena_primitives::{
     AccountId, BlockNumber, CaseId, InfraFault, LossLeaf, MAX_BITS_PER_BYTE, Metric, MinerFault,
-    NumericProfile, TaskSpec, Vote, WATERMARK_BITS,
+    NumericProfile, TaskId, TaskSpec, Vote, WATERMARK_BITS,
     job::{
         Artifact, Compare, Evaluate, ExtractWatermark, Fault, JobId, JobKind, JobRequest,
-        JobStatus, Limits, Outcome, Recompute, Recomputed, ReplayFinding, ReplaySegments, Sketch,
+        JobStatus, Limits, MAX_RECIPE_BYTES, Outcome, Recompute, Recomputed, ReplayFinding,
+        ReplaySegments, Sketch, fetch_seconds,
     },
     time::last_call,
     vote_commitment,
@@ -18,6 +19,11 @@ use sp_core::H256;
 /// Blocks before the end of its window in which a vote is committed to at the latest, whatever
 /// the executor is at.
 const LAST_BLOCKS: BlockNumber = 3;
+/// Blocks before the end of its window up to which what failed is tried again, at the least; a
+/// quarter of a short window.
+const LAST_TRY: BlockNumber = 5;
+/// Seconds in which a task's base is fetched, which no accused has to serve.
+const BASE_SECONDS: u64 = 2 * 3_600;
 /// The drawn segments of a training must be trained again in so many times what the task allows
 /// an evaluation: a training that can't be checked in that time doesn't count as shown.
 pub const REPLAY_TIMES: u32 = 64;
@@ -91,6 +97,10 @@ pub enum Window {
 pub struct Duty {
     /// The case.
     pub case: CaseId,
+    /// Its task.
+    pub task: TaskId,
+    /// Whom it is about.
+    pub accused: AccountId,
     /// Whether the jury is that of the appeal.
     pub appeal: bool,
     /// What the jury was drawn by.
@@ -111,7 +121,14 @@ pub struct Duty {
     pub ballot: Option<Ballot>,
     /// What the executor says; `None` without an executor.
     pub answers: Option<BTreeMap<JobId, JobView>>,
+    /// Hosts that others than the accused keep, and that a machine whose line is up can reach.
+    pub others: Vec<String>,
+    /// When the executor said last of a job that nobody serves what it needs.
+    pub unserved: Unserved,
 }
+
+/// Blocks after which a job was seen to have failed for what nobody serves.
+pub type Unserved = BTreeMap<JobId, BlockNumber>;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,67 +146,75 @@ impl Question {
     fn job(&self, spec: &TaskSpec) -> JobRequest {
         let base = arena_offchain::jobs::base(spec);
         let limits = arena_offchain::jobs::limits(&spec.model);
-        let seconds = limits.max_seconds.max(60);
-        match self.clone() {
-            Self::Duplicate { model, earlier } => {
-                let job = Compare {
-                    model,
-                    earlier,
-                    base,
-                    limits,
-                };
-                request(JobKind::Compare(job), seconds)
-            }
-            Self::Watermark { model, key, owner } => {
-                let job = ExtractWatermark {
-                    model,
-                    base,
-                    key,
-                    owner: owner.into(),
-                    limits,
-                };
-                request(JobKind::ExtractWatermark(job), seconds)
-            }
+        let deadline = self.deadline(spec);
+        let kind = match self.clone() {
+            Self::Duplicate { model, earlier } => JobKind::Compare(Compare {
+                model,
+                earlier,
+                base,
+                limits,
+            }),
+            Self::Watermark { model, key, owner } => JobKind::ExtractWatermark(ExtractWatermark {
+                model,
+                base,
+                key,
+                owner: owner.into(),
+                limits,
+            }),
             Self::ProofOfLearning(job) => {
                 let max_seconds = limits.max_seconds.saturating_mul(REPLAY_TIMES);
                 let limits = Limits {
                     max_seconds,
                     ..limits
                 };
-                let job = ReplaySegments { limits, ..job };
-                // Longer than it may compute, so that a training that takes too long is told from
-                // a job that waited for its turn.
-                request(
-                    JobKind::ReplaySegments(job),
-                    max_seconds.saturating_mul(2).max(60),
-                )
+                JobKind::ReplaySegments(ReplaySegments { limits, ..job })
             }
             Self::Score {
                 evaluate, losses, ..
-            } => {
-                let job = Recompute {
-                    evaluate,
-                    leaves: losses,
-                };
-                request(JobKind::Recompute(job), seconds)
-            }
-        }
+            } => JobKind::Recompute(Recompute {
+                evaluate,
+                leaves: losses,
+            }),
+        };
+        request(kind, deadline)
     }
 
-    /// A job that tells whether the accused serves its model, where another's may be missing.
+    /// A job that tells whether the accused serves its model, where another's may be missing. It
+    /// names no base: who has to serve that is somebody else.
     fn probe(&self, spec: &TaskSpec) -> Option<JobRequest> {
         let (Self::Duplicate { model, .. } | Self::Watermark { model, .. }) = self else {
             return None;
         };
-        let limits = arena_offchain::jobs::limits(&spec.model);
-        let seconds = limits.max_seconds.max(60);
         let job = Sketch {
             model: model.clone(),
             base: None,
             seed: [0; 32],
-            limits,
+            limits: arena_offchain::jobs::limits(&spec.model),
         };
-        Some(request(JobKind::Sketch(job), seconds))
+        Some(request(JobKind::Sketch(job), self.deadline(spec)))
+    }
+
+    /// Seconds in which all can be fetched, as slowly as mirrors may be, and computed: a job that
+    /// is not done by then waited for its turn.
+    fn deadline(&self, spec: &TaskSpec) -> u32 {
+        let model = fetch_seconds(spec.model.max_bytes);
+        let (fetching, times) = match self {
+            Self::Duplicate { .. } => (model.saturating_mul(2), 1),
+            Self::Watermark { .. } | Self::Score { .. } => (model, 1),
+            Self::ProofOfLearning(job) => {
+                let files = job.leaves.len().saturating_add(job.segments.len());
+                let files = u64::try_from(files).unwrap_or(u64::MAX);
+                let checkpoints = job.checkpoint_bytes.saturating_mul(files);
+                let log = fetch_seconds(checkpoints.saturating_add(MAX_RECIPE_BYTES));
+                (model.saturating_add(log), REPLAY_TIMES)
+            }
+        };
+        let base = spec.model.base.as_ref().map_or(0, |_| BASE_SECONDS);
+        let computing = spec.model.max_seconds.saturating_mul(times).max(60);
+        let seconds = fetching
+            .saturating_add(base)
+            .saturating_add(computing.into());
+        u32::try_from(seconds).unwrap_or(u32::MAX)
     }
 
     /// What an outcome says; `None` for one that wasn't asked for.
@@ -227,12 +252,12 @@ impl Question {
         }
     }
 
-    /// What is voted at the last call where this machine found nothing. What the accused had to
-    /// serve and nobody gets falls on it; all else is in doubt.
-    fn judge_late(&self, main: Option<&JobView>, probe: Option<&JobView>) -> Vote {
+    /// What is voted in the end where this machine found nothing. What the accused had to serve
+    /// and nobody got falls on it; all else is in doubt.
+    fn judge_late(&self, main_is_gone: bool, probe_is_gone: bool) -> Vote {
         let convicts = match self {
-            Self::Duplicate { .. } | Self::Watermark { .. } => is_unserved(probe),
-            Self::ProofOfLearning(_) => is_unserved(main) || is_too_slow(main),
+            Self::Duplicate { .. } | Self::Watermark { .. } => main_is_gone && probe_is_gone,
+            Self::ProofOfLearning(_) => main_is_gone,
             Self::Score { .. } => false,
         };
         if convicts {
@@ -298,10 +323,6 @@ fn is_pending(view: Option<&JobView>) -> bool {
     )
 }
 
-fn is_too_slow(view: Option<&JobView>) -> bool {
-    infra(view) == Some(InfraFault::Timeout)
-}
-
 /// A fault of this machine that another try may not have.
 fn may_pass(view: &JobView) -> bool {
     infra(Some(view)).is_some_and(|fault| fault != InfraFault::Memory)
@@ -324,10 +345,51 @@ impl Duty {
     /// What the executor is asked: the job that answers, and the one that tells whose fault a
     /// missing file is. The second is posted only where the first one failed to fetch something.
     pub fn jobs(&self) -> Vec<JobRequest> {
-        let job = self.question.job(&self.spec);
-        core::iter::once(job)
-            .chain(self.question.probe(&self.spec))
+        let jobs = core::iter::once(self.question.job(&self.spec));
+        jobs.chain(self.question.probe(&self.spec))
+            .map(|job| JobRequest {
+                others: self.others.clone(),
+                ..job
+            })
             .collect()
+    }
+
+    /// Notes of which jobs the executor says now that nobody serves what they need; whether there
+    /// are such. `now` is the block that a transaction would be in.
+    pub fn note_unserved(&mut self, now: BlockNumber) -> bool {
+        let answers = self.answers.iter().flatten();
+        let unserved: Vec<JobId> = answers
+            .filter(|(_, view)| is_unserved(Some(view)))
+            .map(|(id, _)| *id)
+            .collect();
+        let any = !unserved.is_empty();
+        self.unserved
+            .extend(unserved.into_iter().map(|id| (id, now)));
+        any
+    }
+
+    /// Whether nobody serves what a job needs, as far as can be known in the end. What is tried
+    /// again is as it was before; what came as late as in the second half of the window, so that
+    /// it can't be checked any more, counts as not served.
+    fn is_gone(&self, job: &JobRequest, view: Option<&JobView>) -> bool {
+        use JobStatus::{Failed, Queued, Running};
+        let noted = self.unserved.get(&job.id());
+        match view {
+            Some(JobView::Known(Queued | Running { total: 0, .. })) => noted.is_some(),
+            Some(JobView::Known(Running { .. } | Failed(Fault::Infra(InfraFault::Timeout, _)))) => {
+                noted.is_some_and(|noted| self.is_in_second_half(*noted))
+            }
+            view => is_unserved(view),
+        }
+    }
+
+    fn is_in_second_half(&self, block: BlockNumber) -> bool {
+        match self.window {
+            Window::Commit { opens, until } => {
+                block.saturating_sub(opens) >= until.saturating_sub(block)
+            }
+            Window::Reveal => false,
+        }
     }
 
     /// What is committed to.
@@ -341,21 +403,24 @@ impl Duty {
         )
     }
 
-    /// The vote, once it is known. `late`: what isn't known now is voted without.
-    fn vote(&self, main: Option<&JobView>, probe: Option<&JobView>, late: bool) -> Option<Vote> {
-        match main {
-            Some(JobView::Known(JobStatus::Done(outcome))) => {
-                self.question.judge(&self.spec, outcome)
-            }
-            Some(view @ JobView::Known(JobStatus::Failed(Fault::Miner(..)))) => {
+    /// What the executor's answer says, if it says anything.
+    fn found(&self, view: Option<&JobView>) -> Option<Vote> {
+        match view? {
+            JobView::Known(JobStatus::Done(outcome)) => self.question.judge(&self.spec, outcome),
+            view @ JobView::Known(JobStatus::Failed(Fault::Miner(..))) => {
                 let known =
                     !is_other(view) || matches!(self.question, Question::ProofOfLearning(_));
                 known.then(|| self.question.judge_fault())
             }
             _ => None,
         }
-        .or_else(|| late.then(|| self.question.judge_late(main, probe)))
     }
+}
+
+/// Blocks before the end of a window of this length up to which what failed is tried again.
+fn last_try(length: BlockNumber) -> BlockNumber {
+    let sixteenth = length.checked_div(16).unwrap_or_default();
+    sixteenth.max(LAST_TRY.min(last_call(length)))
 }
 
 /// What to do for a duty. `now` is the block that a transaction would be in; `nonce` is random
@@ -363,16 +428,16 @@ impl Duty {
 pub fn decide(now: BlockNumber, duty: &Duty, nonce: H256) -> Vec<Action> {
     match duty.window {
         Window::Commit { opens, until } => {
-            let length = until.saturating_sub(opens);
-            let late = now >= until.saturating_sub(last_call(length));
-            let last = now >= until.saturating_sub(LAST_BLOCKS);
-            decide_commit(duty, nonce, late, last)
+            let left = until.saturating_sub(now);
+            let is_over = left <= last_try(until.saturating_sub(opens));
+            decide_commit(duty, nonce, is_over, left <= LAST_BLOCKS)
         }
         Window::Reveal => decide_reveal(duty),
     }
 }
 
-fn decide_commit(duty: &Duty, nonce: H256, late: bool, last: bool) -> Vec<Action> {
+/// `is_over`: what isn't known now is not tried again. `is_last`: nor is it waited for.
+fn decide_commit(duty: &Duty, nonce: H256, is_over: bool, is_last: bool) -> Vec<Action> {
     if duty.committed.is_some() {
         return Vec::new();
     }
@@ -385,20 +450,27 @@ fn decide_commit(duty: &Duty, nonce: H256, late: bool, last: bool) -> Vec<Action
     let views = duty.answers.as_ref().unwrap_or(&nothing);
     let view = |place: usize| jobs.get(place).and_then(|job| views.get(&job.id()));
     let (main, probe) = (view(0), view(1));
-    // What the executor is at may still be known in time.
-    let waits = !last && (is_pending(main) || is_pending(probe));
-    if let Some(vote) = duty.vote(main, probe, late && !waits) {
+    let found = duty.found(main).or_else(|| {
+        // What the executor is at may still be known in time.
+        let waits = !is_last && (is_pending(main) || is_pending(probe));
+        let is_gone = |place| {
+            jobs.get(place)
+                .is_some_and(|job| duty.is_gone(job, view(place)))
+        };
+        (is_over && !waits).then(|| duty.question.judge_late(is_gone(0), is_gone(1)))
+    });
+    if let Some(vote) = found {
         let draw = duty.draw;
         return Vec::from([Action::Commit(Ballot { draw, vote, nonce })]);
     }
-    let again = |view: &JobView| !late && (*view == JobView::Missing || may_pass(view));
+    let again = |view: &JobView| !is_over && (*view == JobView::Missing || may_pass(view));
     let wanted = [main.is_some_and(again), {
         is_unserved(main) && probe.is_some_and(again)
     }];
-    jobs.into_iter()
+    jobs.iter()
         .zip(wanted)
         .filter(|(_, wanted)| *wanted)
-        .map(|(job, _)| Action::Post(Box::new(job)))
+        .map(|(job, _)| Action::Post(Box::new(job.clone())))
         .collect()
 }
 

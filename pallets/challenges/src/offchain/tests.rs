@@ -4,9 +4,9 @@ use super::decide::*;
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 use arena_offchain::{JobView, jobs::artifact};
 use arena_primitives::{
-    AccountId, Aggregation, Architecture, DataSource, InfraFault, LikenessRule, LogLeaf, LossLeaf,
-    Metric, MinerFault, ModelBounds, NumericProfile, PublicData, RankRule, RewardParams, TaskSpec,
-    Uris, Vote, WeightCap,
+    AccountId, Aggregation, Architecture, BaseModel, DataSource, InfraFault, LikenessRule, LogLeaf,
+    LossLeaf, Metric, MinerFault, ModelBounds, NumericProfile, PublicData, RankRule, RewardParams,
+    TaskSpec, Uris, Vote, WeightCap,
     job::{
         Compared, Evaluated, Extracted, Fault, JobKind, JobStatus, Limits, Outcome, Recomputed,
         ReplayFinding, ReplaySegments, Replayed,
@@ -15,10 +15,12 @@ use arena_primitives::{
 use sp_core::H256;
 use sp_runtime::Perbill;
 
+mod unserved;
+
 const OPENS: u32 = 100;
 const UNTIL: u32 = 140;
-/// The first block of the last call.
-const LATE: u32 = 130;
+/// The first block in which nothing is tried again.
+const LATE: u32 = 135;
 const NONCE: H256 = H256::repeat_byte(7);
 const MODEL: H256 = H256::repeat_byte(1);
 
@@ -138,6 +140,8 @@ fn questions() -> [Question; 4] {
 fn duty(question: Question) -> Duty {
     Duty {
         case: 5,
+        task: 6,
+        accused: AccountId::new([7; 32]),
         appeal: false,
         draw: H256::repeat_byte(9),
         juror: AccountId::new([8; 32]),
@@ -151,6 +155,8 @@ fn duty(question: Question) -> Duty {
         revealed: false,
         ballot: None,
         answers: Some(BTreeMap::new()),
+        others: vec!["https://example.org/others".into()],
+        unserved: Unserved::new(),
     }
 }
 
@@ -254,11 +260,7 @@ fn outcomes_should_be_judged_by_the_rules() {
             replayed(ReplayFinding::Differs { from: 1 }),
             Convict,
         ),
-        (
-            learning(),
-            replayed(ReplayFinding::Unavailable { step: 1 }),
-            Convict,
-        ),
+        (learning(), replayed(ReplayFinding::TooSlow), Convict),
         (
             learning(),
             replayed(ReplayFinding::BadCheckpoint { step: 1 }),
@@ -345,56 +347,14 @@ fn a_juror_should_post_and_wait_until_the_last_call() {
 }
 
 #[test]
-fn what_nobody_serves_should_fall_on_who_had_to_serve_it() {
-    let gone = || infra(InfraFault::Download);
-    for question in [duplicate(), watermark()] {
-        // Whose fault it is, a job of the accused's model alone tells.
-        let asked = told(duty(question.clone()), &[gone(), JobView::Missing]);
-        let jobs = asked.jobs();
-        assert!(matches!(jobs[1].kind, JobKind::Sketch(_)));
-        assert_eq!(posted(OPENS, &asked).len(), 2);
-        let both = told(duty(question.clone()), &[gone(), gone()]);
-        assert_eq!(vote(LATE, &both), Some(Vote::Convict));
-        let anothers = told(duty(question), &[gone(), compared(None, false)]);
-        assert_eq!(vote(LATE, &anothers), Some(Vote::Acquit));
-    }
-    let training = told(duty(learning()), &[gone()]);
-    assert_eq!(vote(LATE - 1, &training), None, "another try may go well");
-    assert_eq!(vote(LATE, &training), Some(Vote::Convict));
-    let slow = told(duty(learning()), &[infra(InfraFault::Timeout)]);
-    assert_eq!(vote(LATE, &slow), Some(Vote::Convict));
-    let validator = told(duty(score()), &[gone()]);
-    assert_eq!(vote(LATE, &validator), Some(Vote::Acquit));
-}
-
-#[test]
-fn wrong_bytes_of_a_mirror_should_count_as_none() {
-    for fault in [MinerFault::HashMismatch, MinerFault::Manifest] {
-        let other = || {
-            let fault = Fault::Miner(fault, "why".into());
-            JobView::Known(JobStatus::Failed(fault))
-        };
-        // The mirror is the challenger's, and proves nothing against a validator.
-        let validator = told(duty(score()), &[other()]);
-        assert_eq!(vote(LATE - 1, &validator), None);
-        assert_eq!(vote(LATE, &validator), Some(Vote::Acquit));
-        for question in [duplicate(), watermark()] {
-            let asked = told(duty(question.clone()), &[other(), JobView::Missing]);
-            assert_eq!(posted(OPENS, &asked).len(), 1, "the accused's model alone");
-            let both = told(duty(question.clone()), &[other(), other()]);
-            assert_eq!(vote(LATE, &both), Some(Vote::Convict));
-            let anothers = told(duty(question), &[other(), compared(None, false)]);
-            assert_eq!(vote(LATE, &anothers), Some(Vote::Acquit));
-        }
-        let training = told(duty(learning()), &[other()]);
-        assert_eq!(vote(OPENS, &training), Some(Vote::Convict));
-    }
-}
-
-#[test]
 fn other_faults_of_this_machine_should_leave_it_in_doubt() {
     for question in questions() {
-        for fault in [InfraFault::Disk, InfraFault::Memory, InfraFault::Device] {
+        for fault in [
+            InfraFault::Disk,
+            InfraFault::Memory,
+            InfraFault::Device,
+            InfraFault::Timeout,
+        ] {
             let duty = told(duty(question.clone()), &[infra(fault)]);
             assert_eq!(vote(LATE - 1, &duty), None);
             let again = fault != InfraFault::Memory;
@@ -445,10 +405,28 @@ fn only_the_ballot_that_the_chain_shows_should_be_revealed_and_once() {
 }
 
 #[test]
-fn a_replay_should_have_more_time_than_an_evaluation() {
+fn jobs_should_have_the_time_that_the_slowest_mirrors_and_computing_take() {
+    let deadline = |question| duty(question).jobs()[0].deadline_seconds;
+    // A model of 10 kB in 61 s, computed in a minute at the least.
+    assert_eq!(deadline(watermark()), 61 + 60);
+    assert_eq!(deadline(duplicate()), 2 * 61 + 60);
+    let Question::ProofOfLearning(mut job) = learning() else {
+        panic!("a training")
+    };
+    let empty = deadline(Question::ProofOfLearning(job.clone()));
+    job.checkpoint_bytes = 1 << 20;
+    job.leaves = vec![job.last; 3];
+    let larger = deadline(Question::ProofOfLearning(job));
+    assert_eq!(larger, empty + 3);
     let [job] = &duty(learning()).jobs()[..] else {
         panic!("one job")
     };
     assert_eq!(job.kind.limits().max_seconds, 10 * REPLAY_TIMES);
-    assert_eq!(job.deadline_seconds, 20 * REPLAY_TIMES);
+    assert_eq!(job.deadline_seconds, 61 + (60 + 1024) + 10 * REPLAY_TIMES);
+    let mut of_adapters = duty(watermark());
+    of_adapters.spec.model.base = Some(BaseModel {
+        manifest_root: MODEL,
+        uris: Uris::default(),
+    });
+    assert_eq!(of_adapters.jobs()[0].deadline_seconds, 61 + 60 + 7_200);
 }

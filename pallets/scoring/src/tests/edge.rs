@@ -5,6 +5,7 @@ use super::{
     *,
 };
 use crate::SeedState;
+use arena_offchain::Before;
 use arena_primitives::{FINALIZED_KEY, Publication, traits::Publishing};
 use core::cell::RefCell;
 use frame_support::traits::{Hooks, UnfilteredDispatchable};
@@ -13,7 +14,7 @@ use sp_core::offchain::{
     testing::{PendingRequest, TestOffchainExt, TestTransactionPoolExt},
 };
 use sp_keystore::{Keystore, KeystoreExt, testing::MemoryKeystore};
-use sp_runtime::offchain::storage::StorageValueRef;
+use sp_runtime::{generic, offchain::storage::StorageValueRef};
 
 fn request(method: &str, path: String, body: Vec<u8>, response: Vec<u8>) -> PendingRequest {
     PendingRequest {
@@ -39,6 +40,16 @@ pub(super) fn worker_over(
     network: impl Externalities + 'static,
     test: impl FnOnce(&mut dyn FnMut() -> Vec<RuntimeCall>),
 ) {
+    sender_over(network, |sent| {
+        test(&mut || sent().into_iter().map(|sent| sent.function).collect());
+    });
+}
+
+/// The same with all that is sent of a transaction.
+fn sender_over(
+    network: impl Externalities + 'static,
+    test: impl FnOnce(&mut dyn FnMut() -> Vec<Extrinsic>),
+) {
     let (offchain, _) = TestOffchainExt::new();
     let (pool, pooled) = TestTransactionPoolExt::new();
     let keystore = MemoryKeystore::new();
@@ -54,11 +65,9 @@ pub(super) fn worker_over(
         let key = arena_primitives::AccountId::new(public.0);
         with(|n| n.keys.insert(key, account(21)));
         test(&mut || {
-            let calls = core::mem::take(&mut pooled.write().transactions);
-            calls
-                .iter()
-                .map(|bytes| Extrinsic::decode(&mut &bytes[..]).unwrap().function)
-                .collect()
+            let sent = core::mem::take(&mut pooled.write().transactions);
+            let decode = |bytes: &Vec<u8>| Extrinsic::decode(&mut &bytes[..]).unwrap();
+            sent.iter().map(decode).collect()
         });
     });
 }
@@ -307,6 +316,47 @@ fn worker_should_forget_what_it_kept_long_after_its_round_is_gone() {
         let index = StorageValueRef::persistent(b"arena::index").get();
         assert_eq!(index, Ok(Some(Vec::<()>::new())), "the list is empty");
         assert!(sent().is_empty());
+    });
+}
+
+#[test]
+fn what_the_pool_would_refuse_should_take_no_nonce_from_what_follows() {
+    sender_over(TestOffchainExt::new().0, |sent| {
+        let signers = arena_offchain::signers::<Test, crate::crypto::ServiceKey, Table>;
+        let publication: RuntimeCall = Table::publish(0, publication());
+        let commitment = Call::commit_scores {
+            task: 0,
+            round: 1,
+            commitment: H256::zero(),
+        };
+        let commitment = RuntimeCall::from(commitment);
+        let mut sent_of = |calls: [&RuntimeCall; 2], before| {
+            let mut signer = signers(before).pop().unwrap();
+            for call in calls {
+                signer.send::<Call<Test>, crate::crypto::ServiceKey>(call.clone());
+            }
+            let nonce = |sent: Extrinsic| match sent.preamble {
+                generic::Preamble::Signed(_, nonce, _) => (sent.function, nonce),
+                other => panic!("{other:?}"),
+            };
+            sent().into_iter().map(nonce).collect::<Vec<_>>()
+        };
+        let both = [&publication, &commitment];
+        go_to(SCHEDULE.commit);
+        let numbered = [(publication.clone(), 0), (commitment.clone(), 1)];
+        assert_eq!(sent_of(both, Before::Nothing), numbered);
+        with(|n| n.no_publication = Some(DutyRefusal::WrongPhase));
+        // Another worker of the same block sends after those two, whatever was refused to it.
+        assert_eq!(
+            sent_of(both, Before::OtherWorkers),
+            [(commitment.clone(), 2)]
+        );
+        assert_eq!(sent_of(both, Before::Nothing), [(commitment.clone(), 0)]);
+        // It is the next block that counts.
+        System::set_block_number(SCHEDULE.commit - 1);
+        assert_eq!(sent_of(both, Before::Nothing), [(commitment, 0)]);
+        System::set_block_number(SCHEDULE.reveal - 1);
+        assert!(sent_of(both, Before::Nothing).is_empty());
     });
 }
 
