@@ -6,8 +6,8 @@ mod common;
 use arena_models::{
     Architecture, Fault, Limits,
     train::registered::{
-        CONFIG, Finding, Keep, LogLeaf, Replayed, Replayer, Segment, check_steps, is_model, leaves,
-        object, prune, run,
+        CONFIG, Finding, LogLeaf, Replayed, Replayer, Segment, check_steps, is_model, leaves,
+        object, run,
     },
 };
 use common::Noise;
@@ -20,7 +20,7 @@ use std::{
 
 const SEED: [u8; 32] = [5; 32];
 const STEPS: u64 = 10;
-const EVERY: u64 = 3;
+const EVERY: u64 = 2;
 /// BLAKE3 of the leaves of [`SEED`], the same on every machine.
 const LOG: &str = "16a99753ccea0f06fd2f0898b7d0047b48d75b656ebde90204a786363ab70e37";
 
@@ -362,26 +362,6 @@ fn model_should_be_the_last_leafs() {
 }
 
 #[test]
-fn pruned_log_should_have_what_its_segments_need() {
-    let ran = ran(SEED);
-    let replayer = ran.replayer(SEED);
-    assert_eq!(prune(&ran.log, &Keep::All).unwrap(), 0);
-    let keep = Keep::Segments([1].into());
-    let of_one = replayer.checkpoint_bytes();
-    assert_eq!(prune(&ran.log, &keep).unwrap(), 3 * of_one);
-    assert_eq!(prune(&ran.log, &keep).unwrap(), 0);
-    assert_eq!(leaves(&ran.log).unwrap(), ran.leaves);
-    let found = ran.replay(&replayer, &ran.segment(1));
-    assert_eq!(found.finding, Finding::Same);
-    let gone = object(&ran.log, &ran.leaves[2].weights);
-    let segment = ran.segment(2);
-    let error = replayer.replay(&segment, &gone, &gone).unwrap_err();
-    assert_eq!(error.fault, Fault::Io);
-    let go_on = || run(&ran.recipe, SEED, &ran.log, EVERY, true, &mut |_| ());
-    assert_eq!(go_on().unwrap().leaves, ran.leaves);
-}
-
-#[test]
 fn log_of_another_run_should_be_left_alone() {
     let ran = ran(SEED);
     let again = |seed, every, resume| {
@@ -449,6 +429,10 @@ fn recipe_should_be_refused_unless_all_of_it_is_fixed() {
             &mut |_| (),
         )
     };
-    assert_eq!(run(0).unwrap_err().fault, Fault::Config);
+    for uneven in [0, 3, 4, 20] {
+        let error = run(uneven).unwrap_err();
+        assert_eq!(error.fault, Fault::Config);
+        assert!(error.detail.contains("must divide"), "{error}");
+    }
     assert!(!dir.path().join("log").exists());
 }
