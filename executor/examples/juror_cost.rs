@@ -61,7 +61,7 @@ impl Ground {
             "llama" => (
                 &["data/text/train.jsonl", "data/text/tokenizer.json"],
                 1,
-                json!({"batch": 2, "tokenizer": "tokenizer.json", "model": {"family": "llama",
+                json!({"batch": 4, "data_fraction": 0.25, "tokenizer": "tokenizer.json", "model": {"family": "llama",
                     "hidden_size": 64, "intermediate_size": 192, "num_hidden_layers": 2,
                     "num_attention_heads": 4, "num_key_value_heads": 2, "context": 64}}),
             ),
