@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Runs the exact profile on processors of other kinds, emulated: all must give the same bits, those
-# of models/tests/vectors/exact.json.
+# of models/tests/vectors/exact.json and of the logs in models/tests/registered.rs, whose segments
+# are trained again there too.
 #   scripts/determinism.sh [CPU ...]      names as qemu-x86_64 -cpu help has them
+#   TESTS="registered registered_disk" scripts/determinism.sh      of the tests, only these
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,22 +18,32 @@ cpus=("$@")
 # No vectors beyond SSE2 (some 20 minutes); SSE4.
 [ ${#cpus[@]} -gt 0 ] || cpus=(qemu64 Nehalem)
 
+read -ra tests <<<"${TESTS:-exact registered registered_disk}"
+
 # The whole workspace's features, so that nothing is built twice.
-test=$(cargo test --release --locked --workspace --test exact --no-run --message-format=json |
+built=$(cargo test --release --locked --workspace "${tests[@]/#/--test=}" --no-run \
+    --message-format=json |
     python3 -c '
 import json, sys
-found = [m["executable"] for m in map(json.loads, sys.stdin)
-         if m.get("executable") and m.get("target", {}).get("name") == "exact"]
-print(found[-1])')
+found = {m["target"]["name"]: m["executable"] for m in map(json.loads, sys.stdin)
+         if m.get("executable") and m.get("target")}
+print(*(found[name] for name in sys.argv[1:]))' "${tests[@]}")
+read -ra built <<<"$built"
+
+each() { # RUNNER ...
+    for test in "${built[@]}"; do
+        "$@" "$test" --quiet
+    done
+}
 
 cd models
 echo "determinism: this processor"
-"$test" --quiet
+each env
 # Its processor has AVX2 and fused multiplication, and no AVX-512; four minutes.
 echo "determinism: AVX2, by valgrind"
-valgrind --tool=none --quiet "$test" --quiet
+each valgrind --tool=none --quiet
 for cpu in "${cpus[@]}"; do
     echo "determinism: $cpu, emulated"
-    qemu-x86_64 -cpu "$cpu" "$test" --quiet
+    each qemu-x86_64 -cpu "$cpu"
 done
 echo "determinism: all the same"

@@ -1,5 +1,7 @@
 //! Registered trainings on chain: their recipe before, their seed, and how far they have come.
 
+mod prune;
+
 use crate::{
     amount::Amount,
     args::Signing,
@@ -15,9 +17,7 @@ use arena_models::{
     Limits,
     train::registered::{self, Replayer},
 };
-use arena_primitives::{
-    AccountId, BlockNumber, Hash, LogLeaf, MAX_LOG_LEAVES, Round, TaskId, log_root,
-};
+use arena_primitives::{AccountId, BlockNumber, Hash, LogLeaf, Round, TaskId, log_root};
 use clap::{Args, Subcommand};
 use codec::Decode;
 use serde::Serialize;
@@ -47,6 +47,10 @@ pub(crate) enum RunCommand {
         #[command(flatten)]
         signing: Signing,
     },
+    /// Removes checkpoints of a registered training's log. Refused while a case is about the
+    /// training; before the task is over, only those that --keep leaves out may go, since each can
+    /// be asked for: train them again before you answer a case.
+    Prune(prune::PruneArgs),
     /// Shows a trainer's registered training, with its seed once it is known.
     Show {
         /// The task.
@@ -129,11 +133,7 @@ impl Run {
 
 /// Leaves of the whole log of a training; `None` where the chain would take none.
 fn log_length(steps: u64, every: u64) -> Option<u32> {
-    let rest = steps.checked_rem(every)?;
-    let leaves = u32::try_from(steps.checked_div(every)?)
-        .ok()?
-        .checked_add(1)?;
-    (rest == 0 && leaves > 1 && leaves <= MAX_LOG_LEAVES).then_some(leaves)
+    u32::try_from(registered::count_leaves(steps, every).ok()?).ok()
 }
 
 /// Does what the subcommand says.
@@ -150,6 +150,7 @@ pub(crate) async fn run(out: Out, chain: &Chain, command: RunCommand) -> Result<
             let trainer = trainer.unwrap_or_else(|| sender.account());
             heartbeat(out, &sender, task, trainer, &log).await
         }
+        RunCommand::Prune(args) => prune::prune(out, chain, &args).await,
         RunCommand::Show { task, trainer } => show(out, chain, task, trainer).await,
     }
 }
@@ -223,12 +224,8 @@ async fn register(out: Out, sender: &Sender<'_>, args: &RegisterArgs) -> Result<
 /// Leaves of the log, and most bytes of a checkpoint, of a recipe that can be trained.
 fn sizes(args: &RegisterArgs) -> Result<(u32, u64)> {
     let (steps, every) = (args.steps, args.every);
-    let leaves = log_length(steps, every).ok_or_else(|| {
-        bad_input(format!(
-            "--every {every} must divide --steps {steps}, at most {} times",
-            MAX_LOG_LEAVES.saturating_sub(1)
-        ))
-    })?;
+    let leaves = registered::count_leaves(steps, every)
+        .map_err(|why| bad_input(format!("--steps and --every: {why}")))?;
     // Any seed: it changes no size.
     let replayer = Replayer::new(&args.recipe, [0; 32], steps, &Limits::unlimited())
         .map_err(|why| bad_input(format!("the recipe in {}: {why}", args.recipe.display())))?;
@@ -240,7 +237,7 @@ fn sizes(args: &RegisterArgs) -> Result<(u32, u64)> {
              jurors would take none of its log"
         )));
     }
-    Ok((leaves, most))
+    Ok((u32::try_from(leaves)?, most))
 }
 
 /// The leaves of a training's log as the chain has them.

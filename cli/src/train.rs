@@ -1,16 +1,20 @@
 //! Training, and hashing of data sets.
 
 use crate::{
+    chain::recode,
     fail::bad_input,
     out::{self, Out},
     spec,
     submit::write_manifest,
 };
 use anyhow::{Context, Result, anyhow};
-use arena_models::train::{
-    Progress, TrainConfig, Trained,
-    registered::{self, Logged},
-    run,
+use arena_models::{
+    ModelError,
+    train::{
+        Progress, TrainConfig, Trained,
+        registered::{self, Keep, Logged, Restored},
+        run,
+    },
 };
 use arena_primitives::{Hash, LogLeaf, log_root};
 use clap::Args;
@@ -45,6 +49,27 @@ pub(crate) struct TrainArgs {
     /// Steps from one checkpoint of the log to the next, as registered.
     #[arg(long, requires = "registered")]
     every: Option<u64>,
+    /// Which checkpoints of the log stay on disk: all, those of each N-th leaf, or only the last.
+    /// --restore trains the others again, which takes as long as it did: jurors ask for all, and
+    /// a case is answered within a day.
+    #[arg(long, requires = "registered", value_parser = parse_keep, value_name = "all|last|N",
+          default_value = "all")]
+    keep: Keep,
+    /// Trains again the checkpoints that the log in --out has no more, to the same bits.
+    #[arg(long, requires = "registered", conflicts_with_all = ["resume", "keep"])]
+    restore: bool,
+}
+
+/// Which checkpoints stay.
+pub(crate) fn parse_keep(text: &str) -> Result<Keep, String> {
+    match text {
+        "all" => Ok(Keep::All),
+        "last" => Ok(Keep::Last),
+        number => number
+            .parse()
+            .map(Keep::Each)
+            .map_err(|_| "give all, last, or a number from 1 on".into()),
+    }
 }
 
 fn parse_seed(text: &str) -> Result<Hash, String> {
@@ -102,16 +127,37 @@ impl TrainedView {
     }
 }
 
+/// What was had again of a log.
+#[derive(Serialize)]
+struct RestoredView {
+    log: PathBuf,
+    checkpoints: u64,
+    /// Steps that were trained for them.
+    steps: u64,
+}
+
 /// Trains a model from a JSON config, or as registered.
 pub(crate) fn train(out: Out, args: TrainArgs) -> Result<()> {
     match args {
+        TrainArgs {
+            restore: true,
+            recipe: Some(recipe),
+            seed: Some(seed),
+            ..
+        } => restore(out, &recipe, seed, &args.out),
         TrainArgs {
             registered: true,
             recipe: Some(recipe),
             seed: Some(seed),
             every: Some(every),
             ..
-        } => train_registered(out, &recipe, seed, every, &args.out, args.resume),
+        } => {
+            let train = |progress: &mut dyn FnMut(&Progress)| {
+                let (folder, resume, keep) = (&args.out, args.resume, args.keep);
+                registered::run_keeping(&recipe, seed.0, folder, every, resume, keep, progress)
+            };
+            train_registered(out, &recipe, seed, &args.out, train)
+        }
         TrainArgs {
             config: Some(config),
             ..
@@ -136,23 +182,13 @@ fn train_registered(
     out: Out,
     recipe: &Path,
     seed: Hash,
-    every: u64,
     folder: &Path,
-    resume: bool,
+    train: impl FnOnce(&mut dyn FnMut(&Progress)) -> Result<Logged, ModelError>,
 ) -> Result<()> {
     let root = write_manifest(recipe)?;
     let Logged { trained, leaves } =
-        with_bar(|progress| registered::run(recipe, seed.0, folder, every, resume, progress))
-            .map_err(|why| anyhow!("training in {}: {why}", folder.display()))?;
-    let leaves: Vec<LogLeaf> = leaves
-        .into_iter()
-        .map(|leaf| LogLeaf {
-            step: leaf.step,
-            weights: leaf.weights,
-            optimizer: leaf.optimizer,
-            update: leaf.update,
-        })
-        .collect();
+        with_bar(train).map_err(|why| anyhow!("training in {}: {why}", folder.display()))?;
+    let leaves: Vec<LogLeaf> = leaves.iter().map(recode).collect::<Result<_>>()?;
     let view = RegisteredView {
         trained: trained.into(),
         recipe: root,
@@ -166,6 +202,25 @@ fn train_registered(
             ("log root", format!("{:?}", view.log_root)),
         ]);
         format!("{}\n{pairs}", view.trained.line())
+    })
+}
+
+fn restore(out: Out, recipe: &Path, seed: Hash, log: &Path) -> Result<()> {
+    let Restored { checkpoints, steps } =
+        with_bar(|progress| registered::restore(recipe, seed.0, log, progress))
+            .map_err(|why| anyhow!("the log in {}: {why}", log.display()))?;
+    let view = RestoredView {
+        log: log.to_owned(),
+        checkpoints,
+        steps,
+    };
+    out.show(&view, |view| {
+        format!(
+            "✓ {} checkpoints are there again after {} steps: all of {} is whole",
+            view.checkpoints,
+            view.steps,
+            view.log.display()
+        )
     })
 }
 
@@ -203,4 +258,20 @@ pub(crate) fn hash(out: Out, file: &Path) -> Result<()> {
             ("bytes", view.bytes.to_string()),
         ])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keep_should_be_all_last_or_a_number() {
+        assert_eq!(parse_keep("all"), Ok(Keep::All));
+        assert_eq!(parse_keep("last"), Ok(Keep::Last));
+        let four = std::num::NonZeroU64::new(4).map(Keep::Each);
+        assert_eq!(parse_keep("4").ok(), four);
+        for wrong in ["", "0", "-1", "some", "1.5"] {
+            assert!(parse_keep(wrong).is_err(), "{wrong}");
+        }
+    }
 }

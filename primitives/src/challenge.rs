@@ -22,6 +22,9 @@ pub type CaseId = u32;
 /// them on chain.
 pub const MAX_LOG_LEAVES: u32 = 513;
 
+/// Losses whose proof is asked of an accused validator.
+pub const SAMPLES: u32 = 8;
+
 /// What a challenger says. It is committed to before it is opened, so that nobody can be first
 /// with another's evidence.
 #[derive(

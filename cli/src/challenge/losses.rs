@@ -2,12 +2,9 @@
 
 use anyhow::{Context, Result, anyhow, ensure};
 use arena_models::{SampleLoss, samples_proof};
-use arena_primitives::{Hash, LossLeaf, ProvenLoss, ScoreOutcome, drawn_samples};
+use arena_primitives::{Hash, LossLeaf, ProvenLoss, SAMPLES, ScoreOutcome, drawn_samples};
 use serde::Deserialize;
 use std::{collections::BTreeMap, fs, path::Path};
-
-/// Losses whose proof is asked of an accused validator.
-const SAMPLES: u32 = 8;
 
 /// A loss in JSON: place in the data, bits of the loss in nats, target tokens, target bytes, and
 /// whether a classifier was right.

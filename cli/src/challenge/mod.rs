@@ -11,6 +11,8 @@ mod rows;
 mod show;
 mod vote;
 
+pub(crate) use rows::case_of_training;
+
 use crate::{
     amount::Amount,
     chain::{Chain, api},

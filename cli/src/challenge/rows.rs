@@ -6,8 +6,8 @@ use crate::{
 };
 use anyhow::{Result, anyhow};
 use arena_primitives::{
-    AccountId, BlockNumber, CaseId, Claim, Hash, LogLeaf, LossLeaf, PublicData, Round, RoundModel,
-    ScoreOutcome, TaskId, Uris, Venue, Vote,
+    AccountId, BlockNumber, CaseId, Claim, ClaimKind, Hash, LogLeaf, LossLeaf, PublicData, Round,
+    RoundModel, ScoreOutcome, TaskId, Uris, Venue, Vote,
 };
 use codec::Decode;
 use serde::Serialize;
@@ -315,6 +315,20 @@ pub(super) async fn open_cases(at: &At, task: Option<TaskId>) -> Result<Vec<(Cas
     }
     found.sort_by_key(|(number, _)| *number);
     Ok(found)
+}
+
+/// The open case about a trainer's training in a task, if there is one.
+pub(crate) async fn case_of_training(
+    at: &At,
+    task: TaskId,
+    trainer: &AccountId,
+) -> Result<Option<CaseId>> {
+    let cases = open_cases(at, Some(task)).await?;
+    let is_it = |case: &Case| {
+        case.claim.kind() == ClaimKind::ProofOfLearning && case.claim.accused() == trainer
+    };
+    let found = cases.into_iter().find(|(_, case)| is_it(case));
+    Ok(found.map(|(number, _)| number))
 }
 
 /// The number that the next case gets.

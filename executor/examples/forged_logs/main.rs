@@ -4,8 +4,7 @@
 //!
 //! Trains small models as registered, forges their logs in several ways, draws segments as the
 //! chain does, and has each drawn segment trained again by what jurors run. It prints Markdown.
-//! With `RAYON_NUM_THREADS=1` the times are those of one core, and with `TMPDIR` in memory they
-//! are those of computing.
+//! `juror_cost` measures what a juror computes for one log.
 
 mod attacks;
 mod forgery;
@@ -21,7 +20,7 @@ use arena_primitives::Sampling;
 use forgery::Log;
 use judge::Judge;
 use serde_json::json;
-use statistics::{Row, Times, cpu_seconds};
+use statistics::Row;
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -46,14 +45,11 @@ pub(crate) struct Ground {
     work: tempfile::TempDir,
     pub(crate) recipe: PathBuf,
     pub(crate) runs: Vec<Run>,
-    times: Times,
 }
 
 fn main() -> Result<()> {
     let (logs, only) = arguments()?;
-    let mut ground = Ground::new((logs / 10).clamp(2, 100))?;
-    ground.time()?;
-    ground.times.print();
+    let ground = Ground::new((logs / 10).clamp(2, 100))?;
     honest(&ground, logs)?;
     println!("{}", Row::HEADER);
     for attack in attacks::all() {
@@ -97,23 +93,19 @@ impl Ground {
             work,
             recipe,
             runs: Vec::new(),
-            times: Times::default(),
         };
-        let begun = cpu_seconds()?;
         for index in 0..count {
             let run = ground.train(index)?;
             ground.runs.push(run);
         }
-        ground.times.training = (cpu_seconds()? - begun) / count as f64;
         Ok(ground)
     }
 
-    fn train(&mut self, index: usize) -> Result<Run> {
+    fn train(&self, index: usize) -> Result<Run> {
         let seed = *blake3::hash(format!("run {index}").as_bytes()).as_bytes();
         let dir = self.path(&format!("run-{index}"));
         let done = registered::run(&self.recipe, seed, &dir, EVERY, false, &mut |_| ())?;
         ensure!(done.trained.parameters >= 1_000, "the model is too small");
-        self.times.parameters = done.trained.parameters;
         let steps = SEGMENTS * EVERY;
         registered::check_steps(&done.leaves, steps, EVERY)?;
         Ok(Run {
@@ -126,35 +118,6 @@ impl Ground {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.work.path().join(name)
-    }
-
-    /// Measures what a juror computes for a log.
-    fn time(&mut self) -> Result<()> {
-        let mut steps = 0;
-        let begun = cpu_seconds()?;
-        for run in &self.runs {
-            let steps_in_all = SEGMENTS * EVERY;
-            let replayer =
-                Replayer::new(&self.recipe, run.seed, steps_in_all, &Limits::unlimited())?;
-            for segment in run.log.drawn(&[0; 32], Sampling::DEFAULT) {
-                let segment = run.log.segment(segment);
-                let file = |hash| registered::object(&run.dir, hash);
-                let [weights, optimizer] = [&segment.from.weights, &segment.from.optimizer];
-                steps += replayer
-                    .replay(&segment, &file(weights), &file(optimizer))?
-                    .steps;
-            }
-        }
-        let runs = self.runs.len() as f64;
-        self.times.judging = (cpu_seconds()? - begun) / runs;
-        self.times.share = steps as f64 / runs / (SEGMENTS * EVERY) as f64;
-        let begun = cpu_seconds()?;
-        for run in &self.runs {
-            let steps = SEGMENTS * EVERY;
-            Replayer::new(&self.recipe, run.seed, steps, &Limits::unlimited())?;
-        }
-        self.times.reading = (cpu_seconds()? - begun) / runs;
-        Ok(())
     }
 }
 

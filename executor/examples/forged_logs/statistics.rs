@@ -1,13 +1,10 @@
 //! What is printed.
 
 use crate::{SEGMENTS, attacks::Attack};
-use anyhow::{Context, Result};
-use std::{fmt, fs};
+use std::fmt;
 
 /// Quantile of the normal distribution for 95 % of both sides.
 const Z: f64 = 1.959_964;
-/// Ticks of a second in `/proc/self/stat`.
-const TICKS: f64 = 100.0;
 
 /// The chance that none of `marked` among `count` is among `drawn`, drawn without replacement.
 pub(crate) fn undrawn(count: usize, marked: usize, drawn: usize) -> f64 {
@@ -82,51 +79,4 @@ impl fmt::Display for Row {
             if agrees { "yes" } else { "no" },
         )
     }
-}
-
-/// CPU seconds of a training, and of a juror's work on one.
-#[derive(Default)]
-pub(crate) struct Times {
-    pub(crate) parameters: u64,
-    /// Of a whole training with its log.
-    pub(crate) training: f64,
-    /// Of training the drawn segments again, with reading the recipe.
-    pub(crate) judging: f64,
-    /// Of reading the recipe.
-    pub(crate) reading: f64,
-    /// Share of the steps that are trained again.
-    pub(crate) share: f64,
-}
-
-impl Times {
-    pub(crate) fn print(&self) {
-        let alone = (self.judging - self.reading) / (self.training - self.reading);
-        println!(
-            "{} parameters, {SEGMENTS} segments. A juror trains {:.1} % of the steps again, and \
-             takes {:.1} % of the training's CPU time ({:.1} ms of {:.1} ms), without reading \
-             the recipe ({:.1} ms) {:.1} %.\n",
-            self.parameters,
-            100.0 * self.share,
-            100.0 * self.judging / self.training,
-            1e3 * self.judging,
-            1e3 * self.training,
-            1e3 * self.reading,
-            100.0 * alone,
-        );
-    }
-}
-
-/// CPU time of this process, in steps of 10 ms.
-pub(crate) fn cpu_seconds() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let (_, fields) = stat
-        .rsplit_once(')')
-        .context("no name in /proc/self/stat")?;
-    let ticks = |at| -> Result<f64> {
-        let field = fields.split_whitespace().nth(at);
-        Ok(field
-            .context("too few fields in /proc/self/stat")?
-            .parse()?)
-    };
-    Ok((ticks(11)? + ticks(12)?) / TICKS)
 }

@@ -117,6 +117,33 @@ impl Classifier {
         Ok(specs)
     }
 
+    /// Numbers that one sample is in training: its features, what each layer gives, and the
+    /// patches that a convolution makes of its input.
+    pub(crate) fn values(&self) -> Result<u64, ModelError> {
+        let volume = |shape: &[usize]| {
+            let numbers = shape.iter().map(|d| *d as u64);
+            numbers.fold(1, u64::saturating_mul)
+        };
+        let mut shape = match self.model_type {
+            ClassifierKind::Mlp => vec![self.features()],
+            ClassifierKind::Cnn => self.input_shape.clone(),
+        };
+        let mut sum = volume(&shape);
+        for layer in &self.layers {
+            let (next, weight) = layer.apply(&shape)?;
+            sum = sum.saturating_add(volume(&next));
+            if let (Layer::Conv2d { .. }, Some(weight), [_, rest @ ..]) =
+                (layer, &weight, &next[..])
+            {
+                let patch = volume(weight.get(1..).unwrap_or_default());
+                let patches = volume(rest).saturating_mul(patch);
+                sum = sum.saturating_add(patches).saturating_add(volume(&next));
+            }
+            shape = next;
+        }
+        Ok(sum)
+    }
+
     /// Refuses pools that have no gradient here: windows must tile their input.
     pub(crate) fn check_trainable(&self) -> Result<(), ModelError> {
         let mut shape = self.input_shape.clone();

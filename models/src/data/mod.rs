@@ -1,5 +1,6 @@
 //! Evaluation and training data.
 
+mod plain;
 mod rows;
 
 use crate::{Fault, ModelError};
@@ -75,6 +76,15 @@ fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
 
 /// The objects of a JSONL file, without the byte order mark that some editors put first.
 fn lines<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<Vec<T>, ModelError> {
+    lines_by(path, bytes, |line| serde_json::from_str(line))
+}
+
+/// The same, each line read by `parse`.
+fn lines_by<T>(
+    path: &Path,
+    bytes: &[u8],
+    mut parse: impl FnMut(&str) -> serde_json::Result<T>,
+) -> Result<Vec<T>, ModelError> {
     let text = std::str::from_utf8(bytes).map_err(|e| {
         let before = bytes.get(..e.valid_up_to()).unwrap_or_default();
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
@@ -92,7 +102,7 @@ fn lines<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<Vec<T>
                     format!("line {}: is a list, no object", i + 1),
                 ));
             }
-            serde_json::from_str(line).map_err(|e| {
+            parse(line).map_err(|e| {
                 // The parser sees one line only, and counts it as the first.
                 let what = e.to_string().replace(" at line 1 column ", " at column ");
                 refuse(path, format!("line {}: {what}", i + 1))

@@ -1,6 +1,6 @@
 //! Rows of a classifier.
 
-use super::{check_count, lines, read, refuse};
+use super::{check_count, lines_by, plain, read, refuse};
 use crate::{Fault, ModelError, header, weights::le_floats};
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, tensor::TensorInfo};
@@ -28,11 +28,7 @@ impl Rows {
     /// apart by their first bytes: a data file is named by its hash, not by an ending.
     pub(crate) fn read(path: &Path) -> Result<Self, ModelError> {
         let bytes = read(path)?;
-        let framed = bytes.get(8) == Some(&b'{')
-            && bytes.first_chunk::<8>().is_some_and(|length| {
-                u64::from_le_bytes(*length) <= (bytes.len() as u64).saturating_sub(8)
-            });
-        let rows = match framed {
+        let rows = match Self::are_framed(&bytes, bytes.len() as u64) {
             true => Self::from_safetensors(path, &bytes)?,
             false => Self::from_lines(path, &bytes)?,
         };
@@ -46,8 +42,22 @@ impl Rows {
         Ok(rows)
     }
 
+    /// Whether a file of `length` bytes that begins so is one of safetensors.
+    pub(crate) fn are_framed(start: &[u8], length: u64) -> bool {
+        let header = start.first_chunk::<8>().map(|h| u64::from_le_bytes(*h));
+        start.get(8) == Some(&b'{') && header.is_some_and(|h| h <= length.saturating_sub(8))
+    }
+
     fn from_lines(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
-        let parsed: Vec<RowLine> = lines(path, bytes)?;
+        let mut expected = 0;
+        let parsed: Vec<RowLine> = lines_by(path, bytes, |line| {
+            let row = match plain::row(line, expected) {
+                Some((features, label)) => RowLine { features, label },
+                None => serde_json::from_str(line)?,
+            };
+            expected = row.features.len();
+            Ok(row)
+        })?;
         let width = parsed.first().map_or(0, |row| row.features.len());
         let mut rows = Self {
             features: Vec::new(),

@@ -12,6 +12,8 @@ use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use sp_core::H256;
 
+pub use arena_primitives::SAMPLES;
+
 /// Most open cases of a task.
 pub const MAX_OPEN_CASES: u32 = 16;
 /// Cases of a task that are open for each doubling of the bond that begins another one: nobody
@@ -27,8 +29,6 @@ pub const MAX_JURY: u32 = 31;
 pub const MAX_MARKS: u32 = 8;
 /// Most heartbeats of a run.
 pub const MAX_HEARTBEATS: u32 = 512;
-/// Losses whose proof is asked of an accused validator.
-pub const SAMPLES: u32 = 8;
 /// Bonds double with each acquittal, but so often at most.
 pub const MAX_DOUBLINGS: u32 = 16;
 /// Blocks for which what was collected of their randomness can be asked for.

@@ -1,6 +1,6 @@
 //! The training that a recipe and a seed fix.
 
-use super::{form::Forms, recipe};
+use super::{form::Forms, memory, recipe};
 use crate::{
     Fault, Limits, ModelError,
     train::{
@@ -20,17 +20,24 @@ pub(super) struct Course {
     pub(super) prepared: Prepared,
     pub(super) steps: u64,
     pub(super) forms: Forms,
+    /// Bytes that all of it needs in memory at the most.
+    pub(super) memory: u64,
 }
 
 impl Course {
     pub(super) fn open(recipe: &Path, seed: [u8; 32], limits: &Limits) -> Result<Self, ModelError> {
         let config = recipe::read(recipe)?;
         let seed = Seed::Run(seed);
+        let files = memory::of_files(&config)?;
+        memory::check(files)?;
         let prepared = task::prepare(&config, seed, None)?;
         limits.check_architecture(prepared.model.architecture())?;
         limits.check_size(prepared.model.parameters()?, 0)?;
         check_tokenizer(&prepared, limits)?;
+        let memory = memory::of_steps(&config, &prepared)?.saturating_add(files);
+        memory::check(memory)?;
         Ok(Self {
+            memory,
             steps: config.total_steps(prepared.samples()),
             forms: Forms::new(&prepared.model)?,
             config,
@@ -56,13 +63,24 @@ impl Course {
         self.config.learning_rate_at(step, self.steps)
     }
 
-    /// Does step number `step`, the first being 0, and gives its loss.
-    pub(super) fn step(
+    /// Does all steps from number `first` on, the training's first being 0, and before
+    /// `end`; `told` hears how many are done, and each one's loss.
+    pub(super) fn advance(
         &self,
         task: &Task<'_>,
         optimizer: &mut AdamW,
-        step: u64,
-    ) -> Result<f32, ModelError> {
+        (first, end): (u64, u64),
+        told: &mut dyn FnMut(u64, f32),
+    ) -> Result<(), ModelError> {
+        for step in first..end {
+            let loss = self.step(task, optimizer, step)?;
+            told(step + 1, loss);
+        }
+        Ok(())
+    }
+
+    /// Does step number `step`, the first being 0, and gives its loss.
+    fn step(&self, task: &Task<'_>, optimizer: &mut AdamW, step: u64) -> Result<f32, ModelError> {
         let rate = self.learning_rate(step);
         train_step(&self.config, self.seed, task, optimizer, step, rate)
     }

@@ -4,7 +4,7 @@ use super::LogLeaf;
 use crate::{
     Fault, ModelConfig, ModelError,
     train::adamw::{AdamW, Parameter},
-    weights::floats,
+    weights::{floats, le_floats},
 };
 use candle_core::{Device, Var};
 use safetensors::{
@@ -62,26 +62,34 @@ impl Form {
     fn encode<'a>(&self, values: impl Iterator<Item = &'a [f32]>) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.size() as usize);
         bytes.extend_from_slice(&self.header);
-        for value in values.flatten() {
-            bytes.extend_from_slice(&value.to_le_bytes());
+        for values in values {
+            let at = bytes.len();
+            bytes.resize(at.saturating_add(values.len().saturating_mul(4)), 0);
+            let places = bytes[at..].as_chunks_mut().0.iter_mut();
+            places
+                .zip(values)
+                .for_each(|(place, value)| *place = value.to_le_bytes());
         }
         bytes
     }
 
-    /// All numbers of a file; `None` if it is not of the form, or has one that is not finite.
-    pub(super) fn numbers(&self, file: &[u8]) -> Option<Vec<f32>> {
+    /// All numbers of a file, as bytes; `None` if it is not of the form, or has one that is not
+    /// finite.
+    pub(super) fn numbers<'a>(&self, file: &'a [u8]) -> Option<&'a [u8]> {
         let data = file.strip_prefix(self.header.as_slice())?;
-        if file.len() as u64 != self.size() {
-            return None;
-        }
-        let numbers: Vec<f32> = floats(data).collect();
-        numbers.iter().all(|v| v.is_finite()).then_some(numbers)
+        let is_whole = file.len() as u64 == self.size();
+        (is_whole && are_finite(floats(data))).then_some(data)
     }
 
     /// Names and sizes, in ascending order of name.
     pub(super) fn tensors(&self) -> impl Iterator<Item = (&String, &Vec<usize>)> {
         self.shapes.iter()
     }
+}
+
+/// Looks at all of them rather than up to the first that isn't, several at a time.
+fn are_finite(numbers: impl Iterator<Item = f32>) -> bool {
+    numbers.fold(true, |all, v| all & v.is_finite())
 }
 
 /// Bytes of a tensor; `None` beyond what can be counted.
@@ -123,8 +131,8 @@ impl Forms {
         let weights = parameters().map(|p| p.values.as_slice());
         let means = parameters().map(|p| p.mean.as_slice());
         let moments = means.chain(parameters().map(|p| p.square.as_slice()));
-        let all = weights.clone().chain(moments.clone()).flatten();
-        if !all.into_iter().all(|v| v.is_finite()) {
+        let mut all = weights.clone().chain(moments.clone());
+        if !all.all(|values| are_finite(values.iter().copied())) {
             let detail = format!("the state after step {step} is not finite; lower learning_rate");
             return Err(ModelError::new(Fault::NonFinite, detail));
         }
@@ -146,14 +154,14 @@ impl Forms {
         let mut parameters = BTreeMap::new();
         let mut at = 0;
         for (name, shape) in self.weights.tensors() {
-            let part = at..at + shape.iter().product::<usize>();
+            let part = at..at + 4 * shape.iter().product::<usize>();
             at = part.end;
-            let values = weights[part.clone()].to_vec();
+            let values = le_floats(&weights[part.clone()]);
             let parameter = Parameter {
-                variable: Var::from_vec(values.clone(), shape.as_slice(), &Device::Cpu)?,
+                variable: Var::from_slice(&values, shape.as_slice(), &Device::Cpu)?,
                 values,
-                mean: means[part.clone()].to_vec(),
-                square: squares[part].to_vec(),
+                mean: le_floats(&means[part.clone()]),
+                square: le_floats(&squares[part]),
             };
             parameters.insert(name.clone(), parameter);
         }
@@ -206,7 +214,7 @@ mod tests {
         assert_eq!(file, to_safetensors(&tensors, None).unwrap());
         assert_eq!(file.len() as u64, form.size());
         let bits = |values: &[f32]| -> Vec<u32> { values.iter().map(|v| v.to_bits()).collect() };
-        let numbers = form.numbers(&file).unwrap();
+        let numbers = le_floats(form.numbers(&file).unwrap());
         assert_eq!(bits(&numbers), bits(&[&a[..], &b[..]].concat()));
     }
 

@@ -4,7 +4,6 @@
 use super::{
     LogLeaf,
     form::{Checkpoint, Forms},
-    step_at,
 };
 use crate::{
     Fault, ModelError,
@@ -15,6 +14,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::{ErrorKind, Write},
+    num::NonZeroU64,
     path::{Path, PathBuf},
 };
 
@@ -25,15 +25,25 @@ const RUN: &str = "run";
 const LEAF_BYTES: usize = 80;
 
 /// Which checkpoints stay on disk. Leaves always do, and so do the files of the last one, which a
-/// training goes on from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// training goes on from. The others are trained again by [`super::restore`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// All of them.
     All,
-    /// Those that these segments begin with: what it takes to train them again. Segment `i` leads
-    /// from leaf `i` to leaf `i + 1`. Jurors check all norms too, for which they ask for the
-    /// weights of every leaf.
-    Segments(BTreeSet<u32>),
+    /// Those of each so manyeth leaf. The first one's are what the seed gives.
+    Each(NonZeroU64),
+    /// The last one's alone.
+    Last,
+}
+
+impl Keep {
+    fn keeps(self, place: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Each(each) => place > 0 && place % each == 0,
+            Self::Last => false,
+        }
+    }
 }
 
 /// The file of `log` with this BLAKE3.
@@ -52,22 +62,23 @@ pub fn leaves(log: &Path) -> Result<Vec<LogLeaf>, ModelError> {
         .collect())
 }
 
-/// Removes the checkpoints that are not to be kept, and gives the bytes that became free. A
-/// training anew of the same recipe and seed has them again.
-pub fn prune(log: &Path, keep: &Keep) -> Result<u64, ModelError> {
-    let Keep::Segments(segments) = keep else {
+/// Removes the checkpoints that are not to be kept, and gives the bytes that became free. What is
+/// left when it is cut off is a log like any other: [`super::restore`] makes it whole.
+pub fn prune(log: &Path, keep: Keep) -> Result<u64, ModelError> {
+    thin(log, &leaves(log)?, keep)
+}
+
+fn thin(log: &Path, leaves: &[LogLeaf], keep: Keep) -> Result<u64, ModelError> {
+    if keep == Keep::All {
         return Ok(0);
-    };
-    let leaves = leaves(log)?;
-    let last = leaves.len().saturating_sub(1);
-    let is_kept = |place: usize| {
-        let segment = u32::try_from(place).unwrap_or(u32::MAX);
-        place == last || segments.contains(&segment)
-    };
+    }
     let files = |leaf: &LogLeaf| [leaf.weights, leaf.optimizer];
-    let kept: BTreeSet<[u8; 32]> = (leaves.iter().enumerate())
-        .filter(|(place, _)| is_kept(*place))
-        .flat_map(|(_, leaf)| files(leaf))
+    let kept: BTreeSet<[u8; 32]> = (0..)
+        .zip(leaves)
+        .filter(|(place, _)| keep.keeps(*place))
+        .map(|(_, leaf)| leaf)
+        .chain(leaves.last())
+        .flat_map(files)
         .collect();
     let all: BTreeSet<[u8; 32]> = leaves.iter().flat_map(files).collect();
     let mut freed = 0u64;
@@ -89,6 +100,7 @@ pub fn prune(log: &Path, keep: &Keep) -> Result<u64, ModelError> {
 pub(super) struct Log {
     dir: PathBuf,
     file: File,
+    keep: Keep,
     pub(super) leaves: Vec<LogLeaf>,
 }
 
@@ -108,7 +120,8 @@ impl Log {
         run: &str,
         resume: bool,
         forms: &Forms,
-        (steps, every): (u64, u64),
+        every: u64,
+        keep: Keep,
     ) -> Result<(Self, Option<Last>), ModelError> {
         let objects = dir.join(OBJECTS);
         fs::create_dir_all(&objects).map_err(|e| ModelError::io(&objects, &e))?;
@@ -119,7 +132,7 @@ impl Log {
         }
         let right = (0..)
             .zip(&found)
-            .take_while(|(place, leaf)| leaf.step == step_at(*place, steps, every));
+            .take_while(|(place, leaf)| leaf.step == u64::saturating_mul(*place, every));
         found.truncate(right.count());
         let mut last = None;
         while let Some(leaf) = found.last() {
@@ -138,38 +151,58 @@ impl Log {
         let log = Self {
             dir: dir.to_owned(),
             file: file.map_err(|e| ModelError::io(&path, &e))?,
+            keep,
             leaves: found,
         };
         Ok((log, last))
     }
 
-    /// Writes a checkpoint, and its leaf when both files are safe.
+    /// Writes a checkpoint, its leaf when both files are safe, and then removes what is not kept.
     pub(super) fn put(&mut self, leaf: LogLeaf, checkpoint: &Checkpoint) -> Result<(), ModelError> {
-        write_whole(&object(&self.dir, &leaf.weights), &checkpoint.weights)?;
-        write_whole(&object(&self.dir, &leaf.optimizer), &checkpoint.optimizer)?;
-        sync(&self.dir.join(OBJECTS))?;
+        write(&self.dir, &leaf, checkpoint)?;
         let written = self.file.write_all(&leaf.encode());
         written
             .and_then(|()| self.file.sync_data())
             .map_err(|e| ModelError::io(&self.dir.join(LEAVES), &e))?;
         self.leaves.push(leaf);
-        Ok(())
+        thin(&self.dir, &self.leaves, self.keep).map(|_| ())
     }
+}
+
+/// Writes the files of a leaf, each of which appears whole.
+pub(super) fn write(log: &Path, leaf: &LogLeaf, checkpoint: &Checkpoint) -> Result<(), ModelError> {
+    write_whole(&object(log, &leaf.weights), &checkpoint.weights)?;
+    write_whole(&object(log, &leaf.optimizer), &checkpoint.optimizer)?;
+    sync(&log.join(OBJECTS))
+}
+
+/// Refuses a log that is not of the run.
+pub(super) fn check_run(log: &Path, run: &str) -> Result<(), ModelError> {
+    let path = log.join(RUN);
+    let found = fs::read_to_string(&path).map_err(|e| ModelError::io(&path, &e))?;
+    match found == run {
+        true => Ok(()),
+        false => Err(refuse(log, OTHER)),
+    }
+}
+
+const OTHER: &str = "has the log of another recipe, seed, or number of steps for each leaf; take \
+                     another directory";
+
+fn refuse(log: &Path, what: &str) -> ModelError {
+    ModelError::new(Fault::Config, format!("{}: {what}", log.display()))
 }
 
 /// Whether `dir` has a log of the run. One of another is refused, and so is one that is not to go
 /// on: what was posted of it must stay.
 fn is_begun(dir: &Path, run: &str, resume: bool) -> Result<bool, ModelError> {
     let path = dir.join(RUN);
-    let refuse = |detail: &str| {
-        let detail = format!("{}: {detail}; take another directory", dir.display());
-        Err(ModelError::new(Fault::Config, detail))
-    };
     match fs::read_to_string(&path) {
-        Ok(found) if found != run => {
-            refuse("has the log of another recipe, seed, or number of steps for each leaf")
-        }
-        Ok(_) if !resume => refuse("has a log already; resume it"),
+        Ok(found) if found != run => Err(refuse(dir, OTHER)),
+        Ok(_) if !resume => Err(refuse(
+            dir,
+            "has a log already; resume it, or take another directory",
+        )),
         Ok(_) => Ok(true),
         Err(e) if e.kind() == ErrorKind::NotFound => {
             write_whole(&path, run.as_bytes())?;
@@ -181,7 +214,20 @@ fn is_begun(dir: &Path, run: &str, resume: bool) -> Result<bool, ModelError> {
 }
 
 /// The state of a leaf; `None` if a file is gone or is not the leaf's.
-fn state(dir: &Path, leaf: &LogLeaf, forms: &Forms) -> Result<Option<Last>, ModelError> {
+pub(super) fn state(dir: &Path, leaf: &LogLeaf, forms: &Forms) -> Result<Option<Last>, ModelError> {
+    let Some(checkpoint) = stored(dir, leaf)? else {
+        return Ok(None);
+    };
+    let optimizer = forms.decode(&checkpoint)?;
+    Ok(optimizer.map(|optimizer| Last {
+        step: leaf.step,
+        checkpoint,
+        optimizer,
+    }))
+}
+
+/// The files of a leaf; `None` if one is gone or is not the leaf's.
+pub(super) fn stored(dir: &Path, leaf: &LogLeaf) -> Result<Option<Checkpoint>, ModelError> {
     let read = |hash| {
         let path = object(dir, hash);
         match fs::read(&path) {
@@ -193,15 +239,8 @@ fn state(dir: &Path, leaf: &LogLeaf, forms: &Forms) -> Result<Option<Last>, Mode
         weights: read(&leaf.weights)?,
         optimizer: read(&leaf.optimizer)?,
     };
-    if checkpoint.leaf(leaf.step, leaf.update) != *leaf {
-        return Ok(None);
-    }
-    let optimizer = forms.decode(&checkpoint)?;
-    Ok(optimizer.map(|optimizer| Last {
-        step: leaf.step,
-        checkpoint,
-        optimizer,
-    }))
+    let is_leafs = checkpoint.leaf(leaf.step, leaf.update) == *leaf;
+    Ok(is_leafs.then_some(checkpoint))
 }
 
 /// Makes the names in a directory safe.

@@ -5,14 +5,18 @@
 mod course;
 mod form;
 mod log;
+mod memory;
 mod recipe;
 mod replay;
+mod restore;
 mod run;
 
 pub use log::{Keep, leaves, object, prune};
+pub use memory::MAX_MEMORY;
 pub use recipe::CONFIG;
 pub use replay::{Finding, Replayed, Replayer, Segment, is_model};
-pub use run::{Logged, run};
+pub use restore::{Restored, restore};
+pub use run::{Logged, run, run_keeping};
 
 use crate::{Fault, ModelError};
 use codec::{Decode, Encode};
@@ -34,29 +38,26 @@ pub struct LogLeaf {
     pub update: u64,
 }
 
-/// Step of the leaf at `place`, of which there are `every` steps from one to the next.
-fn step_at(place: u64, steps: u64, every: u64) -> u64 {
-    place.saturating_mul(every).min(steps)
-}
-
-/// Leaves of a log of `steps` steps.
-fn count(steps: u64, every: u64) -> Result<u64, ModelError> {
-    let count = steps.div_ceil(every.max(1)).saturating_add(1);
-    if every == 0 || steps == 0 || count > MAX_LEAVES {
-        let detail = format!(
-            "{steps} steps with a leaf each {every}: a log has 2 to {MAX_LEAVES} leaves; take {} \
-             steps or more for each",
-            steps.div_ceil(MAX_LEAVES - 1).max(1)
-        );
-        return Err(ModelError::new(Fault::Config, detail));
+/// Leaves of a log of `steps` steps, with `every` of them from one leaf to the next. A log is
+/// even, and has 2 to [`MAX_LEAVES`].
+pub fn count_leaves(steps: u64, every: u64) -> Result<u64, ModelError> {
+    let segments = steps.checked_div(every).unwrap_or(0);
+    let is_even = steps.checked_rem(every) == Some(0);
+    if is_even && (1..MAX_LEAVES).contains(&segments) {
+        return Ok(segments + 1);
     }
-    Ok(count)
+    let detail = format!(
+        "{steps} steps with a leaf each {every}: the steps between two leaves must divide all \
+         steps, at most {} times; take another number of steps, in the recipe or between leaves",
+        MAX_LEAVES - 1
+    );
+    Err(ModelError::new(Fault::Config, detail))
 }
 
-/// Checks that the leaves are those of the steps 0, `every`, 2 · `every` and so on, and `steps`.
+/// Checks that the leaves are those of the steps 0, `every`, 2 · `every` and so on, up to `steps`.
 pub fn check_steps(leaves: &[LogLeaf], steps: u64, every: u64) -> Result<(), ModelError> {
-    let count = count(steps, every)?;
-    let expected = |place: u64| step_at(place, steps, every);
+    let count = count_leaves(steps, every)?;
+    let expected = |place: u64| place.saturating_mul(every);
     let wrong = (0..)
         .zip(leaves)
         .find(|(place, leaf)| leaf.step != expected(*place));
@@ -91,29 +92,32 @@ mod tests {
     fn check_steps_should_take_the_one_right_sequence() {
         let check = |steps: &[u64]| {
             let leaves: Vec<LogLeaf> = steps.iter().map(|step| leaf(*step)).collect();
-            check_steps(&leaves, 10, 4).is_ok()
+            check_steps(&leaves, 12, 4).is_ok()
         };
-        assert!(check(&[0, 4, 8, 10]));
+        assert!(check(&[0, 4, 8, 12]));
         for wrong in [
             &[][..],
             &[0],
             &[0, 4, 8],
-            &[0, 4, 8, 10, 10],
-            &[4, 8, 10],
-            &[0, 8, 10],
-            &[0, 5, 8, 10],
-            &[0, 4, 8, 12],
+            &[0, 4, 8, 12, 12],
+            &[4, 8, 12],
+            &[0, 8, 12],
+            &[0, 5, 8, 12],
+            &[0, 4, 8, 11],
         ] {
             assert!(!check(wrong), "{wrong:?}");
         }
+        let uneven: Vec<LogLeaf> = [0, 4, 8, 10].map(leaf).into();
+        let error = check_steps(&uneven, 10, 4).unwrap_err();
+        assert!(error.detail.contains("must divide"), "{error}");
     }
 
     #[test]
-    fn log_should_have_two_to_513_leaves() {
-        assert_eq!(count(512, 1).unwrap(), 513);
-        assert_eq!(count(1, 99).unwrap(), 2);
-        for (steps, every) in [(513, 1), (0, 1), (1, 0), (u64::MAX, 1)] {
-            let error = count(steps, every).unwrap_err();
+    fn log_should_be_even_and_have_two_to_513_leaves() {
+        assert_eq!(count_leaves(512, 1), Ok(513));
+        assert_eq!(count_leaves(99, 99), Ok(2));
+        for (steps, every) in [(513, 1), (0, 1), (1, 0), (1, 99), (10, 4), (u64::MAX, 1)] {
+            let error = count_leaves(steps, every).unwrap_err();
             assert_eq!(error.fault, Fault::Config);
         }
     }

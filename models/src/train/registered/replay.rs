@@ -7,7 +7,12 @@ use super::{
 };
 use crate::{Fault, Limits, ModelError, inspect, weights::read_tensor};
 use safetensors::Dtype;
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::Read,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 /// The training between two leaves of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +54,13 @@ pub struct Replayed {
 /// Trains segments of one run again.
 pub struct Replayer {
     course: Course,
-    start: LogLeaf,
+    /// The weights that a norm was checked with last, by their hash: the next segment begins with
+    /// them.
+    last: Mutex<Option<([u8; 32], Vec<u8>)>>,
 }
 
 impl Replayer {
-    /// Reads the recipe and draws the initial state. An error whose fault is the model's
+    /// Reads the recipe. An error whose fault is the model's
     /// ([`Fault::is_models`]) is the recipe's: it is malformed, can't be trained, is beyond the
     /// limits or has not so many `steps`.
     pub fn new(
@@ -72,14 +79,22 @@ impl Replayer {
             let detail = format!("the recipe has {} steps, not {steps}", course.steps);
             return Err(ModelError::new(Fault::Config, detail));
         }
-        let start = course.forms.encode(0, &course.start()?)?.leaf(0, 0);
-        Ok(Self { course, start })
+        Ok(Self {
+            course,
+            last: Mutex::new(None),
+        })
     }
 
     /// Bytes of both files of a checkpoint; one of another size is malformed.
     pub fn checkpoint_bytes(&self) -> u64 {
         let Forms { weights, optimizer } = &self.course.forms;
         weights.size().saturating_add(optimizer.size())
+    }
+
+    /// Bytes that training it needs in memory at the most, as they are counted for
+    /// [`super::MAX_MEMORY`].
+    pub fn memory(&self) -> u64 {
+        self.course.memory
     }
 
     /// Trains the segment again from the two files of its first checkpoint, and compares what
@@ -90,6 +105,9 @@ impl Replayer {
         weights: &Path,
         optimizer: &Path,
     ) -> Result<Replayed, ModelError> {
+        if segment.from.step == 0 && self.begin()?.leaf(0, 0) != segment.from {
+            return Ok(at_once(Finding::WrongStart));
+        }
         let forms = &self.course.forms;
         self.again(segment, || {
             let weights = read(&forms.weights, &segment.from.weights, weights)?;
@@ -102,10 +120,28 @@ impl Replayer {
     /// The same of a segment that begins with step 0: its first checkpoint is what the seed
     /// gives, and needs no file.
     pub fn replay_start(&self, segment: &Segment) -> Result<Replayed, ModelError> {
-        self.again(segment, || match segment.from.step {
-            0 => self.course.forms.encode(0, &self.course.start()?).map(Some),
-            _ => Ok(None),
-        })
+        let step = segment.from.step;
+        if step != 0 {
+            return Ok(at_once(Finding::BadCheckpoint { step }));
+        }
+        let first = self.begin()?;
+        match first.leaf(0, 0) == segment.from {
+            true => self.again(segment, || Ok(Some(first))),
+            false => Ok(at_once(Finding::WrongStart)),
+        }
+    }
+
+    /// The initial state.
+    fn begin(&self) -> Result<Checkpoint, ModelError> {
+        self.course.forms.encode(0, &self.course.start()?)
+    }
+
+    /// The weights that a norm was checked with last, which are forgotten here.
+    fn take_last(&self) -> Option<([u8; 32], Vec<u8>)> {
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     fn again(
@@ -114,22 +150,19 @@ impl Replayer {
         first: impl FnOnce() -> Result<Option<Checkpoint>, ModelError>,
     ) -> Result<Replayed, ModelError> {
         let Segment { from, to } = *segment;
-        let at_once = |finding| Ok(Replayed { finding, steps: 0 });
-        if from.step == 0 && from != self.start {
-            return at_once(Finding::WrongStart);
-        }
+        self.take_last();
         if to.step <= from.step || to.step > self.course.steps {
-            return at_once(Finding::Differs { from: from.step });
+            return Ok(at_once(Finding::Differs { from: from.step }));
         }
         let Some(checkpoint) = first()? else {
-            return at_once(Finding::BadCheckpoint { step: from.step });
+            return Ok(at_once(Finding::BadCheckpoint { step: from.step }));
         };
         let found = match self.train(&checkpoint, from.step, to.step) {
             Ok(Some(found)) => found,
-            Ok(None) => return at_once(Finding::BadCheckpoint { step: from.step }),
+            Ok(None) => return Ok(at_once(Finding::BadCheckpoint { step: from.step })),
             // Whoever trained it came no further either.
             Err(error) if error.fault.is_models() => {
-                return at_once(Finding::Differs { from: from.step });
+                return Ok(at_once(Finding::Differs { from: from.step }));
             }
             Err(error) => return Err(error),
         };
@@ -155,9 +188,8 @@ impl Replayer {
             return Ok(None);
         };
         let task = self.course.task(&optimizer)?;
-        for step in first..end {
-            self.course.step(&task, &mut optimizer, step)?;
-        }
+        self.course
+            .advance(&task, &mut optimizer, (first, end), &mut |_, _| ())?;
         let after = forms.encode(end, &optimizer)?;
         let update = forms.update(&from.weights, &after.weights);
         Ok(Some(after.leaf(end, update)))
@@ -165,7 +197,7 @@ impl Replayer {
 
     /// Compares the committed norm of a segment's update with that between its two files of
     /// weights, without training: a wrong norm would hide a segment from those drawn for their
-    /// large updates.
+    /// large updates. Segments in their order have each file read once.
     pub fn check_update(
         &self,
         segment: &Segment,
@@ -173,20 +205,36 @@ impl Replayer {
         after: &Path,
     ) -> Result<Finding, ModelError> {
         let Segment { from, to } = segment;
-        let form = &self.course.forms.weights;
-        let mut files = Vec::new();
-        for (leaf, path) in [(from, before), (to, after)] {
-            match read(form, &leaf.weights, path)? {
-                Some(file) if form.numbers(&file).is_some() => files.push(file),
-                _ => return Ok(Finding::BadCheckpoint { step: leaf.step }),
-            }
-        }
-        let found = self.course.forms.update(&files[0], &files[1]);
+        let known = self.take_last().filter(|(hash, _)| *hash == from.weights);
+        let before = match known {
+            Some((_, file)) => Some(file),
+            None => self.weights(from, before)?,
+        };
+        let Some(before) = before else {
+            return Ok(Finding::BadCheckpoint { step: from.step });
+        };
+        let Some(after) = self.weights(to, after)? else {
+            return Ok(Finding::BadCheckpoint { step: to.step });
+        };
+        let found = self.course.forms.update(&before, &after);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((to.weights, after));
         Ok(match found == to.update {
             true => Finding::Same,
             false => Finding::Differs { from: from.step },
         })
     }
+
+    /// The file of a leaf's weights; `None` if it is not the leaf's, malformed or not finite.
+    fn weights(&self, leaf: &LogLeaf, path: &Path) -> Result<Option<Vec<u8>>, ModelError> {
+        let form = &self.course.forms.weights;
+        let file = read(form, &leaf.weights, path)?;
+        Ok(file.filter(|file| form.numbers(file).is_some()))
+    }
+}
+
+/// What needed no training to be found.
+fn at_once(finding: Finding) -> Replayed {
+    Replayed { finding, steps: 0 }
 }
 
 /// A file of a checkpoint; `None` if it is of another size or another hash.
@@ -196,7 +244,7 @@ fn read(form: &Form, hash: &[u8; 32], path: &Path) -> Result<Option<Vec<u8>>, Mo
     if file.metadata().map_err(io)?.len() != form.size() {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(form.size()).unwrap_or(0));
     (&mut file)
         .take(form.size())
         .read_to_end(&mut bytes)

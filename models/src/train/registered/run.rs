@@ -1,9 +1,9 @@
 //! The training itself.
 
 use super::{
-    LogLeaf, count,
+    LogLeaf, count_leaves,
     course::Course,
-    log::{Last, Log},
+    log::{Keep, Last, Log},
 };
 use crate::{
     Limits, Manifest, ModelError,
@@ -34,37 +34,53 @@ pub fn run(
     resume: bool,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Logged, ModelError> {
+    run_keeping(recipe, seed, log, every, resume, Keep::All, progress)
+}
+
+/// The same, with only some checkpoints on disk at any time. Before the others can be asked for,
+/// [`super::restore`] must have made them again.
+pub fn run_keeping(
+    recipe: &Path,
+    seed: [u8; 32],
+    log: &Path,
+    every: u64,
+    resume: bool,
+    keep: Keep,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Logged, ModelError> {
     let course = Course::open(recipe, seed, &Limits::unlimited())?;
     let steps = course.steps;
-    count(steps, every)?;
+    count_leaves(steps, every)?;
     let named = name(recipe, seed, every)?;
-    let (mut kept, last) = Log::open(log, &named, resume, &course.forms, (steps, every))?;
+    let (mut kept, last) = Log::open(log, &named, resume, &course.forms, every, keep)?;
     let last = match last {
         Some(last) => last,
-        None => begin(&course, &mut kept)?,
+        None => {
+            let first = begin(&course)?;
+            kept.put(first.checkpoint.leaf(0, 0), &first.checkpoint)?;
+            first
+        }
     };
-    let (mut step, mut before, mut optimizer) = (last.step, last.checkpoint, last.optimizer);
+    let (mut before, mut optimizer) = (last.checkpoint, last.optimizer);
     let task = course.task(&optimizer)?;
     let begun = Instant::now();
     let mut loss = None;
-    while step < steps {
-        let learning_rate = course.learning_rate(step);
-        let found = course.step(&task, &mut optimizer, step)?;
-        loss = Some(found);
-        step += 1;
-        if step % every == 0 || step == steps {
-            let after = course.forms.encode(step, &optimizer)?;
-            let update = course.forms.update(&before.weights, &after.weights);
-            kept.put(after.leaf(step, update), &after)?;
-            before = after;
-        }
-        progress(&Progress {
-            step,
-            steps,
-            loss: found,
-            learning_rate,
-            elapsed: begun.elapsed(),
-        });
+    for first in (last.step..steps).step_by(usize::try_from(every).unwrap_or(usize::MAX)) {
+        let end = first.saturating_add(every);
+        course.advance(&task, &mut optimizer, (first, end), &mut |step, found| {
+            loss = Some(found);
+            progress(&Progress {
+                step,
+                steps,
+                loss: found,
+                learning_rate: course.learning_rate(step - 1),
+                elapsed: begun.elapsed(),
+            });
+        })?;
+        let after = course.forms.encode(end, &optimizer)?;
+        let update = course.forms.update(&before.weights, &after.weights);
+        kept.put(after.leaf(end, update), &after)?;
+        before = after;
     }
     let prepared = &course.prepared;
     let trained = Trained {
@@ -79,11 +95,10 @@ pub fn run(
     })
 }
 
-/// Writes the leaf of the initial state.
-fn begin(course: &Course, log: &mut Log) -> Result<Last, ModelError> {
+/// The initial state.
+pub(super) fn begin(course: &Course) -> Result<Last, ModelError> {
     let optimizer = course.start()?;
     let checkpoint = course.forms.encode(0, &optimizer)?;
-    log.put(checkpoint.leaf(0, 0), &checkpoint)?;
     Ok(Last {
         step: 0,
         checkpoint,
@@ -92,7 +107,7 @@ fn begin(course: &Course, log: &mut Log) -> Result<Last, ModelError> {
 }
 
 /// Names what fixes a log: equal names have equal leaves.
-fn name(recipe: &Path, seed: [u8; 32], every: u64) -> Result<String, ModelError> {
+pub(super) fn name(recipe: &Path, seed: [u8; 32], every: u64) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&Manifest::of_dir(recipe)?.root());
     hasher.update(&seed);
