@@ -1,7 +1,6 @@
 //! What cases there are, where they stand, and how they ended.
 
 use super::{
-    claim::ClaimJson,
     losses::{self, Row},
     rows::{self, Answer, Appeal, Case, Challenger, Facts, Jury, State, Verdict},
 };
@@ -15,7 +14,7 @@ use crate::{
     spec,
 };
 use anyhow::Result;
-use arena_primitives::{AccountId, CaseId, ClaimKind, TaskId};
+use arena_primitives::{AccountId, CaseId, Claim, ClaimKind, TaskId};
 use serde::Serialize;
 
 /// An open case.
@@ -26,7 +25,7 @@ struct OpenView {
     task: TaskId,
     kind: ClaimKind,
     accused: AccountId,
-    claim: ClaimJson,
+    claim: Claim,
     facts: Facts,
     challengers: Vec<Challenger>,
     fee: Amount,
@@ -138,7 +137,7 @@ async fn open_view(at: &At, case: CaseId, row: Case) -> Result<OpenView> {
         answer,
         block: number(at),
         next: next(case, &row),
-        claim: row.claim.into(),
+        claim: row.claim,
         facts: row.facts,
         challengers: row.challengers,
         fee: row.fee,

@@ -3,8 +3,11 @@
 use crate::state::{CaseState, Jury, Seat};
 use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, LossLeaf, MAX_LOG_LEAVES,
-    PublicData, Round, TaskId, Uris, Vote,
+    AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, LossLeaf, PublicData, Round, TaskId,
+    Uris, Vote,
+};
+pub use arena_primitives::{
+    MAX_CASES_OF_ONE, MAX_CHALLENGERS, MAX_DOUBLINGS, MAX_OPEN_CASES, log_leaves,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{BoundedVec, traits::ConstU32};
@@ -12,12 +15,6 @@ use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use sp_core::H256;
 
-/// Most open cases of a task.
-pub const MAX_OPEN_CASES: u32 = 16;
-/// Most open cases of a task that one challenger began: nobody can take all places.
-pub const MAX_CASES_OF_ONE: u32 = 2;
-/// Most challengers of a case.
-pub const MAX_CHALLENGERS: u32 = 8;
 /// Most jurors of an instance.
 pub const MAX_JURY: u32 = 31;
 /// Most keys of marks of an operator in a task.
@@ -26,8 +23,6 @@ pub const MAX_MARKS: u32 = 8;
 pub const MAX_HEARTBEATS: u32 = 512;
 /// Losses whose proof is asked of an accused validator.
 pub const SAMPLES: u32 = 8;
-/// Bonds double with each acquittal, but so often at most.
-pub const MAX_DOUBLINGS: u32 = 16;
 /// Blocks for which what was collected of their randomness can be asked for.
 pub const BEACON_KEEP: BlockNumber = 256;
 /// Rows of one kind that one step removes of a task that is over.
@@ -264,14 +259,6 @@ impl Run {
     pub fn log_leaves(&self) -> Option<u32> {
         log_leaves(self.steps, self.every)
     }
-}
-
-/// Leaves of the log of a training; `None` where they are none, too many, or not even.
-pub fn log_leaves(steps: u64, every: u64) -> Option<u32> {
-    let rest = steps.checked_rem(every)?;
-    let segments = u32::try_from(steps.checked_div(every)?).ok()?;
-    let leaves = segments.checked_add(1)?;
-    (rest == 0 && segments > 0 && leaves <= MAX_LOG_LEAVES).then_some(leaves)
 }
 
 /// The seed of a run.
