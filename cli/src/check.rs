@@ -72,7 +72,10 @@ pub(crate) async fn check(out: Out, url: &str, args: CheckArgs) -> Result<()> {
     };
     let (data, own_data) = data_of(&spec, args.data.as_deref())?;
     let base = base_of(spec.model.base.as_ref(), args.base, &args.model)?;
-    let mut found = evaluate(&spec, &args.model, base, &data, own_data)?;
+    let mut found = evaluate(&spec, &args.model, base.clone(), &data, own_data)?;
+    if spec.likeness.is_some() {
+        found.sketch_seconds = Some(sketch(&args.model, base.as_deref())?);
+    }
     found.place = place(found.score, &others);
     out.show(&found, human)
 }
@@ -209,10 +212,6 @@ fn evaluate(
     }
     let limits = limits(&spec.model);
     let info = arena_models::inspect(model, base.as_deref(), &limits).map_err(refused)?;
-    let sketch_seconds = match spec.likeness {
-        Some(_) => Some(sketch(model, base.as_deref())?),
-        None => None,
-    };
     let options = EvalOptions {
         metric: metric(spec.metric),
         samples: 0,
@@ -245,7 +244,7 @@ fn evaluate(
         samples: scored.samples,
         seconds,
         round_seconds,
-        sketch_seconds,
+        sketch_seconds: None,
         max_seconds: spec.model.max_seconds,
         in_time: round_seconds <= f64::from(spec.model.max_seconds),
         own_data,

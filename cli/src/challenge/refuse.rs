@@ -18,17 +18,7 @@ const FEES: Balance = 50 * MILLI;
 
 /// An error unless the claim becomes a case, or joins one, as things stand.
 pub(super) fn check(seen: &Seen, claim: &Claim) -> Result<()> {
-    let (task, accused) = (seen.task.id, claim.accused());
-    let over = matches!(seen.task.phase, TaskPhase::Closed | TaskPhase::Cancelled);
-    refuse(over, || {
-        format!("task {task} is over: nobody is challenged in it any more")
-    })?;
-    refuse(*accused == seen.challenger, || {
-        format!("{accused} can't accuse itself; sign with another account")
-    })?;
-    refuse(seen.is_convicted, || {
-        format!("{accused} was convicted in task {task} already, and nobody is twice")
-    })?;
+    accusable(seen, claim)?;
     match (claim, &seen.about) {
         (
             Claim::Duplicate { model, earlier, .. },
@@ -39,13 +29,7 @@ pub(super) fn check(seen: &Seen, claim: &Claim) -> Result<()> {
             },
         ) => {
             let owner = stands(seen, claim, found, *model)?;
-            refuse(!compares, || {
-                format!(
-                    "task {task} compares no models: its spec has no `likeness`, and no copy is \
-                     accused in it"
-                )
-            })?;
-            duplicate(seen, owner, first.as_ref(), *earlier)
+            duplicate(seen, owner, first.as_ref(), *earlier, *compares)
         }
         (
             Claim::Watermark { model, salt, .. },
@@ -82,6 +66,21 @@ pub(super) fn check(seen: &Seen, claim: &Claim) -> Result<()> {
         _ => Err(bad_input("the claim is of another kind; please report it")),
     }?;
     room(seen, claim)
+}
+
+/// Somebody else can still be convicted in the task.
+fn accusable(seen: &Seen, claim: &Claim) -> Result<()> {
+    let (task, accused) = (seen.task.id, claim.accused());
+    let over = matches!(seen.task.phase, TaskPhase::Closed | TaskPhase::Cancelled);
+    refuse(over, || {
+        format!("task {task} is over: nobody is challenged in it any more")
+    })?;
+    refuse(*accused == seen.challenger, || {
+        format!("{accused} can't accuse itself; sign with another account")
+    })?;
+    refuse(seen.is_convicted, || {
+        format!("{accused} was convicted in task {task} already, and nobody is twice")
+    })
 }
 
 fn refuse(is_wrong: bool, why: impl FnOnce() -> String) -> Result<()> {
@@ -139,8 +138,15 @@ fn duplicate(
     owner: &RootOwner,
     first: Option<&RootOwner>,
     earlier: Hash,
+    compares: bool,
 ) -> Result<()> {
     let task = seen.task.id;
+    refuse(!compares, || {
+        format!(
+            "task {task} compares no models: its spec has no `likeness`, and no copy is accused in \
+             it"
+        )
+    })?;
     let first = first.ok_or_else(|| {
         bad_input(format!(
             "task {task} knows no model {earlier:?}, which is said to be earlier; `arena \

@@ -12,8 +12,8 @@ use crate::{
 };
 use anyhow::Result;
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, CaseId, Claim, Hash, Role, ScoreOutcome, TaskId, TaskSpec,
-    TimeParameters, Venue,
+    AccountId, Balance, BlockNumber, CaseId, Claim, Hash, Role, Round, ScoreOutcome, TaskId,
+    TaskSpec, TimeParameters, Venue,
     time::{MINUTES_PER_DAY, blocks},
 };
 
@@ -161,17 +161,25 @@ async fn about(
                 .await?
                 .map(|owner| owner.trainer),
             own: current(at, task, challenger).await?,
-            is_kept: {
-                let models = rows::round_models(at, task, *round).await?;
-                let reveal = rows::reveal(at, task, *round, validator).await?;
-                let outcomes = reveal.map(|reveal| reveal.outcomes).unwrap_or_default();
-                let mut scored = models.iter().zip(outcomes);
-                scored.any(|(of, outcome)| {
-                    of == root && matches!(outcome, Some(ScoreOutcome::Scored(_)))
-                })
-            },
+            is_kept: is_kept(at, task, *round, validator, root).await?,
         },
     })
+}
+
+/// Whether a validator's score of a model is kept.
+async fn is_kept(
+    at: &At,
+    task: TaskId,
+    round: Round,
+    validator: &AccountId,
+    model: &Hash,
+) -> Result<bool> {
+    let models = rows::round_models(at, task, round).await?;
+    let reveal = rows::reveal(at, task, round, validator).await?;
+    let outcomes = reveal.map(|reveal| reveal.outcomes).unwrap_or_default();
+    let mut revealed = models.iter().zip(outcomes);
+    Ok(revealed
+        .any(|(root, outcome)| root == model && matches!(outcome, Some(ScoreOutcome::Scored(_)))))
 }
 
 /// The model with which a trainer stands.

@@ -1,7 +1,7 @@
 //! What cases there are, where they stand, and how they ended.
 
 use super::{
-    losses::{self, Row},
+    losses,
     rows::{self, Answer, Appeal, Case, Challenger, Facts, Jury, State, Verdict},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     spec,
 };
 use anyhow::Result;
+use arena_models::LossRow;
 use arena_primitives::{AccountId, CaseId, Claim, ClaimKind, TaskId};
 use serde::Serialize;
 
@@ -44,7 +45,7 @@ struct OpenView {
 #[serde(untagged)]
 enum AnswerView {
     Training { leaves: usize, uris: Vec<String> },
-    Score { samples: u32, losses: Vec<Row> },
+    Score { samples: u32, losses: Vec<LossRow> },
 }
 
 /// A case that is over.

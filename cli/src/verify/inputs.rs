@@ -74,15 +74,12 @@ pub(super) async fn inputs(at: &At, spec: &TaskSpec, stored: &views::Result) -> 
         .iter()
         .map(|model| trainers.get(&model.trainer).copied().unwrap_or_default())
         .collect();
-    let (mut revealed, mut listed) = (Vec::new(), Vec::new());
-    for validator in &validators {
-        let key = (task, round, id(validator));
-        let reveal: Option<(Vec<Option<ScoreOutcome>>, Hash)> =
-            fetch(at, api::storage().arena_scoring().reveals(), key).await?;
-        revealed.push(reveal.is_some());
-        let outcomes = reveal.map(|(outcomes, _)| outcomes).unwrap_or_default();
-        listed.push(row(spec, outcomes, models.len()));
-    }
+    let reveals = reveals(at, task, round, &validators).await?;
+    let revealed = reveals.iter().map(Option::is_some).collect();
+    let listed = reveals
+        .into_iter()
+        .map(|outcomes| row(spec, outcomes.unwrap_or_default(), models.len()))
+        .collect();
     let sketches = match spec.likeness {
         Some(rule) => Some(sketches(at, (task, round), rule, &models, &validators).await?),
         None => None,
@@ -98,6 +95,23 @@ pub(super) async fn inputs(at: &At, spec: &TaskSpec, stored: &views::Result) -> 
         listed,
         has_data: has_data(at, task, round).await?,
     })
+}
+
+/// What validators revealed of the round's models.
+async fn reveals(
+    at: &At,
+    task: TaskId,
+    round: Round,
+    validators: &[AccountId],
+) -> Result<Vec<Option<Vec<Option<ScoreOutcome>>>>> {
+    let mut all = Vec::with_capacity(validators.len());
+    for validator in validators {
+        let key = (task, round, id(validator));
+        let reveal: Option<(Vec<Option<ScoreOutcome>>, Hash)> =
+            fetch(at, api::storage().arena_scoring().reveals(), key).await?;
+        all.push(reveal.map(|(outcomes, _)| outcomes));
+    }
+    Ok(all)
 }
 
 async fn sketches(
