@@ -7,16 +7,14 @@ use crate::{
 };
 use anyhow::{Result, anyhow};
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, Claim, Hash, MAX_DOUBLINGS, ModelLikeness, TaskId,
-    TimeParameters, Venue, time::blocks,
+    AccountId, Balance, BlockNumber, CASES_PER_DOUBLING, Claim, Hash, MAX_DOUBLINGS, ModelLikeness,
+    TaskId, TimeParameters, Venue, time::blocks,
 };
 use sp_runtime::Perbill;
 use subxt::{constants::Address, utils::H256};
 
 /// Blocks that moves from one state to the next may take beyond their windows.
 const SLACK: BlockNumber = 8;
-/// Bonds of new cases double with so many open ones of the task.
-const CASES_PER_DOUBLING: u32 = 4;
 
 /// What governance and genesis say of cases.
 #[derive(Clone, Copy, Debug)]

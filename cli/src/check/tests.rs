@@ -86,7 +86,7 @@ fn a_round_should_take_the_time_of_the_samples_that_it_draws() {
 
 #[test]
 fn a_model_that_is_too_slow_should_come_with_a_warning() {
-    let found = |seconds: f64, in_time| Checked {
+    let found = |seconds: f64, in_time: bool| Checked {
         architecture: "mlp".into(),
         parameters: 1,
         bytes: 1,

@@ -11,6 +11,8 @@ pub const MAX_CASES_OF_ONE: u32 = 2;
 pub const MAX_CHALLENGERS: u32 = 8;
 /// Bonds double with each acquittal, but so often at most.
 pub const MAX_DOUBLINGS: u32 = 16;
+/// The bond of a new case doubles with so many open ones of the task.
+pub const CASES_PER_DOUBLING: u32 = 4;
 /// Rounds after its settlement for which a score can be challenged.
 pub const SCORE_ROUNDS: Round = 2;
 
