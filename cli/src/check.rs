@@ -48,6 +48,8 @@ struct Checked {
     seconds: f64,
     /// What a round, which draws its samples from that, would have taken of it.
     round_seconds: f64,
+    /// Of sketching it, here, where the task compares models.
+    sketch_seconds: Option<f64>,
     /// When a validator stops.
     max_seconds: u32,
     /// Whether a validator as slow as this machine would be done before.
@@ -70,7 +72,10 @@ pub(crate) async fn check(out: Out, url: &str, args: CheckArgs) -> Result<()> {
     };
     let (data, own_data) = data_of(&spec, args.data.as_deref())?;
     let base = base_of(spec.model.base.as_ref(), args.base, &args.model)?;
-    let mut found = evaluate(&spec, &args.model, base, &data, own_data)?;
+    let mut found = evaluate(&spec, &args.model, base.clone(), &data, own_data)?;
+    if spec.likeness.is_some() {
+        found.sketch_seconds = Some(sketch(&args.model, base.as_deref())?);
+    }
     found.place = place(found.score, &others);
     out.show(&found, human)
 }
@@ -239,12 +244,20 @@ fn evaluate(
         samples: scored.samples,
         seconds,
         round_seconds,
+        sketch_seconds: None,
         max_seconds: spec.model.max_seconds,
         in_time: round_seconds <= f64::from(spec.model.max_seconds),
         own_data,
         place: None,
         metric: spec.metric,
     })
+}
+
+/// How many seconds a sketch of the model takes.
+fn sketch(model: &Path, base: Option<&Path>) -> Result<f64> {
+    let started = Instant::now();
+    arena_models::sketch::sketch(model, base, [0; 32]).map_err(refused)?;
+    Ok(started.elapsed().as_secs_f64())
 }
 
 /// Samples of a round; 0 takes all.
@@ -331,8 +344,11 @@ fn time(found: &Checked) -> String {
     } else {
         String::new()
     };
+    let sketched = found.sketch_seconds.map_or_else(String::new, |seconds| {
+        format!(", and {seconds:.1} s for its sketch")
+    });
     format!(
-        "{:.1} s here{drawn}; a validator stops after {} s",
+        "{:.1} s here{drawn}{sketched}; a validator stops scoring after {} s",
         found.seconds, found.max_seconds
     )
 }
@@ -370,121 +386,4 @@ impl Sink for Shown {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn place_should_count_those_that_are_better() {
-        assert_eq!(place(5, &[]), None);
-        assert_eq!(place(5, &[9, 5, 1]), Some((2, 4)));
-        assert_eq!(place(9, &[9, 5, 1]), Some((1, 4)));
-        assert_eq!(place(0, &[9, 5, 1]), Some((4, 4)));
-    }
-
-    #[test]
-    fn families_profiles_and_metrics_should_be_those_of_the_models() {
-        for family in Architecture::ALL {
-            let theirs = architecture(family);
-            assert_eq!(theirs.metric(), metric(family.metric()), "{family:?}");
-            assert_eq!(theirs.reads_text(), family.reads_text(), "{family:?}");
-        }
-        let all = Architecture::ALL.map(architecture);
-        assert_eq!(all, arena_models::Architecture::ALL);
-        use NumericProfile::{Bf16, ExactCpuF32, F32};
-        for wire in [ExactCpuF32, F32, Bf16] {
-            assert_eq!(profile(wire).to_string(), names::profile(wire));
-        }
-    }
-
-    fn base_at(dir: &Path, uri: String) -> BaseModel {
-        let uri = uri.into_bytes().try_into().unwrap();
-        BaseModel {
-            manifest_root: Manifest::of_dir(dir).unwrap().root().into(),
-            uris: Uris::truncate_from(vec![uri]),
-        }
-    }
-
-    #[test]
-    fn a_base_should_be_the_tasks_and_asked_for_only_by_adapters() {
-        let folder = tempfile::tempdir().unwrap();
-        let [dir, whole, adapter] = ["base", "whole", "adapter"].map(|name| {
-            let dir = folder.path().join(name);
-            std::fs::create_dir(&dir).unwrap();
-            let config = match name {
-                "adapter" => ADAPTER_CONFIG,
-                _ => MODEL_CONFIG,
-            };
-            std::fs::write(dir.join(config), name).unwrap();
-            dir
-        });
-        let far = base_at(&dir, "https://example.org/base".into());
-        let near = base_at(&dir, format!("file://{}", dir.display()));
-        let found = |base, given: Option<&PathBuf>, model: &Path| {
-            base_of(base, given.cloned(), model).map_err(|why| why.to_string())
-        };
-        assert_eq!(found(None, None, &adapter), Ok(None));
-        assert_eq!(found(Some(&far), None, &whole), Ok(None));
-        for base in [&far, &near] {
-            assert_eq!(
-                found(Some(base), Some(&dir), &adapter),
-                Ok(Some(dir.clone()))
-            );
-        }
-        assert_eq!(found(Some(&near), None, &adapter), Ok(Some(dir.clone())));
-        let refusals = [
-            (found(None, Some(&dir), &whole), "names no base model"),
-            (
-                found(Some(&far), None, &adapter),
-                "https://example.org/base",
-            ),
-            (
-                found(Some(&far), Some(&whole), &adapter),
-                "not the task's base",
-            ),
-            (found(Some(&far), Some(&dir.join("x")), &adapter), "--base"),
-        ];
-        for (refused, words) in refusals {
-            let why = refused.unwrap_err();
-            assert!(why.contains(words), "{words}: {why}");
-        }
-    }
-
-    #[test]
-    fn a_round_should_take_the_time_of_the_samples_that_it_draws() {
-        assert_eq!(of_round(8.0, 1_000, 0), 8.0);
-        assert_eq!(of_round(8.0, 1_000, 1_000), 8.0);
-        assert_eq!(of_round(8.0, 1_000, 250), 2.0);
-        assert_eq!(of_round(8.0, 100, 250), 8.0);
-    }
-
-    #[test]
-    fn a_model_that_is_too_slow_should_come_with_a_warning() {
-        let found = |seconds: f64, in_time| Checked {
-            architecture: "mlp".into(),
-            parameters: 1,
-            bytes: 1,
-            profile: "f32",
-            raw: 0,
-            score: 0,
-            baseline: 0,
-            samples: 1,
-            seconds: 90.0,
-            round_seconds: seconds,
-            max_seconds: 60,
-            in_time,
-            own_data: true,
-            place: None,
-            metric: Metric::Accuracy,
-        };
-        let (slow, quick) = (found(90.0, false), found(9.0, true));
-        assert!(human(&slow).contains("warning"), "{}", human(&slow));
-        assert!(human(&slow).contains("Skipped(Timeout)"));
-        assert!(!human(&quick).contains("warning"));
-        assert_eq!(
-            time(&quick),
-            "90.0 s here, 9.0 s for what a round draws; a validator stops after 60 s"
-        );
-        let json = serde_json::to_value(&slow).unwrap();
-        assert_eq!(json["inTime"], false);
-    }
-}
+mod tests;

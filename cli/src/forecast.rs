@@ -9,15 +9,19 @@ use crate::{
 use anyhow::Result;
 use arena_math::wide::mul_div;
 use arena_primitives::{
-    Balance, TaskSpec, TimeParameters,
+    Balance, MAX_EARLIER, TaskSpec, TimeParameters,
     time::{MINUTES_PER_DAY, blocks, scoring_blocks},
 };
 use sp_runtime::Perbill;
 
 /// Seconds in a day of the chain's clock.
 const DAY: u64 = 86_400;
-/// What to tell of a spec; refuses one that the chain would refuse by its clock. `share` of the tasks' emission is what the referendum would let it
-/// draw, if one is submitted with it.
+/// Nanoseconds of computing that the sketch of one parameter takes, and that with a base, which
+/// is read beside it (`docs/sketch.md`).
+const SKETCH: [u64; 2] = [14, 21];
+
+/// What to tell of a spec; refuses one that the chain would refuse by its clock. `share` of the
+/// tasks' emission is what the referendum would let it draw, if one is submitted with it.
 pub(crate) async fn notes(at: &At, spec: &TaskSpec, share: Option<u32>) -> Result<Vec<String>> {
     let clock = time(at).await?;
     check_challenge(spec, &clock)?;
@@ -55,7 +59,9 @@ struct Load {
     /// Models of a full task.
     models: u32,
     /// For scoring all of them, at most.
-    needed: u64,
+    scoring: u64,
+    /// For sketching them and the earlier ones that they are compared with.
+    sketching: u64,
     /// That the commit window leaves for it.
     window: u64,
 }
@@ -70,18 +76,21 @@ impl Load {
             .unwrap_or(0);
         Load {
             models,
-            needed: u64::from(spec.model.max_seconds).saturating_mul(models.into()),
+            scoring: u64::from(spec.model.max_seconds).saturating_mul(models.into()),
+            sketching: sketching(spec, models),
             window,
         }
     }
 
-    /// What to tell if not all models fit.
+    fn needed(&self) -> u64 {
+        self.scoring.saturating_add(self.sketching)
+    }
+
+    /// What to tell if not all of it fits.
     fn warning(&self, spec: &TaskSpec) -> Option<String> {
-        if self.needed <= self.window {
+        if self.needed() <= self.window {
             return None;
         }
-        let (models, seconds) = (u64::from(self.models), spec.model.max_seconds);
-        let scored = self.window.checked_div(seconds.into()).unwrap_or(models);
         let drawn = match spec.rewards.committee {
             0 => "each validator scores all models".into(),
             k => format!(
@@ -89,17 +98,58 @@ impl Load {
                  models, a smaller one for fewer"
             ),
         };
+        let sketches = match self.sketching {
+            0 => String::new(),
+            seconds => {
+                format!(", and sketches of them and of {MAX_EARLIER} earlier ones {seconds} s")
+            }
+        };
         Some(format!(
-            "warning: model.max_seconds: {drawn}; {models} models, as many as a task has seats \
-             for trainers, can take {} s, and the commit window leaves {} s. One that takes \
-             {seconds} s for each scores {scored} of them, one at a time, and reveals the other \
-             {} as Skipped(Timeout); a model that less than two thirds of the revealed weight \
-             have scored earns nothing. Lower max_seconds, and with it max_parameters or the samples",
-            self.needed,
+            "warning: model.max_seconds: {drawn}; {} models, as many as a task has seats for \
+             trainers, can take {} s{sketches}, and the commit window leaves {} s. {}. Lower \
+             max_seconds, and with it max_parameters or the samples",
+            self.models,
+            self.scoring,
             self.window,
-            models.saturating_sub(scored),
+            self.outcome(spec.model.max_seconds)
         ))
     }
+
+    /// What comes of it. Models are scored first.
+    fn outcome(&self, seconds: u32) -> String {
+        let models = u64::from(self.models);
+        let scored = self.window.checked_div(seconds.into()).unwrap_or(models);
+        if scored < models {
+            return format!(
+                "One that takes {seconds} s for each scores {scored} of them, one at a time, and \
+                 reveals the other {} as Skipped(Timeout); a model that less than two thirds of \
+                 the revealed weight have scored earns nothing",
+                models.saturating_sub(scored)
+            );
+        }
+        let missing = self.needed().saturating_sub(self.window);
+        format!(
+            "One that takes {seconds} s for each scores all of them, and lacks {missing} s for \
+             sketches; a copy of which less than two thirds of the revealed weight have a sketch \
+             ranks by its score"
+        )
+    }
+}
+
+/// Seconds for the sketches of so many models, as large as the task allows.
+fn sketching(spec: &TaskSpec, models: u32) -> u64 {
+    if spec.likeness.is_none() {
+        return 0;
+    }
+    let [alone, with_base] = SKETCH;
+    let each = if spec.model.base.is_some() {
+        with_base
+    } else {
+        alone
+    };
+    let count = u64::from(models.saturating_add(MAX_EARLIER));
+    let nanos = each.saturating_mul(spec.model.max_parameters);
+    nanos.saturating_mul(count).div_ceil(1_000_000_000)
 }
 
 /// The most that one round of a task can draw of the emission. The first one draws from its
@@ -119,7 +169,7 @@ mod tests {
         spec::{DataJson, SealedJson},
         template::{self, Kind, Preset},
     };
-    use arena_primitives::{UNIT, time::Windows};
+    use arena_primitives::{BaseModel, LikenessRule, UNIT, time::Windows};
     use std::path::Path;
 
     /// A production chain's.
@@ -145,6 +195,7 @@ mod tests {
         let mut json = template::template(Preset::Default, Kind::Digits);
         json.model.max_seconds = max_seconds;
         json.rewards.committee = committee;
+        json.likeness = None;
         if sealed {
             json.data = DataJson::Sealed(SealedJson {
                 root: "7".repeat(64),
@@ -160,7 +211,7 @@ mod tests {
         // 5,400 blocks of 6 s.
         let fitting = spec(126, 0, false);
         let load = Load::of(&fitting, &clock(), 256);
-        assert_eq!((load.needed, load.window), (32_256, 32_400));
+        assert_eq!((load.needed(), load.window), (32_256, 32_400));
         assert_eq!(load.warning(&fitting), None);
         let wide = spec(127, 0, false);
         let told = Load::of(&wide, &clock(), 256).warning(&wide).unwrap();
@@ -188,6 +239,27 @@ mod tests {
             told.contains("5 or more") && told.contains("has 4"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn sketches_should_count_beside_scores() {
+        let mut tight = spec(126, 0, false);
+        tight.model.max_parameters = 100_000_000;
+        tight.likeness = Some(LikenessRule::DEFAULT);
+        let load = Load::of(&tight, &clock(), 256);
+        // 272 sketches of 1.4 s.
+        assert_eq!((load.scoring, load.sketching), (32_256, 381));
+        let told = load.warning(&tight).unwrap();
+        for part in ["earlier ones 381 s", "scores all of them, and lacks 237 s"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        tight.model.max_seconds = 125;
+        assert_eq!(Load::of(&tight, &clock(), 256).warning(&tight), None);
+        tight.model.base = Some(BaseModel {
+            manifest_root: Default::default(),
+            uris: Default::default(),
+        });
+        assert_eq!(Load::of(&tight, &clock(), 256).sketching, 572);
     }
 
     #[test]

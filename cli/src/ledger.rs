@@ -321,7 +321,8 @@ pub(crate) async fn standing(
 pub(crate) struct RootOwner {
     /// Whose.
     pub(crate) trainer: AccountId,
-    _committed_at: BlockNumber,
+    /// In this block.
+    pub(crate) committed_at: BlockNumber,
     /// Mirrors.
     pub(crate) uris: Uris,
 }
@@ -357,7 +358,8 @@ pub(crate) struct SeedState {
     _blocks: u32,
     /// There once the seed is complete.
     total: Option<Balance>,
-    _earlier: Vec<EarlierModel>,
+    /// The models that the round's are compared with.
+    pub(crate) earlier: Vec<EarlierModel>,
 }
 
 impl SeedState {
@@ -384,7 +386,7 @@ mod tests {
             acc: Hash::repeat_byte(7),
             _blocks: 1,
             total,
-            _earlier: Vec::new(),
+            earlier: Vec::new(),
         };
         // blake2b-256("arena/samples/1" ‖ blake2b-256("arena/seed/1" ‖ acc ‖ 3u32 ‖ 2u32))
         let expected = "42a16eb6c22da589336becd9683a789dd75148579d967a5f7ec4cc1d0d1734c6";

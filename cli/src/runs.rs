@@ -15,9 +15,11 @@ use crate::{
 use anyhow::{Result, anyhow};
 use arena_models::{
     Limits,
-    train::registered::{self, Replayer},
+    train::registered::{Replayer, leaves},
 };
-use arena_primitives::{AccountId, BlockNumber, Hash, LogLeaf, Round, TaskId, log_root};
+use arena_primitives::{
+    AccountId, BlockNumber, Hash, LogLeaf, MAX_LOG_LEAVES, Round, TaskId, log_leaves, log_root,
+};
 use clap::{Args, Subcommand};
 use codec::Decode;
 use serde::Serialize;
@@ -131,11 +133,6 @@ impl Run {
     }
 }
 
-/// Leaves of the whole log of a training; `None` where the chain would take none.
-fn log_length(steps: u64, every: u64) -> Option<u32> {
-    u32::try_from(registered::count_leaves(steps, every).ok()?).ok()
-}
-
 /// Does what the subcommand says.
 pub(crate) async fn run(out: Out, chain: &Chain, command: RunCommand) -> Result<()> {
     match command {
@@ -155,10 +152,19 @@ pub(crate) async fn run(out: Out, chain: &Chain, command: RunCommand) -> Result<
     }
 }
 
-async fn find(at: &At, task: TaskId, trainer: &AccountId) -> Result<Run> {
+async fn registered(at: &At, task: TaskId, trainer: &AccountId) -> Result<Option<Run>> {
     let key = (task, id(trainer));
-    let found = fetch(at, api::storage().arena_challenges().runs(), key).await?;
-    found.ok_or_else(|| {
+    fetch(at, api::storage().arena_challenges().runs(), key).await
+}
+
+/// Leaves that the last heartbeat of a trainer's run counted; 0 where it has no run.
+pub(crate) async fn counted_leaves(at: &At, task: TaskId, trainer: &AccountId) -> Result<u32> {
+    let run = registered(at, task, trainer).await?;
+    Ok(run.map_or(0, |run| run.leaves))
+}
+
+async fn find(at: &At, task: TaskId, trainer: &AccountId) -> Result<Run> {
+    registered(at, task, trainer).await?.ok_or_else(|| {
         anyhow!("{trainer} has no registered run in task {task}; `arena run register` makes one")
     })
 }
@@ -224,8 +230,12 @@ async fn register(out: Out, sender: &Sender<'_>, args: &RegisterArgs) -> Result<
 /// Leaves of the log, and most bytes of a checkpoint, of a recipe that can be trained.
 fn sizes(args: &RegisterArgs) -> Result<(u32, u64)> {
     let (steps, every) = (args.steps, args.every);
-    let leaves = registered::count_leaves(steps, every)
-        .map_err(|why| bad_input(format!("--steps and --every: {why}")))?;
+    let leaves = log_leaves(steps, every).ok_or_else(|| {
+        bad_input(format!(
+            "--every {every} must divide --steps {steps}, at most {} times",
+            MAX_LOG_LEAVES.saturating_sub(1)
+        ))
+    })?;
     // Any seed: it changes no size.
     let replayer = Replayer::new(&args.recipe, [0; 32], steps, &Limits::unlimited())
         .map_err(|why| bad_input(format!("the recipe in {}: {why}", args.recipe.display())))?;
@@ -241,9 +251,9 @@ fn sizes(args: &RegisterArgs) -> Result<(u32, u64)> {
 }
 
 /// The leaves of a training's log as the chain has them.
-pub(crate) fn log_leaves(log: &Path) -> Result<Vec<LogLeaf>> {
-    let leaves = registered::leaves(log)
-        .map_err(|why| bad_input(format!("the log in {}: {why}", log.display())))?;
+pub(crate) fn read_log(log: &Path) -> Result<Vec<LogLeaf>> {
+    let leaves =
+        leaves(log).map_err(|why| bad_input(format!("the log in {}: {why}", log.display())))?;
     leaves.iter().map(recode).collect()
 }
 
@@ -272,7 +282,7 @@ async fn heartbeat(
             out::or_dash(run.seed_due())
         )));
     };
-    let leaves = log_leaves(log)?;
+    let leaves = read_log(log)?;
     let root = log_root(&seed, &leaves);
     let count = u32::try_from(leaves.len()).unwrap_or(u32::MAX);
     if count <= run.leaves {
@@ -292,7 +302,7 @@ async fn heartbeat(
         root,
         receipt: sender.send(&call).await?.receipt,
     };
-    let whole = log_length(run.steps, run.every).unwrap_or(0);
+    let whole = log_leaves(run.steps, run.every).unwrap_or(0);
     out.show(&view, |view| {
         format!(
             "{}\n✓ {} of {whole} leaves of the log",
@@ -333,7 +343,7 @@ impl RunView {
             steps: run.steps,
             every: run.every,
             leaves: run.leaves,
-            log_leaves: log_length(run.steps, run.every),
+            log_leaves: log_leaves(run.steps, run.every),
             checkpoint_bytes: run.checkpoint_bytes,
             registered_at: run.at,
             deposit: run.deposit,
@@ -376,16 +386,6 @@ fn human(view: &RunView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn log_should_be_even_and_have_two_to_513_leaves() {
-        assert_eq!(log_length(2_000, 20), Some(101));
-        assert_eq!(log_length(512, 1), Some(513));
-        assert_eq!(log_length(5, 5), Some(2));
-        for (steps, every) in [(513, 1), (10, 4), (0, 1), (1, 0), (4, 5), (u64::MAX, 1)] {
-            assert_eq!(log_length(steps, every), None, "{steps} by {every}");
-        }
-    }
 
     #[test]
     fn run_should_show_its_seed_or_when_it_is_known() {

@@ -376,12 +376,13 @@ fn human_position(view: &PositionView) -> String {
 
 /// An account of `System`, as far as it is shown.
 #[derive(Clone, Copy, Debug, Default, Decode)]
-struct AccountRow {
+pub(crate) struct AccountRow {
     nonce: u32,
     _consumers: u32,
     _providers: u32,
     _sufficients: u32,
-    free: Amount,
+    /// Neither held nor reserved.
+    pub(crate) free: Amount,
     reserved: Amount,
     frozen: Amount,
     _flags: u128,
@@ -397,12 +398,15 @@ struct BalanceView {
     nonce: u32,
 }
 
+/// What an account has.
+pub(crate) async fn account(at: &At, address: &AccountId) -> Result<AccountRow> {
+    let found = fetch(at, api::storage().system().account(), (id(address),)).await?;
+    Ok(found.unwrap_or_default())
+}
+
 /// Shows a balance.
 pub(crate) async fn balance(out: Out, chain: &Chain, address: AccountId) -> Result<()> {
-    let at = chain.best().await?;
-    let row: AccountRow = fetch(&at, api::storage().system().account(), (id(&address),))
-        .await?
-        .unwrap_or_default();
+    let row = account(&chain.best().await?, &address).await?;
     let AccountRow {
         nonce,
         free,

@@ -53,7 +53,7 @@ pub mod sketch;
 pub mod wide;
 
 pub use error::MathError;
-pub use round::{Listed, RoundInput, RoundOutput, settle};
+pub use round::{Listed, RoundInput, RoundOutput, settle, settle_placed};
 
 /// Weights of one round that are together below this, in planck, never overflow:
 /// a sum of them times [`fixed::PERBILL`] fits 128 bits. About 3.4·10^29.

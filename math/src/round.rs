@@ -11,6 +11,7 @@ use crate::{
     draw::draw_weight,
     error::sum,
     fixed::{ONE_Q64, PERBILL, log2_q64, perbill_q64},
+    place::Place,
     rewards::{
         Claim, Payer, RankRule, ValidatorRule, pool_split, ranks, score_q64, submission_pot,
     },
@@ -154,6 +155,19 @@ pub struct Tally {
 /// [`MathError::Overflow`] when the round's stakes, or the weights drawn for one
 /// submission, together reach [`crate::MAX_TOTAL`].
 pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
+    let by_score = |score: &Option<Consensus>| score.map(Place::of);
+    settle_placed(input, |consensus| consensus.iter().map(by_score).collect())
+}
+
+/// Settles a round whose submissions don't all rank by their own scores: `places` says by what,
+/// of each in the order of their consensus. Who can't earn has no place, whatever it says.
+///
+/// # Errors
+/// As [`settle`], and [`MathError::Shape`] when `places` gives another number of them.
+pub fn settle_placed(
+    input: &RoundInput<'_>,
+    places: impl FnOnce(&[Option<Consensus>]) -> Vec<Option<Place<Consensus>>>,
+) -> Result<RoundOutput, MathError> {
     check_shape(input)?;
     let panel = Panel::new(input.validator_stakes, input.committee, input.cap)?;
     let columns = (0..input.trainer_stakes.len())
@@ -169,7 +183,7 @@ pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
 
     let (trainer_pool, validator_pool) =
         pools(input.reward, input.gamma, input.trainer_stakes, panel.total)?;
-    let keys = eligible(&consensus, input.baseline);
+    let keys = keys(input, &consensus, places(&consensus))?;
     let q_q64 = perbill_q64(input.q);
     let trainer_payouts =
         input
@@ -210,6 +224,22 @@ pub fn settle(input: &RoundInput<'_>) -> Result<RoundOutput, MathError> {
         capped_weights: panel.capped,
         validator_payouts: tally.payouts,
     })
+}
+
+/// What those rank by that can earn.
+fn keys(
+    input: &RoundInput<'_>,
+    consensus: &[Option<Consensus>],
+    places: Vec<Option<Place<Consensus>>>,
+) -> Result<Vec<Option<Place<Consensus>>>, MathError> {
+    if places.len() != consensus.len() {
+        return Err(MathError::Shape);
+    }
+    let earning = eligible(consensus, input.baseline).into_iter();
+    Ok(earning
+        .zip(places)
+        .map(|(own, place)| own.and(place))
+        .collect())
 }
 
 fn check_shape(input: &RoundInput<'_>) -> Result<(), MathError> {

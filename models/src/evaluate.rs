@@ -109,18 +109,33 @@ pub struct SampleLoss {
     pub correct: bool,
 }
 
-type Wire = (u32, u64, u32, u32, bool);
+/// A loss as it is written: place in the data, bits of the loss, tokens, bytes, and whether a
+/// classifier was right.
+pub type LossRow = (u32, u64, u32, u32, bool);
+
+impl SampleLoss {
+    /// As it is written.
+    pub fn row(&self) -> LossRow {
+        let bits = self.nll.to_bits();
+        (self.index, bits, self.tokens, self.bytes, self.correct)
+    }
+}
+
+impl From<LossRow> for SampleLoss {
+    fn from((index, bits, tokens, bytes, correct): LossRow) -> Self {
+        Self {
+            index,
+            nll: f64::from_bits(bits),
+            tokens,
+            bytes,
+            correct,
+        }
+    }
+}
 
 impl Encode for SampleLoss {
     fn encode(&self) -> Vec<u8> {
-        let wire: Wire = (
-            self.index,
-            self.nll.to_bits(),
-            self.tokens,
-            self.bytes,
-            self.correct,
-        );
-        wire.encode()
+        self.row().encode()
     }
 }
 
@@ -128,14 +143,7 @@ impl codec::EncodeLike for SampleLoss {}
 
 impl Decode for SampleLoss {
     fn decode<I: codec::Input>(input: &mut I) -> Result<Self, codec::Error> {
-        let (index, nll, tokens, bytes, correct) = Wire::decode(input)?;
-        Ok(Self {
-            index,
-            nll: f64::from_bits(nll),
-            tokens,
-            bytes,
-            correct,
-        })
+        LossRow::decode(input).map(Self::from)
     }
 }
 

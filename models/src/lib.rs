@@ -46,7 +46,8 @@ pub use config::{
 pub use device::{Device, Gpu};
 pub use draw::draw;
 pub use evaluate::{
-    EvalOptions, Evaluation, Metric, Profile, SampleLoss, Sink, WORST_BITS_PER_BYTE, evaluate,
+    EvalOptions, Evaluation, LossRow, Metric, Profile, SampleLoss, Sink, WORST_BITS_PER_BYTE,
+    evaluate,
 };
 pub use fault::{Fault, ModelError};
 pub use inspect::{ModelInfo, inspect};

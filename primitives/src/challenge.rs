@@ -15,6 +15,10 @@ use sp_runtime::{
     traits::{BlakeTwo256, Hash as _},
 };
 
+mod limits;
+
+pub use limits::*;
+
 /// Number of a case; never used twice.
 pub type CaseId = u32;
 
@@ -28,8 +32,19 @@ pub const SAMPLES: u32 = 8;
 /// What a challenger says. It is committed to before it is opened, so that nobody can be first
 /// with another's evidence.
 #[derive(
-    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+    Serialize,
+    Deserialize,
 )]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Claim {
     /// The trainer's model is a copy of an earlier model of the task.
     #[codec(index = 0)]

@@ -1,115 +1,6 @@
-//! Claims as they are typed, kept and shown.
+//! Claims as they are typed.
 
 use arena_primitives::{AccountId, Claim, ClaimKind, Hash, Round};
-use serde::{Deserialize, Serialize};
-
-/// A claim in JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum ClaimJson {
-    /// A copy of an earlier model.
-    Duplicate {
-        /// Who is accused.
-        trainer: AccountId,
-        /// Its model.
-        model: Hash,
-        /// The model that was first.
-        earlier: Hash,
-    },
-    /// A mark in another's model.
-    Watermark {
-        /// Who is accused.
-        trainer: AccountId,
-        /// Its model.
-        model: Hash,
-        /// Opens the mark's commitment.
-        salt: Hash,
-    },
-    /// A training that was not done as registered.
-    ProofOfLearning {
-        /// Who is accused.
-        trainer: AccountId,
-    },
-    /// A score that was made up.
-    Score {
-        /// Who is accused.
-        validator: AccountId,
-        /// In which round.
-        round: Round,
-        /// The model.
-        model: Hash,
-    },
-}
-
-impl From<Claim> for ClaimJson {
-    fn from(claim: Claim) -> Self {
-        match claim {
-            Claim::Duplicate {
-                trainer,
-                model,
-                earlier,
-            } => Self::Duplicate {
-                trainer,
-                model,
-                earlier,
-            },
-            Claim::Watermark {
-                trainer,
-                model,
-                salt,
-            } => Self::Watermark {
-                trainer,
-                model,
-                salt,
-            },
-            Claim::ProofOfLearning { trainer } => Self::ProofOfLearning { trainer },
-            Claim::Score {
-                validator,
-                round,
-                model,
-            } => Self::Score {
-                validator,
-                round,
-                model,
-            },
-        }
-    }
-}
-
-impl From<ClaimJson> for Claim {
-    fn from(claim: ClaimJson) -> Self {
-        match claim {
-            ClaimJson::Duplicate {
-                trainer,
-                model,
-                earlier,
-            } => Self::Duplicate {
-                trainer,
-                model,
-                earlier,
-            },
-            ClaimJson::Watermark {
-                trainer,
-                model,
-                salt,
-            } => Self::Watermark {
-                trainer,
-                model,
-                salt,
-            },
-            ClaimJson::ProofOfLearning { trainer } => Self::ProofOfLearning { trainer },
-            ClaimJson::Score {
-                validator,
-                round,
-                model,
-            } => Self::Score {
-                validator,
-                round,
-                model,
-            },
-        }
-    }
-}
 
 /// What somebody is accused of, as it is typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,10 +106,9 @@ mod tests {
         for accusation in accusations() {
             let claim = accusation.claim(AccountId::from([1; 32]), Hash::repeat_byte(9));
             assert_eq!(claim.kind(), accusation.kind());
-            let json = serde_json::to_value(ClaimJson::from(claim.clone())).unwrap();
+            let json = serde_json::to_value(&claim).unwrap();
             assert_eq!(json["kind"], crate::names::claim_kind(claim.kind()));
-            let read: ClaimJson = serde_json::from_value(json).unwrap();
-            assert_eq!(Claim::from(read), claim);
+            assert_eq!(serde_json::from_value::<Claim>(json).unwrap(), claim);
         }
     }
 

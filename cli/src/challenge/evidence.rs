@@ -1,6 +1,6 @@
 //! What a challenger keeps until its case is open: without the nonce nothing can be opened.
 
-use super::claim::{Accusation, ClaimJson};
+use super::claim::Accusation;
 use crate::{
     names,
     state::{Kept, VERSION, short},
@@ -19,7 +19,8 @@ pub(super) struct Evidence {
     pub(super) task: TaskId,
     /// Who accuses.
     pub(super) challenger: AccountId,
-    claim: ClaimJson,
+    /// The claim.
+    pub(super) claim: Claim,
     /// What hides it until it is opened.
     pub(super) nonce: Hash,
     /// The case, once it is open.
@@ -33,21 +34,16 @@ impl Evidence {
             version: VERSION,
             task,
             challenger,
-            claim: claim.into(),
+            claim,
             nonce,
             case: None,
         }
     }
 
-    /// The claim.
-    pub(super) fn claim(&self) -> Claim {
-        self.claim.clone().into()
-    }
-
     /// What is committed to.
     pub(super) fn commitment(&self) -> Hash {
-        let claim = self.claim();
-        claim.commitment(&self.challenger, self.task, &self.nonce)
+        self.claim
+            .commitment(&self.challenger, self.task, &self.nonce)
     }
 
     /// Whether `challenger` says the same of the same with it.
@@ -58,7 +54,7 @@ impl Evidence {
         accused: &AccountId,
         accusation: &Accusation,
     ) -> bool {
-        self.task == task && self.challenger == *challenger && accusation.is(accused, &self.claim())
+        self.task == task && self.challenger == *challenger && accusation.is(accused, &self.claim)
     }
 }
 
@@ -129,10 +125,9 @@ mod tests {
     #[test]
     fn commitment_should_be_that_of_the_protocol() {
         let known = evidence();
-        let expected =
-            known
-                .claim()
-                .commitment(&AccountId::from([1; 32]), 5, &Hash::repeat_byte(6));
+        let expected = known
+            .claim
+            .commitment(&AccountId::from([1; 32]), 5, &Hash::repeat_byte(6));
         assert_eq!(known.commitment(), expected);
     }
 

@@ -1,17 +1,13 @@
 //! Losses that a validator proves.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use arena_models::{SampleLoss, samples_proof};
+use arena_models::{LossRow, SampleLoss, samples_proof};
 use arena_primitives::{Hash, LossLeaf, ProvenLoss, SAMPLES, ScoreOutcome, drawn_samples};
 use serde::Deserialize;
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// A loss in JSON: place in the data, bits of the loss in nats, target tokens, target bytes, and
-/// whether a classifier was right.
-pub(super) type Row = (u32, u64, u32, u32, bool);
-
-/// The line of a loss.
-pub(super) fn row(leaf: &LossLeaf) -> Row {
+/// A loss as it is written.
+pub(super) fn row(leaf: &LossLeaf) -> LossRow {
     (leaf.index, leaf.nll, leaf.tokens, leaf.bytes, leaf.correct)
 }
 
@@ -21,7 +17,7 @@ pub(super) struct Losses {
     model: Hash,
     roots: BTreeMap<Hash, Hash>,
     samples: u32,
-    losses: Vec<Row>,
+    losses: Vec<LossRow>,
 }
 
 impl Losses {
@@ -84,7 +80,7 @@ impl Losses {
 
     /// The losses that a jury with this draw asks for, with their places.
     pub(super) fn drawn(&self, draw: &Hash) -> Result<Vec<(u32, ProvenLoss)>> {
-        let losses: Vec<SampleLoss> = self.losses.iter().map(loss).collect();
+        let losses: Vec<SampleLoss> = self.losses.iter().copied().map(SampleLoss::from).collect();
         drawn_samples(draw, self.samples, SAMPLES)
             .into_iter()
             .map(|place| {
@@ -93,16 +89,6 @@ impl Losses {
                 Ok((place, proven))
             })
             .collect()
-    }
-}
-
-fn loss((index, nll, tokens, bytes, correct): &Row) -> SampleLoss {
-    SampleLoss {
-        index: *index,
-        nll: f64::from_bits(*nll),
-        tokens: *tokens,
-        bytes: *bytes,
-        correct: *correct,
     }
 }
 
@@ -150,7 +136,7 @@ mod tests {
     fn drawn_losses_should_be_proven_under_the_root() {
         for count in [1, 2, 7, 300] {
             let given = losses(count);
-            let all: Vec<SampleLoss> = given.losses.iter().map(loss).collect();
+            let all: Vec<SampleLoss> = given.losses.iter().copied().map(SampleLoss::from).collect();
             let root = Hash::from(samples_root(&all));
             let drawn = given.drawn(&hash(9)).unwrap();
             assert_eq!(

@@ -2,12 +2,15 @@
 
 pub(crate) mod args;
 mod ballot;
+mod bond;
 mod claim;
 mod evidence;
 mod losses;
 mod open;
+mod refuse;
 mod respond;
 mod rows;
+mod seen;
 mod show;
 mod vote;
 

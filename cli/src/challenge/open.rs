@@ -1,31 +1,30 @@
 //! Opening a case: commit to the claim, and open it once the commitment is final.
 
 use super::{
-    claim::{Accusation, model_of},
+    claim::Accusation,
     evidence::{Evidence, default_path},
+    refuse,
     rows::{self, Case},
-    show,
+    seen, show,
 };
 use crate::{
     amount::Amount,
-    chain::{At, api, number, task},
-    fail::bad_input,
-    follow, keys, ledger, mark, names,
+    chain::{At, api, number},
+    fail::{self, bad_input},
+    follow, keys, names,
     out::{self, Out},
     state::Kept,
     tx::{self, Included, Receipt, Sender},
 };
-use anyhow::{Result, anyhow};
-use arena_primitives::{
-    AccountId, CaseId, Claim, ClaimKind, Hash, Role, Round, ScoreOutcome, TaskId, TaskPhase, Venue,
-    mark_commitment,
-};
+use anyhow::{Context, Result, anyhow};
+use arena_primitives::{AccountId, CaseId, ClaimKind, Hash, TaskId};
+use codec::Decode;
 use serde::Serialize;
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
-use subxt::utils::H256;
+use subxt::{error::DispatchError, utils::H256};
 
 /// In so many last blocks of its window a claim is opened whether its commitment is final or not.
 const LAST_BLOCKS: u32 = 2;
@@ -74,9 +73,13 @@ pub(super) async fn open(out: Out, url: &str, sender: &Sender<'_>, plan: Plan) -
     };
     let at = sender.chain.best().await?;
     let mut evidence = prepare(out, &at, &path, &plan, sender.account()).await?;
+    let own = own_case(&at, &evidence).await?;
+    if own.is_none() && evidence.case.is_none() {
+        check(&at, &evidence).await?;
+    }
     // Before anything is sent: a crash must not lose the nonce.
     evidence.write(&path)?;
-    let (case, receipts) = match own_case(&at, &evidence).await? {
+    let (case, receipts) = match own {
         Some(case) => {
             out.note(format!("case {case} is open with this claim already"));
             (case, (None, None))
@@ -84,7 +87,8 @@ pub(super) async fn open(out: Out, url: &str, sender: &Sender<'_>, plan: Plan) -
         None => {
             let committed = commit(out, &at, sender, &evidence, &path).await?;
             let included = open_when_final(out, url, sender, &evidence).await?;
-            (case_of(&included)?, (committed, Some(included.receipt)))
+            let case = case_of(&sender.chain.best().await?, &included)?;
+            (case, (committed, Some(included.receipt)))
         }
     };
     evidence.case = Some(case);
@@ -132,7 +136,7 @@ fn human(view: &Opened) -> String {
     format!("{sent}\n{table}")
 }
 
-/// The claim of the file if it has one, else a new one that can be opened as things stand.
+/// The claim of the file if it has one, else a new one.
 async fn prepare(
     out: Out,
     at: &At,
@@ -146,7 +150,7 @@ async fn prepare(
                 "{} has another claim (task {}, against {}); name another file with --keep",
                 path.display(),
                 known.task,
-                known.claim().accused()
+                known.claim.accused()
             )));
         }
         out.note(format!(
@@ -155,122 +159,36 @@ async fn prepare(
         ));
         return Ok(known);
     }
-    let standing = ledger::standing(at, plan.task, &plan.accused).await?;
-    let current = standing.map(|standing| standing.current.manifest_root);
+    let current = seen::current(at, plan.task, &plan.accused).await?;
     let claim = plan
         .accusation
         .claim(plan.accused.clone(), current.unwrap_or_default());
-    check(at, plan.task, &challenger, &claim, current).await?;
     let mut nonce = Hash::zero();
     keys::random(nonce.as_bytes_mut())?;
     Ok(Evidence::new(plan.task, challenger, claim, nonce))
 }
 
-/// Refuses what would be refused when the claim is opened, when the commitment's bond is at
-/// stake. `current` is the model with which the accused stands.
-async fn check(
-    at: &At,
-    id: TaskId,
-    challenger: &AccountId,
-    claim: &Claim,
-    current: Option<Hash>,
-) -> Result<()> {
-    if claim.kind() != ClaimKind::Score {
-        check_model(at, id, claim, current).await?;
-    }
-    match claim {
-        Claim::Duplicate { earlier, .. } => {
-            let first = ledger::owner(at, id, *earlier).await?;
-            let Some(first) = first else {
-                return Err(bad_input(format!(
-                    "task {id} knows no model {earlier:?}, which is said to be earlier"
-                )));
-            };
-            if first.trainer != *challenger {
-                check_validator(at, id, challenger, "and its own trainer").await?;
-            }
-        }
-        Claim::Watermark { salt, .. } => {
-            let wanted = mark_commitment(id, challenger, salt);
-            let marks = mark::marks(at, id, challenger).await?;
-            if !marks.iter().any(|mark| mark.commitment == wanted) {
-                return Err(bad_input(format!(
-                    "{challenger} registered no such mark in task {id}; is it the file that \
-                     `arena mark register` was given?"
-                )));
-            }
-        }
-        Claim::ProofOfLearning { .. } => check_validator(at, id, challenger, "alone").await?,
-        Claim::Score {
-            validator,
-            round,
-            model,
-        } => check_score(at, id, validator, *round, *model).await?,
-    }
-    Ok(())
-}
-
-/// Models are challenged in the challenge phase, each while it stands.
-async fn check_model(at: &At, id: TaskId, claim: &Claim, current: Option<Hash>) -> Result<()> {
-    let accused = claim.accused();
-    let phase = task(at, id).await?.phase;
-    if phase != TaskPhase::Challenge {
-        return Err(bad_input(format!(
-            "task {id} is in {}, and models are challenged in its challenge phase; \
-             `arena status --task {id} --wait-for challenge` waits for it",
-            names::phase(phase)
-        )));
-    }
-    let Some(current) = current else {
-        return Err(bad_input(format!("{accused} has no model in task {id}")));
-    };
-    match model_of(claim).filter(|model| *model != current) {
-        Some(model) => Err(bad_input(format!(
-            "{accused} stands in task {id} with {current:?}, not with {model:?}; only the model \
-             that stands is challenged"
-        ))),
-        None => Ok(()),
-    }
-}
-
-async fn check_validator(at: &At, id: TaskId, who: &AccountId, others: &str) -> Result<()> {
-    let position = ledger::position(at, Venue::Task(id), who).await?;
-    if position.is_some_and(|position| position.role == Role::Validator) {
+/// Refuses what would be refused when the claim is opened, unless the commitment is there: then
+/// the claim is opened whatever comes of it.
+async fn check(at: &At, evidence: &Evidence) -> Result<()> {
+    let Evidence {
+        task,
+        challenger,
+        claim,
+        ..
+    } = evidence;
+    let known = rows::commitment(at, challenger, evidence.commitment()).await?;
+    if known.is_some() {
         return Ok(());
     }
-    Err(bad_input(format!(
-        "{who} can't bring this claim: validators of task {id} can, {others}"
-    )))
-}
-
-/// There is a score, and it is kept still.
-async fn check_score(
-    at: &At,
-    id: TaskId,
-    validator: &AccountId,
-    round: Round,
-    model: Hash,
-) -> Result<()> {
-    let models = rows::round_models(at, id, round).await?;
-    let reveal = rows::reveal(at, id, round, validator).await?;
-    let outcomes = reveal.map(|reveal| reveal.outcomes).unwrap_or_default();
-    let scored = models
-        .iter()
-        .zip(outcomes)
-        .any(|(root, outcome)| *root == model && matches!(outcome, Some(ScoreOutcome::Scored(_))));
-    if scored {
-        return Ok(());
-    }
-    Err(bad_input(format!(
-        "{validator} revealed no score of {model:?} in round {round} of task {id}, or two later \
-         rounds are settled"
-    )))
+    let seen = seen::seen(at, *task, challenger.clone(), claim).await?;
+    refuse::check(&seen, claim)
 }
 
 /// The open case that this challenger brought or joined with its claim.
 async fn own_case(at: &At, evidence: &Evidence) -> Result<Option<CaseId>> {
-    let claim = evidence.claim();
-    let is_own = |case: &Case| case.claim == claim && case.bond_of(&evidence.challenger).is_some();
+    let is_own =
+        |case: &Case| case.claim == evidence.claim && case.bond_of(&evidence.challenger).is_some();
     let cases = rows::open_cases(at, Some(evidence.task)).await?;
     let found = cases.into_iter().find(|(_, case)| is_own(case));
     Ok(found.map(|(number, _)| number))
@@ -343,7 +261,7 @@ async fn open_when_final(
     let (challenger, commitment) = (&evidence.challenger, evidence.commitment());
     let call = api::transactions().arena_challenges().open_case(
         evidence.task,
-        evidence.claim().into(),
+        evidence.claim.clone().into(),
         H256(evidence.nonce.0),
     );
     follow::best_blocks(out, url, sender.chain, async |chain, _| {
@@ -383,25 +301,48 @@ async fn open_when_final(
     .await
 }
 
-/// The case that a claim opened or joined.
-fn case_of(included: &Included) -> Result<CaseId> {
+/// The case that a claim opened or joined. Where there is none, why.
+fn case_of(at: &At, included: &Included) -> Result<CaseId> {
     use api::arena_challenges::events::{CaseJoined, CaseOpened};
     let opened = included.events.find_first::<CaseOpened>().transpose()?;
     let joined = included.events.find_first::<CaseJoined>().transpose()?;
-    opened
-        .map(|event| event.case)
-        .or(joined.map(|event| event.case))
-        .ok_or_else(|| {
-            anyhow!(
-                "the claim came too late: the accused was convicted, or the same claim has its \
-                 jury; the bond went back"
-            )
-        })
+    let case = opened.map(|event| event.case);
+    if let Some(case) = case.or(joined.map(|event| event.case)) {
+        return Ok(case);
+    }
+    for event in included.events.iter() {
+        let event = event?;
+        if (event.pallet_name(), event.event_name()) != ("ArenaChallenges", "CommitmentEnded") {
+            continue;
+        }
+        if let Some(error) = because(event.field_bytes())? {
+            let error = DispatchError::decode_from(error, at.metadata())?;
+            let why = fail::dispatch(&error);
+            return Err(
+                why.context("the claim became no case, and the commitment's bond went back")
+            );
+        }
+    }
+    Err(anyhow!(
+        "the claim came too late: the accused was convicted, or the same claim has its jury; the \
+         commitment's bond went back"
+    ))
+}
+
+/// Why a commitment led to no case, encoded as the chain has it; `None` where the event doesn't
+/// say.
+fn because(fields: &[u8]) -> Result<Option<&[u8]>> {
+    let mut rest = fields;
+    <(TaskId, AccountId, Hash, Amount)>::decode(&mut rest)
+        .context("the end of a commitment doesn't decode")?;
+    let error = rest.split_first().filter(|(is_some, _)| **is_some == 1);
+    Ok(error.map(|(_, error)| error))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use codec::Encode;
 
     #[test]
     fn step_should_open_final_commitments_and_all_at_the_last_moment() {
@@ -410,5 +351,16 @@ mod tests {
             |is_final| -> Vec<Step> { (10..=15).map(|now| step(now, 15, is_final)).collect() };
         assert_eq!(steps(true), [Open, Open, Open, Open, Missed, Missed]);
         assert_eq!(steps(false), [Wait, Wait, Open, Open, Missed, Missed]);
+    }
+
+    #[test]
+    fn because_should_be_read_where_the_event_has_it() {
+        let ended = (7u32, AccountId::from([1; 32]), Hash::zero(), Amount(5).0);
+        let old = ended.encode();
+        assert_eq!(because(&old).unwrap(), None);
+        assert_eq!(because(&(&ended, None::<u8>).encode()).unwrap(), None);
+        let told = (ended, Some([3u8, 4, 5])).encode();
+        assert_eq!(because(&told).unwrap(), Some(&[3, 4, 5][..]));
+        assert!(because(&old[1..]).is_err());
     }
 }

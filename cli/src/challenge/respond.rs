@@ -9,7 +9,7 @@ use crate::{
     fail::bad_input,
     names,
     out::Out,
-    runs::log_leaves,
+    runs::read_log,
     spec,
     tx::{self, Receipt, Sender},
 };
@@ -87,7 +87,7 @@ async fn training(
     uris: &[String],
 ) -> Result<Responded> {
     let mirrors = spec::uris("--uri", uris).map_err(|why| bad_input(format!("{why:#}")))?;
-    let leaves = log_leaves(log)?;
+    let leaves = read_log(log)?;
     let count = leaves.len();
     let most = usize::try_from(MAX_LOG_LEAVES).unwrap_or(usize::MAX);
     ensure!(

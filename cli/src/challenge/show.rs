@@ -1,8 +1,7 @@
 //! What cases there are, where they stand, and how they ended.
 
 use super::{
-    claim::ClaimJson,
-    losses::{self, Row},
+    losses,
     rows::{self, Answer, Appeal, Case, Challenger, Facts, Jury, State, Verdict},
 };
 use crate::{
@@ -15,7 +14,8 @@ use crate::{
     spec,
 };
 use anyhow::Result;
-use arena_primitives::{AccountId, CaseId, ClaimKind, TaskId};
+use arena_models::LossRow;
+use arena_primitives::{AccountId, CaseId, Claim, ClaimKind, TaskId};
 use serde::Serialize;
 
 /// An open case.
@@ -26,7 +26,7 @@ struct OpenView {
     task: TaskId,
     kind: ClaimKind,
     accused: AccountId,
-    claim: ClaimJson,
+    claim: Claim,
     facts: Facts,
     challengers: Vec<Challenger>,
     fee: Amount,
@@ -45,7 +45,7 @@ struct OpenView {
 #[serde(untagged)]
 enum AnswerView {
     Training { leaves: usize, uris: Vec<String> },
-    Score { samples: u32, losses: Vec<Row> },
+    Score { samples: u32, losses: Vec<LossRow> },
 }
 
 /// A case that is over.
@@ -138,7 +138,7 @@ async fn open_view(at: &At, case: CaseId, row: Case) -> Result<OpenView> {
         answer,
         block: number(at),
         next: next(case, &row),
-        claim: row.claim.into(),
+        claim: row.claim,
         facts: row.facts,
         challengers: row.challengers,
         fee: row.fee,

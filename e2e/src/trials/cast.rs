@@ -24,6 +24,8 @@ pub const THIEF: &str = "//Trainer7";
 pub const SELF_ACCUSED: &str = "//Trainer8";
 /// Trains as registered, and is accused by who bought the jury.
 pub const INNOCENT: &str = "//Trainer9";
+/// Trains as registered and opens its log, of whose checkpoints its mirror has none.
+pub const MUTE: &str = "//Trainer12";
 /// Trains an adapter.
 pub const ADAPTER: &str = "//Trainer10";
 /// Has the same adapter by other factors.
@@ -38,6 +40,8 @@ pub const SECOND_ACCUSER: &str = "//Validator2";
 pub const SELF_ACCUSER: &str = "//Owner";
 /// Accuses the innocent, and pays jurors.
 pub const BRIBER: &str = "//Validator3";
+/// Accuses the training whose mirror is mute.
+pub const THIRD_ACCUSER: &str = "//Validator4";
 /// Reveals scores that it made up.
 pub const LIAR: &str = "//Validator5";
 /// Has a service key that no node has.
@@ -46,7 +50,7 @@ pub const NO_SHOW: &str = "//Juror7";
 pub const AUTHOR: &str = "//Alice";
 
 /// Validators of both tasks.
-pub const VALIDATORS: [&str; 5] = [ACCUSER, SECOND_ACCUSER, BRIBER, "//Validator4", LIAR];
+pub const VALIDATORS: [&str; 5] = [ACCUSER, SECOND_ACCUSER, BRIBER, THIRD_ACCUSER, LIAR];
 /// Validators of the network alone: jurors, where a task has few validators of its own.
 pub const JURORS: [&str; 7] = [
     "//Juror1", "//Juror2", "//Juror3", "//Juror4", "//Juror5", "//Juror6", NO_SHOW,
@@ -114,6 +118,7 @@ pub fn digits() -> Plan {
         THIEF,
         SELF_ACCUSED,
         INNOCENT,
+        MUTE,
     ];
     let more = vec![("/registered", json!(true))];
     plan(

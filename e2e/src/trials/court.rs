@@ -2,8 +2,8 @@
 
 use super::{
     cast::{
-        ACCUSER, ADAPTER, BLURRER, BRIBER, COPIER, GAUGER, HONEST, INNOCENT, LIAR, MARKER,
-        SECOND_ACCUSER, SELF_ACCUSED, SELF_ACCUSER, SILENT, SPLICER, THIEF,
+        ACCUSER, ADAPTER, BLURRER, BRIBER, COPIER, GAUGER, HONEST, INNOCENT, LIAR, MARKER, MUTE,
+        SECOND_ACCUSER, SELF_ACCUSED, SELF_ACCUSER, SILENT, SPLICER, THIEF, THIRD_ACCUSER,
     },
     rows::Expected,
     stage::Stage,
@@ -199,9 +199,16 @@ impl Court<'_> {
             (ADAPTER, ADAPTER),
             Convicted,
         )?;
+        let mute = self.learning(
+            "an honest training of which no mirror has a checkpoint",
+            (MUTE, THIRD_ACCUSER),
+            Answer::Log,
+            Convicted,
+        );
         Ok(vec![
             honest.into(),
             trainings.into(),
+            vec![mute],
             vec![adapter],
             vec![self.mark()],
             vec![self.self_challenge()?],

@@ -2,8 +2,8 @@
 
 use super::{
     cast::{
-        ADAPTER, BLURRER, COPIER, GAUGER, HONEST, INNOCENT, MARKER, SELF_ACCUSED, SELF_ACCUSER,
-        SILENT, SPLICER, THIEF, VALIDATOR_STAKE,
+        ADAPTER, BLURRER, COPIER, GAUGER, HONEST, INNOCENT, MARKER, MUTE, SELF_ACCUSED,
+        SELF_ACCUSER, SILENT, SPLICER, THIEF, VALIDATOR_STAKE,
     },
     copies,
     recipes::Prepared,
@@ -38,6 +38,7 @@ pub fn first(trainings: &Trainings<'_>, prepared: &Prepared) -> Vec<Entry> {
         (SILENT, prepared.unregistered.clone()),
         (SPLICER, trainings.spliced()),
         (MARKER, trainings.marked()),
+        (MUTE, trainings.model(MUTE)),
     ]
 }
 

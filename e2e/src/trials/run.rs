@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     bins::Programs,
+    cli::number,
     demo::{plan::Plan, report::tokens},
     poll,
     progress::Progress,
@@ -30,6 +31,7 @@ use std::{
 /// A case with a full jury's silence and an appeal takes 172 blocks of half a second.
 const CLOSED_WITHIN: Duration = Duration::from_secs(180);
 const FINALIZED_WITHIN: Duration = Duration::from_secs(60);
+const VERIFIED_WITHIN: Duration = Duration::from_secs(120);
 const PERIOD: Duration = Duration::from_secs(2);
 /// Nodes for each processor, so that blocks come in time.
 const NODES_PER_PROCESSOR: usize = 3;
@@ -178,7 +180,21 @@ fn play(options: &Options, progress: &Progress) -> Result<(Vec<Row>, Owned)> {
         before,
         after: close(&court, from, &opened)?,
     };
-    Ok((collect(&court, from, &opened)?, owned))
+    let rows = collect(&court, from, &opened)?;
+    verify(&court)?;
+    Ok((rows, owned))
+}
+
+/// Has all that was paid computed again: rounds in which copies rank below what they copy, and
+/// what juries took.
+fn verify(court: &Court<'_>) -> Result<()> {
+    court.say("computing all payouts again");
+    let args = format!("verify --task {} --task {}", court.digits, court.adapters);
+    let args = args.split_whitespace().map(Into::into).collect();
+    let verified = court.stage.cluster.arena.run_args(args, VERIFIED_WITHIN)?;
+    let compared = number(&verified, "compared")?;
+    court.say(format!("{compared} values are as they should be"));
+    Ok(())
 }
 
 /// Trains what needs no chain while the chain starts.

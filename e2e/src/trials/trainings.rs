@@ -1,7 +1,7 @@
 //! Registered trainings and marks: what trainers do before they submit.
 
 use super::{
-    cast::{HONEST, INNOCENT, MARKER, SPLICER},
+    cast::{HONEST, INNOCENT, MARKER, MUTE, SPLICER},
     recipes::{self, EVERY, NARROW, Prepared, STEPS, WIDE},
     splice::splice,
     stage::Stage,
@@ -20,7 +20,7 @@ use std::{
 };
 
 /// Who trains as registered, at least at first.
-const LOGGED: [&str; 4] = [HONEST, SPLICER, MARKER, INNOCENT];
+const LOGGED: [&str; 5] = [HONEST, SPLICER, MARKER, INNOCENT, MUTE];
 /// Trainings at a time.
 const WIDTH: usize = 2;
 const SEEDED_WITHIN: Duration = Duration::from_secs(30);
@@ -165,12 +165,14 @@ impl<'a> Trainings<'a> {
         Ok(())
     }
 
-    /// Puts the files of a log and its recipe into one directory, as its mirrors have them.
+    /// Puts the files of a log and its recipe into one directory, as its mirrors have them; of
+    /// the one whose mirror is mute the recipe alone.
     fn serve(&self, suri: &str) -> Result<()> {
         let to = self.served(suri);
         fs::create_dir_all(&to).with_context(|| format!("can't create {}", to.display()))?;
         let recipe = directory(self.stage, "recipes", suri);
-        for from in [recipe, self.log(suri).join("objects")] {
+        let objects = (suri != MUTE).then(|| self.log(suri).join("objects"));
+        for from in [Some(recipe), objects].into_iter().flatten() {
             let entries = fs::read_dir(&from);
             for entry in entries.with_context(|| format!("can't read {}", from.display()))? {
                 let entry = entry?;

@@ -62,7 +62,7 @@ pub(super) fn losses(args: &Losses) -> Result<()> {
         .iter()
         .map(|(model, found)| (show(model), show(&found.evaluated.samples_root.0)))
         .collect();
-    let rows: Vec<_> = losses.iter().map(row).collect();
+    let rows: Vec<_> = losses.iter().map(SampleLoss::row).collect();
     let answer = json!({
         "seed": show(&args.seed.0),
         "model": show(&args.model.0),
@@ -72,13 +72,6 @@ pub(super) fn losses(args: &Losses) -> Result<()> {
     });
     println!("{answer}");
     Ok(())
-}
-
-/// A loss as a line of the answer: place in the data, bits of the loss, tokens, bytes, and
-/// whether a classifier was right.
-fn row(loss: &SampleLoss) -> (u32, u64, u32, u32, bool) {
-    let bits = loss.nll.to_bits();
-    (loss.index, bits, loss.tokens, loss.bytes, loss.correct)
 }
 
 /// The last evaluation of each model with this seed.
@@ -163,7 +156,7 @@ mod tests {
             let losses: Vec<_> = (0..count).map(loss).collect();
             let root = samples_root(&losses).into();
             for place in 0..count {
-                let (index, nll, tokens, bytes, correct) = row(&losses[place as usize]);
+                let (index, nll, tokens, bytes, correct) = losses[place as usize].row();
                 let proof = samples_proof(&losses, place as usize).unwrap();
                 let proven = ProvenLoss {
                     leaf: LossLeaf {

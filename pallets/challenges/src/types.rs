@@ -3,8 +3,12 @@
 use crate::state::{CaseState, Jury, Seat};
 use alloc::vec::Vec;
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, LossLeaf, MAX_LOG_LEAVES,
-    PublicData, Round, TaskId, Uris, Vote,
+    AccountId, Balance, BlockNumber, CaseId, Claim, LogLeaves, LossLeaf, PublicData, Round, TaskId,
+    Uris, Vote,
+};
+pub use arena_primitives::{
+    CASES_PER_DOUBLING, MAX_CASES_OF_ONE, MAX_CHALLENGERS, MAX_DOUBLINGS, MAX_OPEN_CASES, SAMPLES,
+    log_leaves,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{BoundedVec, traits::ConstU32};
@@ -12,25 +16,12 @@ use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use sp_core::H256;
 
-pub use arena_primitives::SAMPLES;
-
-/// Most open cases of a task.
-pub const MAX_OPEN_CASES: u32 = 16;
-/// Cases of a task that are open for each doubling of the bond that begins another one: nobody
-/// takes all places cheaply.
-pub const CASES_PER_DOUBLING: u32 = 4;
-/// Most open cases of a task that one challenger began: nobody can take all places.
-pub const MAX_CASES_OF_ONE: u32 = 2;
-/// Most challengers of a case.
-pub const MAX_CHALLENGERS: u32 = 8;
 /// Most jurors of an instance.
 pub const MAX_JURY: u32 = 31;
 /// Most keys of marks of an operator in a task.
 pub const MAX_MARKS: u32 = 8;
 /// Most heartbeats of a run.
 pub const MAX_HEARTBEATS: u32 = 512;
-/// Bonds double with each acquittal, but so often at most.
-pub const MAX_DOUBLINGS: u32 = 16;
 /// Blocks for which what was collected of their randomness can be asked for.
 pub const BEACON_KEEP: BlockNumber = 256;
 /// Rows of one kind that one step removes of a task that is over.
@@ -267,15 +258,6 @@ impl Run {
     pub fn log_leaves(&self) -> Option<u32> {
         log_leaves(self.steps, self.every)
     }
-}
-
-/// Leaves of the log of a training; `None` where they are none or too many, or where `steps` is no
-/// multiple of `every`: the last leaf is as far from the one before as all others are.
-pub fn log_leaves(steps: u64, every: u64) -> Option<u32> {
-    let rest = steps.checked_rem(every)?;
-    let segments = u32::try_from(steps.checked_div(every)?).ok()?;
-    let leaves = segments.checked_add(1)?;
-    (rest == 0 && segments > 0 && leaves <= MAX_LOG_LEAVES).then_some(leaves)
 }
 
 /// The seed of a run.

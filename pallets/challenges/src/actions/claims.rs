@@ -2,14 +2,12 @@
 
 use crate::{Config, Convicted, Error, Facts, Marks, Pallet, Runs};
 use arena_primitives::{
-    AccountId, Claim, Disclosed, Role, Round, TaskId, TaskPhase, Venue, mark_commitment,
+    AccountId, Claim, Disclosed, Role, Round, SCORE_ROUNDS, TaskId, TaskPhase, Venue,
+    mark_commitment,
     traits::{Results, Rounds, Stakes, TaskStates, Venues},
 };
 use frame_support::ensure;
 use sp_core::H256;
-
-/// Rounds after its settlement for which a score can be challenged.
-const SCORE_ROUNDS: Round = 2;
 
 impl<T: Config> Pallet<T> {
     /// Everything that must hold for `challenger` to bring the claim, and what the chain knows
