@@ -354,7 +354,7 @@ fn what_the_pool_would_refuse_should_take_no_nonce_from_what_follows() {
         assert_eq!(sent_of(both, Before::Nothing), [(commitment.clone(), 0)]);
         // It is the next block that counts.
         System::set_block_number(SCHEDULE.commit - 1);
-        assert_eq!(sent_of(both, Before::Nothing), [(commitment, 0)]);
+        assert_eq!(sent_of(both, Before::Nothing), [(commitment.clone(), 0)]);
         System::set_block_number(SCHEDULE.reveal - 1);
         assert!(sent_of(both, Before::Nothing).is_empty());
     });
