@@ -12,7 +12,7 @@ use arena_primitives::{
     traits::{Cases, TaskRewards, TaskStates},
     vote_commitment,
 };
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, traits::Get};
 use pallet_arena_challenges::{
     Call, CaseState, Convicted, Error, Event, JurySizes, OpenCases, Runs, Verdict,
 };

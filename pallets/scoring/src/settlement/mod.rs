@@ -5,14 +5,14 @@
 //! be drawn are those of the block in which the settlement begins.
 
 mod columns;
+mod finish;
 mod likeness;
 mod pay;
 mod rules;
 
 use crate::{
-    Config, DISCLOSED_ROUNDS, Event, Grounds, ModelRow, PRUNE_ROWS, Pallet, Revealed,
-    RevealedSketches, Reveals, RoundResults, Seeds, Settlement, Stage, ValidatorRow, WeightInfo,
-    units::step_validator,
+    Config, DISCLOSED_ROUNDS, ModelRow, PRUNE_ROWS, Revealed, RevealedSketches, Reveals,
+    Settlement, Stage, ValidatorRow, WeightInfo, units::step_validator,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arena_math::{
@@ -21,14 +21,14 @@ use arena_math::{
     fixed::perbill_q64,
     place::Place,
     rewards::{ranks, submission_pot},
-    round::{Column, Panel, Tally, eligible, mean_distance, pools},
+    round::{Column, Panel, Tally, eligible, pools},
 };
 use arena_primitives::{
-    AccountId, Balance, BlockNumber, ModelResult, ModelStatus, Role, Round, RoundResult,
-    ShardState, TaskId, TaskSpec, Unpaid, ValidatorResult, Venue,
+    AccountId, Balance, BlockNumber, ModelStatus, Role, Round, ShardState, TaskId, TaskSpec,
+    Unpaid, Venue,
     traits::{Counted, Due, Rounds, Stakes, TaskRewards},
 };
-use columns::{Votes, listed, outcomes, perbill};
+use columns::{Votes, listed, outcomes};
 use core::{iter::zip, marker::PhantomData};
 use frame_support::{
     BoundedVec,
@@ -36,7 +36,6 @@ use frame_support::{
 };
 use likeness::{earlier_rows, place, unknown};
 use rules::{aggregation, cap, rank_rule, validator_rule};
-use sp_runtime::Perbill;
 
 /// A settlement at work within one block.
 pub(crate) struct Work<T> {
@@ -441,63 +440,6 @@ impl<T: Config> Work<T> {
             .and_then(|column| self.tally.pay(pot, &self.panel, &column, &consensus));
         if let Err(error) = shared {
             log::error!(target: "arena::scoring", "a pot of task {}: {error:?}", self.state.task);
-        }
-    }
-
-    fn finish(&mut self, now: BlockNumber) {
-        let state = &self.state;
-        let (task, round) = (state.task, state.round);
-        // Skipped pots, dust and what couldn't be booked: the parts sum to the whole.
-        let treasury = state.drawn.saturating_sub(state.paid);
-        if treasury > 0 {
-            T::Rewards::to_treasury(treasury);
-        }
-        let result = self.result(treasury, now);
-        Pallet::<T>::deposit_event(Event::RoundSettled {
-            task,
-            round,
-            drawn: result.drawn,
-            treasury,
-            unpaid: result.unpaid,
-            models: count(result.models.len()),
-            revealed: count(result.validators.len()),
-        });
-        RoundResults::<T>::insert(task, round, result);
-        self.note_best();
-        if let Some(ground) = Pallet::<T>::live_ground(task, round) {
-            Grounds::<T>::insert(task, round, ground);
-        }
-        Seeds::<T>::remove(task, round);
-        T::Rounds::settled(task, round);
-    }
-
-    fn result(&self, treasury: Balance, now: BlockNumber) -> RoundResult {
-        let state = &self.state;
-        let consensus = self.consensus();
-        let models = state.models.iter().zip(consensus);
-        let models = models.map(|(row, score)| ModelResult {
-            trainer: row.model.trainer.clone(),
-            manifest_root: row.model.manifest_root,
-            status: row.status,
-            raw: row.raw,
-            score: score.map(|score| perbill(score.q64())),
-            rank: row.rank,
-            reward: row.reward,
-            likeness: row.likeness,
-        });
-        let validators = state.validators.iter().filter(|row| row.revealed);
-        let validators = validators.map(|row| ValidatorResult {
-            validator: row.counted.operator.clone(),
-            distance: mean_distance(row.distance).map(Perbill::from_parts),
-            reward: row.reward,
-        });
-        RoundResult {
-            settled_at: now,
-            drawn: state.drawn,
-            treasury,
-            unpaid: state.unpaid,
-            models: BoundedVec::truncate_from(models.collect()),
-            validators: BoundedVec::truncate_from(validators.collect()),
         }
     }
 }

@@ -182,7 +182,7 @@ pub(in crate::tests::random::calls) fn commit_case(world: &mut World) -> Option<
         7..9 => score(world)?,
         _ => again(world)?,
     };
-    if spare(&challenger) < ArenaChallenges::bond(task, &claim) && !world.dice.wrong {
+    if spare(&challenger) < ArenaChallenges::opening_bond(task, &claim) && !world.dice.wrong {
         return None;
     }
     let nonce = world.dice.hash();
