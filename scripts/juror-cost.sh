@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Counts the instructions of a registered training and of a juror's work on its log, with valgrind,
 # and measures both by CPU time; prints the table of docs/registered-training.md. Some minutes.
-#   scripts/juror-cost.sh [MODEL ...]      perceptron, llama
+#   scripts/juror-cost.sh [MODEL[:SEGMENTS] ...]      perceptron, llama; 128 segments by default
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,7 +12,7 @@ sudo=()
 [ "$(id -u)" = 0 ] || sudo=(sudo)
 command -v valgrind >/dev/null || "${sudo[@]}" apt-get install -y -q valgrind
 models=("$@")
-[ ${#models[@]} -gt 0 ] || models=(perceptron llama)
+[ ${#models[@]} -gt 0 ] || models=(perceptron perceptron:256 perceptron:512)
 times=${JUROR_COST_TIMES:-20}
 
 cargo build --release --locked -p arena-models -p arena-executor --example juror_cost

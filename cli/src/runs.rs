@@ -189,7 +189,7 @@ struct Registered {
 async fn register(out: Out, sender: &Sender<'_>, args: &RegisterArgs) -> Result<()> {
     let (steps, every) = (args.steps, args.every);
     let (leaves, checkpoint_bytes) = sizes(args)?;
-    let recipe = submit::write_manifest(&args.recipe)?;
+    let recipe = submit::write_recipe(&args.recipe)?;
     let call = api::transactions().arena_challenges().register_run(
         args.task,
         H256(recipe.0),
@@ -247,7 +247,7 @@ fn sizes(args: &RegisterArgs) -> Result<(u32, u64)> {
              jurors would take none of its log"
         )));
     }
-    Ok((u32::try_from(leaves)?, most))
+    Ok((leaves, most))
 }
 
 /// The leaves of a training's log as the chain has them.

@@ -1,5 +1,9 @@
 //! Submitting a model: commit now, publish in the round's window.
 
+mod manifests;
+
+pub(crate) use manifests::{write_manifest, write_recipe};
+
 use crate::{
     chain::{At, api, number, task},
     fail::bad_input,
@@ -11,12 +15,10 @@ use crate::{
     views,
 };
 use anyhow::{Context, Result, anyhow, ensure};
-use arena_models::{Manifest, manifest};
 use arena_primitives::{AccountId, Hash, Publication, TaskId};
 use codec::Encode;
 use serde::Serialize;
 use std::{
-    fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -201,19 +203,6 @@ async fn check_service_key(sender: &Sender<'_>, service: &Sender<'_>) -> Result<
              `arena service-key set` registers one"
         ))),
     }
-}
-
-/// Writes `manifest.scale` beside the files of a model or a recipe and returns its root.
-pub(crate) fn write_manifest(folder: &Path) -> Result<Hash> {
-    let manifest = Manifest::of_dir(folder)
-        .map_err(|why| bad_input(format!("the files in {}: {why}", folder.display())))?;
-    if manifest.files.is_empty() {
-        return Err(bad_input(format!("{} has no files", folder.display())));
-    }
-    let path = folder.join(manifest::FILE_NAME);
-    fs::write(&path, manifest.encode())
-        .with_context(|| format!("can't write {}", path.display()))?;
-    Ok(Hash::from(manifest.root()))
 }
 
 /// Sends the commitment unless the open round has it already.

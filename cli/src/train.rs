@@ -5,7 +5,7 @@ use crate::{
     fail::bad_input,
     out::{self, Out},
     spec,
-    submit::write_manifest,
+    submit::write_recipe,
 };
 use anyhow::{Context, Result, anyhow};
 use arena_models::{
@@ -185,7 +185,7 @@ fn train_registered(
     folder: &Path,
     train: impl FnOnce(&mut dyn FnMut(&Progress)) -> Result<Logged, ModelError>,
 ) -> Result<()> {
-    let root = write_manifest(recipe)?;
+    let root = write_recipe(recipe)?;
     let Logged { trained, leaves } =
         with_bar(train).map_err(|why| anyhow!("training in {}: {why}", folder.display()))?;
     let leaves: Vec<LogLeaf> = leaves.iter().map(recode).collect::<Result<_>>()?;

@@ -1,6 +1,6 @@
 //! What a juror computes for an honest log of a registered training, beside the training itself:
-//! `juror_cost DIR (perceptron|llama) (recipe|train|judge)`, or `… time N`, from the root of the
-//! repository.
+//! `juror_cost DIR (perceptron|llama)[:SEGMENTS] (recipe|train|judge)`, or `… time N`, from the root
+//! of the repository.
 //!
 //! `recipe` writes the recipe into DIR, `train` trains it there, and `judge` does all that a juror
 //! does for the log: it takes every file and checks its hash, opens the recipe, checks the model
@@ -21,6 +21,7 @@ use std::{
 };
 
 const SEED: [u8; 32] = [7; 32];
+/// Segments of a log where none are named.
 const SEGMENTS: u64 = 128;
 
 /// A training and where it lies.
@@ -28,6 +29,7 @@ struct Ground {
     dir: PathBuf,
     data: &'static [&'static str],
     every: u64,
+    segments: u64,
     config: Value,
 }
 
@@ -36,7 +38,7 @@ fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (dir, model, rest) = match words.as_slice() {
         [dir, model, rest @ ..] => (dir, model, rest),
-        _ => bail!("usage: juror_cost DIR perceptron|llama recipe|train|judge|time N"),
+        _ => bail!("usage: juror_cost DIR (perceptron|llama)[:SEGMENTS] recipe|train|judge|time N"),
     };
     let ground = Ground::new(Path::new(dir), model)?;
     match rest {
@@ -50,6 +52,10 @@ fn main() -> Result<()> {
 
 impl Ground {
     fn new(dir: &Path, model: &str) -> Result<Self> {
+        let (model, segments) = match model.split_once(':') {
+            Some((model, segments)) => (model, segments.parse().context("SEGMENTS is a number")?),
+            None => (model, SEGMENTS),
+        };
         let (data, every, mut config): (&[_], _, _) = match model {
             "perceptron" => (
                 &["data/digits/train.jsonl"],
@@ -69,7 +75,7 @@ impl Ground {
         };
         config["seed"] = 0.into();
         config["data"] = json!(["train.jsonl"]);
-        config["steps"] = (SEGMENTS * every).into();
+        config["steps"] = (segments * every).into();
         config["learning_rate"] = 0.003.into();
         config["warmup"] = 20.into();
         config["profile"] = "exact-cpu-f32".into();
@@ -77,6 +83,7 @@ impl Ground {
             dir: dir.to_owned(),
             data,
             every,
+            segments,
             config,
         })
     }
@@ -90,7 +97,7 @@ impl Ground {
     }
 
     fn steps(&self) -> u64 {
-        SEGMENTS * self.every
+        self.segments * self.every
     }
 
     fn write_recipe(&self) -> Result<()> {

@@ -228,6 +228,7 @@ mod tests {
             windows,
             unbonding_minutes: 1,
             commission_notice_minutes: 1,
+            challenge_days: 5,
         };
         let json = template::template(template::Preset::Default, template::Kind::Digits);
         let mut spec = json.into_spec(std::path::Path::new(".")).unwrap();

@@ -16,7 +16,6 @@ use arena_models::{
     Limits,
     train::registered::{self, Replayer},
 };
-use arena_primitives::Sampling;
 use forgery::Log;
 use judge::Judge;
 use serde_json::json;
