@@ -51,6 +51,7 @@ parameter_types! {
     pub storage TickWeight: Weight = Weight::MAX;
     /// Governance can change it while proposals are open.
     pub storage Deposit: Balance = DEPOSIT;
+    pub static Limits: TaskLimits = TaskLimits::default();
 }
 
 impl pallet_tasks::Config for Test {
@@ -68,6 +69,7 @@ impl pallet_tasks::Config for Test {
     type Runs = Table;
     type ProposalDeposit = Deposit;
     type ProposalLifetime = ConstU32<1_440>;
+    type Limits = Limits;
     type MaxTickWeight = TickWeight;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
