@@ -13,6 +13,7 @@ use std::path::PathBuf;
 /// Tracks of referenda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
+#[repr(u16)]
 pub(crate) enum Track {
     /// Everything, upgrades too.
     Root = 0,

@@ -11,7 +11,6 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use arena_primitives::{AccountId, Hash, TaskId};
-use codec::Decode;
 use sp_runtime::{
     Perbill,
     traits::{BlakeTwo256, Hash as _},
@@ -231,7 +230,7 @@ pub(super) async fn preimage(at: &At, hash: H256, length: u32) -> Result<Option<
 }
 
 /// A call as a referendum names it.
-#[derive(Clone, Debug, PartialEq, Eq, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Proposed {
     /// By its hash, of calls that nobody submits any more.
     Legacy(H256),

@@ -14,10 +14,9 @@ mod votes;
 pub(crate) use propose::{proposals, propose};
 pub(crate) use referenda::list as referenda;
 
-use crate::amount::Amount;
 use crate::{
-    chain::api,
-    chain::{At, Chain, fetch, id},
+    amount::Amount,
+    chain::{At, Chain, api, fetch, id},
     fail,
     out::Out,
     sender,
@@ -99,10 +98,15 @@ impl Funds {
         Amount(self.free.saturating_add(self.reserved))
     }
 
-    /// What it can pay or put on deposit, less the least that keeps it alive.
+    /// What it can put on deposit for referenda: not what votes have frozen, nor the least that
+    /// keeps it alive.
     fn spendable(&self, least: u128) -> Amount {
-        let frozen = self.frozen.saturating_sub(self.reserved);
-        Amount(self.free.saturating_sub(frozen.max(least)))
+        Amount(self.free.saturating_sub(self.frozen.max(least)))
+    }
+
+    /// What it can have held for a proposal: frozen tokens, too.
+    fn holdable(&self, least: u128) -> Amount {
+        Amount(self.free.saturating_sub(least))
     }
 }
 
@@ -116,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn held_tokens_should_vote_and_frozen_ones_not_pay() {
+    fn held_tokens_should_vote_and_frozen_ones_be_held_but_not_deposited() {
         let funds = Funds {
             free: 100,
             reserved: 30,
@@ -124,8 +128,8 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(funds.total(), Amount(130));
-        // What is held already covers 30 of what is frozen.
-        assert_eq!(funds.spendable(1), Amount(50));
+        assert_eq!(funds.spendable(1), Amount(20));
+        assert_eq!(funds.holdable(1), Amount(99));
         assert_eq!(Funds::default().spendable(1), Amount(0));
     }
 }

@@ -111,9 +111,9 @@ fn change<'a>(all: &'a [Parameter], setting: &Setting) -> Result<Change<'a>, Str
 fn call_of(change: &Change<'_>) -> DynamicPayload<Composite<()>> {
     let value = match change.value {
         Some(number) => Value::unnamed_variant("Some", [Value::u128(number)]),
-        None => Value::unnamed_variant("None", []),
+        None => Value::unnamed_variant("None", Vec::<Value>::new()),
     };
-    let key = Value::unnamed_composite([]);
+    let key = Value::unnamed_composite(Vec::<Value>::new());
     let inner = Value::unnamed_variant(&change.parameter.name, [key, value]);
     let outer = Value::unnamed_variant(&change.parameter.group, [inner]);
     let fields = Composite::named([("key_value", outer)]);

@@ -151,8 +151,8 @@ async fn known(at: &At, index: u32) -> Result<Info> {
         .ok_or_else(|| anyhow!("there is no referendum {index}; `arena referendum list` names all"))
 }
 
-fn call_of(status: &Bounded<api::Call, types::sp_runtime::traits::BlakeTwo256>) -> Proposed {
-    match status {
+fn call_of<T, H>(proposal: &Bounded<T, H>) -> Proposed {
+    match proposal {
         Bounded::Legacy { hash, .. } => Proposed::Legacy(*hash),
         Bounded::Inline(bytes) => Proposed::Inline(bytes.0.clone()),
         Bounded::Lookup { hash, len } => Proposed::Lookup(*hash, *len),

@@ -80,26 +80,26 @@ pub(super) async fn ensure_affordable(
     with_decision: bool,
     others: Amount,
 ) -> Result<()> {
-    let constant = |e| anyhow!("can't read a constant of the chain: {e}");
     let constants = at.constants();
     let submission = constants.entry(api::constants().referenda().submission_deposit());
+    let submission = submission.context("can't read the deposit of referenda")?;
     let least = constants.entry(api::constants().balances().existential_deposit());
+    let least = least.context("can't read the least balance of accounts")?;
     let decision = if with_decision {
         tracks::rules(at, track)?.decision_deposit
     } else {
         0
     };
-    let deposits = Amount(submission.map_err(constant)?)
-        .plus(Amount(decision))
-        .plus(others);
+    let deposits = Amount(submission).plus(Amount(decision));
+    let all = deposits.plus(others);
     let funds = funds(at, &sender.account()).await?;
-    let has = funds.spendable(least.map_err(constant)?);
-    if has >= deposits {
+    let has = funds.spendable(least);
+    if has >= deposits && funds.holdable(least) >= all {
         return Ok(());
     }
     Err(fail::bad_input(format!(
-        "the deposits are {deposits} tokens, and the account can spend {has}; send it tokens, or \
-         leave the decision deposit to somebody else (--no-deposit)"
+        "the deposits are {all} tokens, and the account can spend {has}, without what votes have \
+         frozen; send it tokens with `arena transfer`"
     )))
 }
 

@@ -17,14 +17,11 @@ pub(super) struct Rules {
     _max_deciding: u32,
     /// What the decision costs until it is made.
     pub(super) decision_deposit: u128,
-    /// Blocks before the decision.
-    pub(super) prepare_period: u32,
+    _prepare_period: u32,
     /// Blocks of the decision, at most.
     pub(super) decision_period: u32,
-    /// Blocks for which it must hold.
-    pub(super) confirm_period: u32,
-    /// Blocks before it takes effect, at least.
-    pub(super) min_enactment_period: u32,
+    _confirm_period: u32,
+    _min_enactment_period: u32,
     /// Least part of ayes among votes.
     pub(super) min_approval: Curve,
     /// Least part of ayes, without conviction, among all tokens.

@@ -121,18 +121,7 @@ fn all_vote(index: u32) {
     }
 }
 
-fn info(
-    index: u32,
-) -> ReferendumInfo<
-    u16,
-    OriginCaller,
-    BlockNumber,
-    Bounded<RuntimeCall, BlakeTwo256>,
-    Balance,
-    pallet_conviction_voting::TallyOf<Runtime>,
-    AccountId,
-    (BlockNumber, (BlockNumber, u32)),
-> {
+fn info(index: u32) -> pallet_referenda::ReferendumInfoOf<Runtime, ()> {
     ReferendumInfoFor::<Runtime>::get(index).expect("is kept")
 }
 

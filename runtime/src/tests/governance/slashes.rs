@@ -11,7 +11,7 @@ fn offend() -> Balance {
     let offence = pallet_babe::EquivocationOffence {
         slot: 1.into(),
         session_index: Session::current_index(),
-        validator_set_count: 1,
+        validator_set_count: 30,
         offender: (account(Key::Alice), ()),
     };
     assert_ok!(Offences::report_offence(Vec::new(), offence));

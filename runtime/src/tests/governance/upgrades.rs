@@ -56,7 +56,7 @@ fn an_authorized_upgrade_should_be_applied_with_the_code_that_was_voted_on() {
         assert_noop!(apply(code(2)), Error::<Runtime>::NothingAuthorized);
         let authorize = Call::<Runtime>::authorize_upgrade { code_hash };
         assert_ok!(carry(root_origin(), authorize));
-        let authorized = frame_system::AuthorizedUpgrade::<Runtime>::get();
+        let authorized = System::authorized_upgrade();
         assert!(authorized.is_some_and(|upgrade| *upgrade.code_hash() == code_hash));
         assert_noop!(apply(code(3)), Error::<Runtime>::Unauthorized);
         assert_ok!(apply(code(2)));

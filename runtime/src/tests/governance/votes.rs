@@ -55,7 +55,7 @@ fn unlock(key: Key) {
 }
 
 fn locked(key: Key) -> Balance {
-    let locks = Balances::locks(account(key));
+    let locks = Balances::locks(&account(key));
     locks.iter().map(|lock| lock.amount).max().unwrap_or(0)
 }
 
