@@ -276,7 +276,6 @@ pub(crate) struct CallArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::args::{Cli, Command};
     use clap::Parser;
 

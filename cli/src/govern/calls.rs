@@ -2,7 +2,7 @@
 
 use super::{
     args::{AskerArgs, CallArgs, SubmitCommand, Track},
-    parameters, tracks,
+    parameters,
 };
 use crate::{
     amount::Amount,
@@ -232,8 +232,8 @@ pub(super) async fn preimage(at: &At, hash: H256, length: u32) -> Result<Option<
 /// A call as a referendum names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Proposed {
-    /// By its hash, of calls that nobody submits any more.
-    Legacy(H256),
+    /// In a way that this release doesn't know.
+    Unknown,
     /// In itself.
     Inline(Vec<u8>),
     /// By hash and length of a preimage.
@@ -246,7 +246,7 @@ impl Proposed {
         match self {
             Proposed::Inline(bytes) => Ok(Some(bytes.clone())),
             Proposed::Lookup(hash, length) => preimage(at, *hash, *length).await,
-            Proposed::Legacy(_) => Ok(None),
+            Proposed::Unknown => Ok(None),
         }
     }
 }

@@ -153,9 +153,10 @@ async fn known(at: &At, index: u32) -> Result<Info> {
 
 fn call_of<T, H>(proposal: &Bounded<T, H>) -> Proposed {
     match proposal {
-        Bounded::Legacy { hash, .. } => Proposed::Legacy(*hash),
         Bounded::Inline(bytes) => Proposed::Inline(bytes.0.clone()),
         Bounded::Lookup { hash, len } => Proposed::Lookup(*hash, *len),
+        // Nobody can submit by a hash alone any more.
+        Bounded::Legacy { .. } | Bounded::__Ignore(_) => Proposed::Unknown,
     }
 }
 

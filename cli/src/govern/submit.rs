@@ -17,7 +17,10 @@ use serde::Serialize;
 use sp_runtime::traits::{BlakeTwo256, Hash as _};
 use std::path::Path;
 use subxt::utils::H256;
-use types::frame_support::traits::{preimages::Bounded, schedule::DispatchTime};
+use types::{
+    frame_support::traits::{preimages::Bounded, schedule::DispatchTime},
+    pallet_referenda::pallet::Call as Referenda,
+};
 
 /// Longest call that a referendum carries in itself; longer ones are preimages.
 const INLINE: usize = 128;
@@ -51,13 +54,11 @@ pub(super) async fn calls_for(at: &At, asked: &Asked) -> Result<Vec<api::Call>> 
         }
         Bounded::Lookup { hash, len }
     };
-    calls.push(api::Call::Referenda(
-        types::pallet_referenda::pallet::Call::submit {
-            proposal_origin: Box::new(tracks::origin(asked.track)),
-            proposal,
-            enactment_moment: DispatchTime::After(1),
-        },
-    ));
+    calls.push(api::Call::Referenda(Referenda::submit {
+        proposal_origin: Box::new(tracks::origin(asked.track)),
+        proposal,
+        enactment_moment: DispatchTime::After(1),
+    }));
     Ok(calls)
 }
 
@@ -162,19 +163,17 @@ pub(super) async fn deposit(out: Out, sender: &Sender<'_>, referendum: u32) -> R
 pub(super) async fn refund(out: Out, sender: &Sender<'_>, referendum: u32) -> Result<()> {
     let at = sender.chain.best().await?;
     let held = referenda::deposits(&at, referendum).await?;
+    let index = referendum;
     let calls: Vec<_> = [
-        held.decision.then(
-            || types::pallet_referenda::pallet::Call::refund_decision_deposit { index: referendum },
-        ),
-        held.submission.then(
-            || types::pallet_referenda::pallet::Call::refund_submission_deposit {
-                index: referendum,
-            },
+        (held.decision, Referenda::refund_decision_deposit { index }),
+        (
+            held.submission,
+            Referenda::refund_submission_deposit { index },
         ),
     ]
     .into_iter()
-    .flatten()
-    .map(api::Call::Referenda)
+    .filter(|(is_held, _)| *is_held)
+    .map(|(_, call)| api::Call::Referenda(call))
     .collect();
     ensure!(
         !calls.is_empty(),

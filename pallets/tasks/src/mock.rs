@@ -1,6 +1,7 @@
 //! A chain of tasks alone; the neighbours are tables that tests write.
 
 use crate as pallet_tasks;
+use crate::TaskLimits;
 use arena_primitives::{
     AccountId, Architecture, Balance, BlockNumber, DataSource, Disclosed, Metric, ModelBounds,
     ModelLikeness, NumericProfile, PublicData, RankRule, RewardParams, Role, Round, RoundResult,

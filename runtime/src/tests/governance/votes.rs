@@ -1,6 +1,7 @@
 //! Votes: conviction, delegation, locks, and what is refused.
 
 use super::{super::sanity::with_preset, *};
+use frame_support::traits::fungible::Inspect;
 use governance::tracks::id;
 use pallet_conviction_voting::{Call, Error};
 
@@ -193,7 +194,8 @@ fn what_won_should_stay_locked_as_long_as_its_conviction_says() {
             sp_runtime::TokenError::Frozen
         );
         System::set_block_number(ended + LOCK);
-        [conviction, VOTERS[1]].map(unlock);
+        unlock(conviction);
+        unlock(VOTERS[1]);
         assert_eq!([conviction, VOTERS[1]].map(locked), [STAKE, 0]);
         assert_ok!(call(&account(VOTERS[1]), transfer));
         System::set_block_number(ended + 2 * LOCK);
