@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     amount::Amount,
-    chain::{self, At, api, fetch, id},
+    chain::{self, At, Config, api, fetch, id},
     fail,
 };
 use anyhow::{Context, Result};
@@ -17,6 +17,7 @@ use sp_runtime::{
 };
 use std::path::Path;
 use subxt::{
+    client::{ClientAtBlock, OfflineClientAtBlockT},
     dynamic::Value,
     ext::scale_value::{Composite, stringify},
     transactions::Payload,
@@ -192,7 +193,10 @@ fn given(at: &At, args: &CallArgs) -> Result<Vec<u8>> {
 }
 
 /// A call as people read it.
-pub(super) fn text(at: &At, call: &[u8]) -> String {
+pub(super) fn text<C: OfflineClientAtBlockT<Config>>(
+    at: &ClientAtBlock<Config, C>,
+    call: &[u8],
+) -> String {
     let Ok(call) = at.transactions().from_call_data_bytes(call) else {
         return format!("0x{}, which is no call of this chain", hex::encode(call));
     };
@@ -216,7 +220,10 @@ fn fields(composite: &Composite<()>) -> String {
 }
 
 /// The spec that a call approves.
-pub(super) fn approved_spec(at: &At, call: &[u8]) -> Option<Hash> {
+pub(super) fn approved_spec<C: OfflineClientAtBlockT<Config>>(
+    at: &ClientAtBlock<Config, C>,
+    call: &[u8],
+) -> Option<Hash> {
     let named = at.transactions().from_call_data_bytes(call).ok()?;
     let is_approval = (named.pallet_name(), named.call_name()) == ("ArenaTasks", "approve");
     let hash = call.get(2..34).filter(|_| is_approval)?;
@@ -248,5 +255,50 @@ impl Proposed {
             Proposed::Lookup(hash, length) => preimage(at, *hash, *length).await,
             Proposed::Unknown => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::offline, *};
+    use codec::Encode;
+
+    fn approve(hash: [u8; 32]) -> Vec<u8> {
+        let call = api::transactions()
+            .arena_tasks()
+            .approve(H256(hash), Perbill::from_percent(20).into());
+        offline::block().transactions().call_data(&call).unwrap()
+    }
+
+    #[test]
+    fn calls_should_be_shown_with_their_arguments() {
+        let block = offline::block();
+        let shown = text(&block, &approve([7; 32]));
+        assert!(shown.starts_with("ArenaTasks.approve"), "{shown}");
+        assert!(shown.contains(&"07".repeat(32)), "{shown}");
+        assert!(shown.contains("200000000"), "{shown}");
+        let nonsense = text(&block, &[255, 255]);
+        assert_eq!(nonsense, "0xffff, which is no call of this chain");
+    }
+
+    #[test]
+    fn specs_should_be_read_from_approvals_alone() {
+        let block = offline::block();
+        let spec = approved_spec(&block, &approve([7; 32]));
+        assert_eq!(spec, Some(Hash::repeat_byte(7)));
+        let other = api::transactions().arena_tasks().pause(0);
+        let other = block.transactions().call_data(&other).unwrap();
+        assert_eq!(approved_spec(&block, &other), None);
+        assert_eq!(approved_spec(&block, &().encode()), None);
+    }
+
+    #[test]
+    fn what_is_no_runtime_should_be_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"wasm").unwrap();
+        let refused = code(file.path()).unwrap_err();
+        assert!(refused.to_string().contains("is no runtime"), "{refused}");
+        std::fs::write(file.path(), b"\0asm....").unwrap();
+        assert!(code(file.path()).is_ok());
     }
 }

@@ -4,6 +4,8 @@ pub(crate) mod args;
 mod calls;
 mod curve;
 mod locks;
+#[cfg(test)]
+mod offline;
 pub(crate) mod parameters;
 mod propose;
 mod referenda;

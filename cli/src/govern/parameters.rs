@@ -235,6 +235,29 @@ mod tests {
     }
 
     #[test]
+    fn changes_should_be_calls_of_the_chain() {
+        let block = super::super::offline::block();
+        let all = all();
+        let bytes = |text: &str| {
+            let change = change(&all, &text.parse().unwrap()).unwrap();
+            block.transactions().call_data(&call_of(&change)).unwrap()
+        };
+        // Pallet, call, group, parameter, and the value, if one is set.
+        let fee = 3_000_000_000_000u128.to_le_bytes();
+        assert_eq!(
+            bytes("challenges.juror-fee=3"),
+            [&[36, 0, 2, 5, 1][..], &fee].concat()
+        );
+        let cap = 125_000_000u32.to_le_bytes();
+        assert_eq!(
+            bytes("staking.commission-cap=12.5%"),
+            [&[36, 0, 3, 6, 1][..], &cap].concat()
+        );
+        assert_eq!(bytes("tasks.max-rounds=30"), [36, 0, 0, 2, 1, 30, 0, 0, 0]);
+        assert_eq!(bytes("tasks.max-rounds=default"), [36, 0, 0, 2, 0]);
+    }
+
+    #[test]
     fn numbers_should_be_shown_with_their_units() {
         assert_eq!(text(Unit::Tokens, Amount(2_500_000_000_000)), "2.5 tokens");
         assert_eq!(text(Unit::Share, Amount(50_000_000)), "5 %");

@@ -1,11 +1,12 @@
 //! Tracks as the chain has them, and the origins that they speak as.
 
 use super::{args::Track, curve::Curve};
-use crate::chain::{At, api, decode};
+use crate::chain::{At, Config, api, decode};
 use anyhow::{Context, Result, anyhow};
 use api::runtime_types as types;
 use clap::ValueEnum;
 use codec::Decode;
+use subxt::client::{ClientAtBlock, OfflineClientAtBlockT};
 use types::arena_runtime::{OriginCaller, governance::origins::pallet::Origin};
 
 /// A track's rules.
@@ -36,7 +37,9 @@ impl Rules {
 }
 
 /// All tracks.
-pub(super) fn all(at: &At) -> Result<Vec<Rules>> {
+pub(super) fn all<C: OfflineClientAtBlockT<Config>>(
+    at: &ClientAtBlock<Config, C>,
+) -> Result<Vec<Rules>> {
     let constant = api::constants().referenda().tracks();
     let bytes = at.constants().entry_bytes(constant);
     decode(&bytes.context("can't read the tracks of referenda")?)
@@ -81,24 +84,18 @@ pub(super) fn origin(track: Track) -> OriginCaller {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::offline, *};
 
     #[test]
     fn tracks_should_have_the_names_and_numbers_of_the_chain() {
-        let names = [
-            "root",
-            "task_approval",
-            "parameters",
-            "treasury",
-            "cancel_slash",
-            "task_guard",
-            "referendum_canceller",
-            "referendum_killer",
-        ];
-        for (id, expected) in (0u16..).zip(names) {
-            assert_eq!(name(id), expected);
+        let chain = all(&offline::block()).unwrap();
+        for rules in &chain {
+            assert_eq!(rules.name(), name(rules.id));
+            assert!(rules.decision_deposit > 0 && rules.decision_period > 0);
+            let end = rules.min_approval.threshold(1_000_000_000);
+            assert!((500_000_000..520_000_000).contains(&end), "{end}");
         }
-        assert_eq!(Track::value_variants().len(), names.len());
+        assert_eq!(Track::value_variants().len(), chain.len());
         assert_eq!(name(99), "track 99");
     }
 }
