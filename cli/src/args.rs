@@ -9,6 +9,7 @@ mod tasks;
 use crate::{
     amount::{Amount, parse_percent},
     challenge::args::ChallengeCommand,
+    govern::args::{ReferendumCommand, VoteArgs},
     mark::MarkCommand,
     names::{parse_account, parse_role},
     runs::RunCommand,
@@ -95,25 +96,15 @@ pub(crate) enum Command {
     },
     /// Lists proposals that wait for approval.
     Proposals,
-    /// Votes in a referendum.
-    Vote {
-        /// Its number.
-        #[arg(long)]
-        referendum: u32,
-        /// Tokens to vote with.
-        #[arg(long)]
-        amount: Amount,
-        /// Doublings of the lock, for more weight; 0 locks nothing and counts a tenth.
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=6))]
-        conviction: u8,
-        /// Against it.
-        #[arg(long)]
-        nay: bool,
-        #[command(flatten)]
-        signing: Signing,
-    },
+    /// Votes in a referendum; with a subcommand takes votes back, delegates them or frees tokens.
+    Vote(VoteArgs),
     /// Lists referenda.
     Referenda,
+    /// Decisions that are voted on: asking for them, showing them, and their deposits.
+    #[command(subcommand)]
+    Referendum(ReferendumCommand),
+    /// Shows what governance can set, and what it is now.
+    Parameters,
     /// Tasks.
     #[command(subcommand)]
     Task(TaskCommand),

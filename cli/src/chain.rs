@@ -277,6 +277,13 @@ pub(crate) fn last_u32(key: &[u8]) -> Result<u32> {
         .ok_or_else(|| anyhow!("a storage key is shorter than a number"))
 }
 
+/// The track of referenda at the end of a storage key.
+pub(crate) fn last_track(key: &[u8]) -> Result<u16> {
+    let tail = key.last_chunk::<2>().copied();
+    tail.map(u16::from_le_bytes)
+        .ok_or_else(|| anyhow!("a storage key is shorter than a track"))
+}
+
 fn storage_error(at: &At, name: &str, error: StorageError) -> anyhow::Error {
     let hint = match &error {
         StorageError::IncompatibleCodegen
@@ -395,4 +402,9 @@ pub(crate) async fn delegator_earnings(
 /// Time as genesis set it.
 pub(crate) async fn time(at: &At) -> Result<TimeParameters> {
     ask(at, api::runtime_apis().arena_api().time()).await
+}
+
+/// What governance can set, and what it is now.
+pub(crate) async fn parameters(at: &At) -> Result<Vec<views::Parameter>> {
+    ask(at, api::runtime_apis().arena_api().parameters()).await
 }

@@ -151,6 +151,9 @@ async fn online(out: Out, chain: &Chain, command: Command) -> Result<()> {
         }
         Command::Proposals => govern::proposals(out, chain).await,
         Command::Referenda => govern::referenda(out, chain).await,
+        Command::Vote(args) => govern::vote(out, chain, args).await,
+        Command::Referendum(command) => govern::referendum(out, chain, command).await,
+        Command::Parameters => govern::parameters::show(out, chain).await,
         Command::Task(TaskCommand::List) => tasks::list(out, chain).await,
         Command::Task(TaskCommand::Show { id }) => tasks::show(out, chain, id).await,
         Command::Status {
@@ -201,16 +204,6 @@ async fn signed(out: Out, chain: &Chain, command: Command) -> Result<()> {
         } => {
             let share = (!no_referendum).then_some(max_share);
             govern::propose(out, &sender(chain, &signing)?, &spec, share).await
-        }
-        Command::Vote {
-            referendum,
-            amount,
-            conviction,
-            nay,
-            signing,
-        } => {
-            let sender = sender(chain, &signing)?;
-            govern::vote(out, &sender, referendum, amount, conviction, nay).await
         }
         Command::Publish {
             state,

@@ -200,3 +200,40 @@ pub(crate) struct Earnings {
     /// What can be claimed now.
     pub(crate) free: Amount,
 }
+
+/// What the numbers of a governed parameter count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unit {
+    /// Base units of the token.
+    Tokens,
+    /// Parts of a billion.
+    Share,
+    /// Minutes of the chain's day.
+    Minutes,
+    /// The chain's days.
+    Days,
+    /// Bytes.
+    Bytes,
+    /// Things.
+    Count,
+}
+
+/// A governed parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Decode)]
+pub(crate) struct Parameter {
+    /// What it is of.
+    pub(crate) group: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// What its numbers count.
+    pub(crate) unit: Unit,
+    /// What it is now.
+    pub(crate) value: Amount,
+    /// The least that it can be set to.
+    pub(crate) least: Amount,
+    /// The most that it can be set to.
+    pub(crate) most: Amount,
+    /// Governance set it; else it is what genesis or the runtime say.
+    pub(crate) governed: bool,
+}

@@ -3,7 +3,7 @@
 use crate::*;
 use alloc::vec::Vec;
 use arena_primitives::{Round, TaskId, TimeParameters, Venue};
-use arena_runtime_api::{EarningsView, PositionView, ResultView, TaskView};
+use arena_runtime_api::{EarningsView, ParameterView, PositionView, ResultView, TaskView};
 use codec::Encode;
 use frame_support::{
     genesis_builder_helper::{build_state, get_preset},
@@ -297,6 +297,10 @@ impl_runtime_apis! {
 
         fn time() -> TimeParameters {
             ArenaStaking::time()
+        }
+
+        fn parameters() -> Vec<ParameterView> {
+            governance::parameters::all()
         }
     }
 }

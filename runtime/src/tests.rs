@@ -4,6 +4,7 @@ mod cases;
 mod copies;
 mod duties;
 mod endings;
+mod governance;
 mod idle;
 mod journey;
 mod proposals;

@@ -23,11 +23,6 @@ impl<T: Config> Pallet<T> {
         Time::<T>::get()
     }
 
-    /// Least stakes, seats and caps.
-    pub fn limits() -> StakeLimits {
-        Limits::<T>::get()
-    }
-
     /// An operator's position.
     pub fn position(venue: Venue, operator: &AccountId) -> Option<Position> {
         Positions::<T>::get(venue, operator)
@@ -87,7 +82,7 @@ impl<T: Config> Pallet<T> {
             .own
             .checked_add(amount)
             .ok_or(ArithmeticError::Overflow)?;
-        let least = Limits::<T>::get().min_own(venue, role);
+        let least = Self::limits().min_own(venue, role);
         ensure!(own >= least, Error::<T>::BelowMinimum);
         position.own = own;
         let plan = if position.is_seated() {
@@ -132,7 +127,7 @@ impl<T: Config> Pallet<T> {
                 !Self::is_locked(venue, &position),
                 Error::<T>::LockedUntilEnd
             );
-            let least = Limits::<T>::get().min_own(venue, position.role);
+            let least = Self::limits().min_own(venue, position.role);
             ensure!(own == 0 || own >= least, Error::<T>::BelowMinimum);
             if venue == Venue::Network && own == 0 {
                 looked_at = Self::ensure_authors_remain(&operator)?;
@@ -287,7 +282,7 @@ impl<T: Config> Pallet<T> {
         commission: Perbill,
     ) -> DispatchResult {
         ensure!(
-            commission <= Limits::<T>::get().commission_cap,
+            commission <= Self::limits().commission_cap,
             Error::<T>::CommissionTooHigh
         );
         let mut position = Positions::<T>::get(venue, &operator).ok_or(Error::<T>::NoPosition)?;

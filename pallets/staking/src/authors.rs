@@ -42,7 +42,7 @@ impl<T: Config> Pallet<T> {
     /// The authors of the session that is planned: largest stake first, the earlier registration
     /// on a tie. `None` where there are too few candidates.
     pub fn elect(genesis: bool) -> Option<Vec<AccountId>> {
-        let limits = Limits::<T>::get();
+        let limits = Self::limits();
         let mut candidates: Vec<_> = Self::candidates(&limits, genesis)
             .into_iter()
             .map(|(who, position)| {

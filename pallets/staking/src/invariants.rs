@@ -2,7 +2,7 @@
 
 use crate::*;
 use alloc::collections::{BTreeMap, BTreeSet};
-use arena_primitives::{AccountId, Balance, traits::Venues as _};
+use arena_primitives::{AccountId, Balance, MAX_VALIDATORS, Role, Venue, traits::Venues as _};
 use frame_support::{ensure, traits::fungible::hold::Inspect};
 use sp_runtime::TryRuntimeError;
 
@@ -49,9 +49,8 @@ pub fn unbonding_on_hold_is_the_chunks<T: Config>() -> Result<(), TryRuntimeErro
     Ok(())
 }
 
-/// Seats are for own stake and no more than there are; delegated stake has shares.
+/// Seats are for own stake and no more than there can be; delegated stake has shares.
 pub fn positions_agree_with_themselves<T: Config>() -> Result<(), TryRuntimeError> {
-    let limits = Limits::<T>::get();
     let mut seated = BTreeMap::<_, u32>::new();
     for (venue, _, position) in Positions::<T>::iter() {
         match position.seat {
@@ -69,19 +68,29 @@ pub fn positions_agree_with_themselves<T: Config>() -> Result<(), TryRuntimeErro
         }
     }
     for ((venue, role), taken) in seated {
-        ensure!(taken <= limits.seats(venue, role), "more taken than seats");
+        ensure!(
+            taken <= most_seats::<T>(venue, role),
+            "more taken than seats"
+        );
     }
     Ok(())
+}
+
+/// Who sits in `Network` stays when governance lowers its seats; those of tasks are genesis's.
+fn most_seats<T: Config>(venue: Venue, role: Role) -> u32 {
+    match venue {
+        Venue::Network => MAX_VALIDATORS,
+        Venue::Task(_) => Pallet::<T>::limits().seats(venue, role),
+    }
 }
 
 /// A roster is in order, lists positions alone, and all that are seated or that a live round
 /// counts.
 pub fn rosters_list_whoever_counts<T: Config>() -> Result<(), TryRuntimeError> {
-    let limits = Limits::<T>::get();
     let mut listed = BTreeSet::new();
     for (venue, role, roster) in Roster::<T>::iter() {
         ensure!(!roster.is_empty(), "an empty roster");
-        let bound = limits.seats(venue, role).saturating_mul(3);
+        let bound = most_seats::<T>(venue, role).saturating_mul(3);
         ensure!(
             u32::try_from(roster.len()).is_ok_and(|len| len <= bound),
             "a roster beyond its bound"

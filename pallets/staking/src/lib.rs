@@ -31,7 +31,7 @@ pub mod types;
 pub mod weights;
 
 pub use authors::{AuthorKeys, Disabling};
-pub use limits::{StakeLimits, default_time};
+pub use limits::{GenesisLimits, StakeLimits, default_time};
 pub use pallet::*;
 pub use types::{PendingSlash, Position, Seat, UnbondingChunk};
 pub use weights::{SubstrateWeight, WeightInfo};
@@ -85,6 +85,8 @@ pub mod pallet {
         type Disable: Disabling;
         /// Calls off a slash of `Network` that is pending.
         type CancelOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+        /// The limits that governance wants: genesis's, but for those that it set.
+        type Governed: Get<StakeLimits>;
         /// What slashes may take of a block when they are applied.
         type MaxTickWeight: Get<Weight>;
         /// What calls weigh.
@@ -113,7 +115,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type Time<T> = StorageValue<_, TimeParameters, ValueQuery, DefaultTime>;
 
-    /// Least stakes, seats and caps. Genesis inserts it.
+    /// Least stakes, seats and caps as genesis set them. In force is [`Pallet::limits`].
     #[pallet::storage]
     pub type Limits<T> = StorageValue<_, StakeLimits, ValueQuery>;
 

@@ -1,4 +1,4 @@
-//! What genesis sets: limits of stake and seats, and time.
+//! What genesis sets: limits of stake and seats, which governance may change, and time.
 
 use crate::{Config, GenesisConfig, Limits, Pallet, Time};
 use arena_primitives::{
@@ -7,6 +7,7 @@ use arena_primitives::{
     time::{MINUTES_PER_DAY, Windows},
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::traits::Get;
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use sp_runtime::Perbill;
@@ -177,7 +178,29 @@ pub fn validate_deferral(time: &TimeParameters, limits: &StakeLimits) -> Result<
     Ok(())
 }
 
+/// Limits of a chain whose governance sets none: genesis's.
+pub struct GenesisLimits<T>(core::marker::PhantomData<T>);
+
+impl<T: Config> Get<StakeLimits> for GenesisLimits<T> {
+    fn get() -> StakeLimits {
+        Limits::<T>::get()
+    }
+}
+
 impl<T: Config> Pallet<T> {
+    /// Least stakes, seats and caps in force: what governance set, or genesis's where that can't
+    /// hold together.
+    pub fn limits() -> StakeLimits {
+        let governed = T::Governed::get();
+        match governed.validate() {
+            Ok(()) => governed,
+            Err(reason) => {
+                log::error!(target: crate::LOG, "governed limits are not in force: {reason}");
+                Limits::<T>::get()
+            }
+        }
+    }
+
     /// Panics where a value is refused: a chain must not start with it.
     #[allow(clippy::panic, reason = "genesis alone: nothing runs yet")]
     pub(crate) fn build_genesis(genesis: &GenesisConfig<T>) {

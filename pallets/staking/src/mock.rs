@@ -9,7 +9,7 @@ use arena_primitives::{
 };
 use frame_support::{
     derive_impl, parameter_types,
-    traits::{ConstU128, Imbalance, OnUnbalanced, fungible::Credit},
+    traits::{ConstU128, Get, Imbalance, OnUnbalanced, fungible::Credit},
     weights::Weight,
 };
 use frame_system::EnsureRoot;
@@ -46,6 +46,8 @@ parameter_types! {
     pub static NetworkRound: Option<Round> = Some(5);
     pub static TaskRound: Option<Round> = Some(5);
     pub static TaskEnded: bool = false;
+    /// What governance set; genesis's limits where it set none.
+    pub static GovernedLimits: Option<StakeLimits> = None;
     pub static LocksTrainers: bool = true;
     pub static Refusal: Option<VenueRefusal> = None;
     pub static WithoutSessionKeys: Vec<AccountId> = Vec::new();
@@ -128,6 +130,7 @@ impl Config for Test {
     type SessionKeys = Knobs;
     type Disable = Knobs;
     type CancelOrigin = EnsureRoot<AccountId>;
+    type Governed = Wanted;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = weights::SubstrateWeight<Test>;
     #[cfg(feature = "runtime-benchmarks")]
@@ -137,6 +140,14 @@ impl Config for Test {
 /// Account number `n`.
 pub(crate) fn account(n: u8) -> AccountId {
     AccountId::new([n; 32])
+}
+
+pub struct Wanted;
+
+impl Get<StakeLimits> for Wanted {
+    fn get() -> StakeLimits {
+        GovernedLimits::get().unwrap_or_else(GenesisLimits::<Test>::get)
+    }
 }
 
 pub(crate) fn limits() -> StakeLimits {

@@ -81,7 +81,7 @@ impl<T: Config> Pallet<T> {
         position: &Position,
         next_round: Round,
     ) -> Result<SeatPlan, DispatchError> {
-        let limits = Limits::<T>::get();
+        let limits = Self::limits();
         let sits_out = position.seat == Seat::Chilled
             && position
                 .history
@@ -174,7 +174,7 @@ impl<T: Config> Pallet<T> {
         ensure!(!position.is_seated(), Error::<T>::AlreadySeated);
         T::Venues::admits(venue, position.role, &operator).map_err(Error::<T>::from)?;
         let round = T::Venues::current_round(venue).ok_or(Error::<T>::NoOpenRound)?;
-        let least = Limits::<T>::get().min_own(venue, position.role);
+        let least = Self::limits().min_own(venue, position.role);
         ensure!(position.own >= least, Error::<T>::BelowMinimum);
 
         let next_round = round.saturating_add(1);
@@ -218,7 +218,7 @@ impl<T: Config> Pallet<T> {
         if idle.len() == 0 {
             return;
         }
-        let limits = Limits::<T>::get();
+        let limits = Self::limits();
         let least = usize::try_from(limits.min_authors).unwrap_or(usize::MAX);
         let mut spare = Self::candidates(&limits, false).len().saturating_sub(least);
         for who in idle {
@@ -259,7 +259,7 @@ impl<T: Config> Pallet<T> {
     /// Enough candidates must be left without `leaving`. Returns how many positions were looked
     /// at.
     pub(crate) fn ensure_authors_remain(leaving: &AccountId) -> Result<u32, DispatchError> {
-        let limits = Limits::<T>::get();
+        let limits = Self::limits();
         let candidates = Self::candidates(&limits, false);
         let remain = candidates.iter().filter(|(who, _)| who != leaving).count();
         // Who is no candidate takes none away.

@@ -109,7 +109,11 @@ impl<T: Config> Pallet<T> {
         // Windows may have been chosen since for other slots; a task that can't be scored in
         // time must not start.
         spec::check::<T>(&proposal.spec)?;
+        let limits = T::Limits::get();
+        ensure!(max_share <= limits.share, Error::<T>::ShareAboveLimit);
         let mut active = Active::<T>::get();
+        let most = usize::try_from(limits.active).unwrap_or(usize::MAX);
+        ensure!(active.len() < most, Error::<T>::TooManyTasks);
         let id = NextTaskId::<T>::get();
         let next = id.checked_add(1).ok_or(Error::<T>::NoMoreIds)?;
         active.try_push(id).map_err(|_| Error::<T>::TooManyTasks)?;

@@ -32,6 +32,7 @@ mod tests;
 pub use actions::PUBLISH_TAG;
 pub use pallet::*;
 pub use shards::OPEN_TAG;
+pub use spec::TaskLimits;
 pub use types::*;
 pub use weights::WeightInfo;
 
@@ -102,6 +103,8 @@ pub mod pallet {
         /// How long a proposal can be approved, in minutes.
         #[pallet::constant]
         type ProposalLifetime: Get<u32>;
+        /// What governance allows tasks.
+        type Limits: Get<TaskLimits>;
         /// The most that the hook may use of a block.
         #[pallet::constant]
         type MaxTickWeight: Get<Weight>;
@@ -463,6 +466,12 @@ pub mod pallet {
         /// The challenge phase is shorter than a case with its appeal. Raise `challenge_days` to
         /// what genesis names as the least, which `arena_time` tells.
         ChallengeTooShort,
+        /// The spec asks for more than governance allows: rounds, their length, days of final
+        /// validation or challenge, or bytes of a model. `arena parameters` shows the limits.
+        AboveLimit,
+        /// The task would draw more of the emission than governance allows one task. Approve a
+        /// smaller share; `arena parameters` shows the limit.
+        ShareAboveLimit,
     }
 
     #[pallet::hooks]

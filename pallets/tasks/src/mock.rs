@@ -1,6 +1,7 @@
 //! A chain of tasks alone; the neighbours are tables that tests write.
 
 use crate as pallet_tasks;
+use crate::TaskLimits;
 use arena_primitives::{
     AccountId, Architecture, Balance, BlockNumber, DataSource, Disclosed, Metric, ModelBounds,
     ModelLikeness, NumericProfile, PublicData, RankRule, RewardParams, Role, Round, RoundResult,
@@ -52,6 +53,7 @@ parameter_types! {
     /// Governance can change it while proposals are open.
     pub storage Deposit: Balance = DEPOSIT;
     pub storage ChallengeDays: u32 = 1;
+    pub static Limits: TaskLimits = TaskLimits::default();
 }
 
 impl pallet_tasks::Config for Test {
@@ -69,6 +71,7 @@ impl pallet_tasks::Config for Test {
     type Runs = Table;
     type ProposalDeposit = Deposit;
     type ProposalLifetime = ConstU32<1_440>;
+    type Limits = Limits;
     type MaxTickWeight = TickWeight;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]

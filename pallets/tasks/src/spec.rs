@@ -1,12 +1,57 @@
-//! What a spec must be before it is voted on.
+//! What a spec must be before it is voted on, and the limits that governance sets it.
 
 use crate::{Config, Error};
 use arena_primitives::{
-    SpecFault, TaskSpec,
+    MAX_ACTIVE_TASKS, MAX_ROUNDS, SpecFault, TaskSpec,
     time::{MINUTES_PER_DAY, scoring_blocks},
     traits::Clock,
 };
-use frame_support::ensure;
+use frame_support::{ensure, traits::Get};
+use sp_runtime::Perbill;
+
+/// Limits of all tasks that are proposed or approved from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskLimits {
+    /// Most submission rounds.
+    pub rounds: u32,
+    /// Longest round, in minutes.
+    pub round_minutes: u32,
+    /// Longest final validation, in days.
+    pub final_days: u32,
+    /// Longest challenge phase, in days.
+    pub challenge_days: u32,
+    /// Most bytes of a model.
+    pub model_bytes: u64,
+    /// Most of the tasks' emission that one task may draw.
+    pub share: Perbill,
+    /// Most tasks that are active at a time.
+    pub active: u32,
+}
+
+impl Default for TaskLimits {
+    /// Nothing below what the runtime can bear.
+    fn default() -> Self {
+        TaskLimits {
+            rounds: MAX_ROUNDS,
+            round_minutes: u32::MAX,
+            final_days: MAX_ROUNDS,
+            challenge_days: MAX_ROUNDS,
+            model_bytes: u64::MAX,
+            share: Perbill::one(),
+            active: MAX_ACTIVE_TASKS,
+        }
+    }
+}
+
+impl TaskLimits {
+    fn allow(&self, spec: &TaskSpec) -> bool {
+        spec.rounds <= self.rounds
+            && spec.round_minutes <= self.round_minutes
+            && spec.final_days <= self.final_days
+            && spec.challenge_days <= self.challenge_days
+            && spec.model.max_bytes <= self.model_bytes
+    }
+}
 
 impl<T> From<SpecFault> for Error<T> {
     fn from(fault: SpecFault) -> Self {
@@ -44,6 +89,7 @@ pub(crate) fn check<T: Config>(spec: &TaskSpec) -> Result<(), Error<T>> {
         spec.challenge_days >= T::Clock::challenge_days(),
         Error::<T>::ChallengeTooShort
     );
+    ensure!(T::Limits::get().allow(spec), Error::<T>::AboveLimit);
     let windows = T::Clock::windows();
     ensure!(
         T::Clock::blocks(spec.round_minutes) >= windows.total(),

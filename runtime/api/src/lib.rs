@@ -213,6 +213,50 @@ pub struct EarningsView {
     pub free: Amount,
 }
 
+/// What the numbers of a governed parameter count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParameterUnit {
+    /// Base units of the token.
+    #[codec(index = 0)]
+    Tokens,
+    /// Parts of a billion.
+    #[codec(index = 1)]
+    Share,
+    /// Minutes of the chain's day.
+    #[codec(index = 2)]
+    Minutes,
+    /// The chain's days.
+    #[codec(index = 3)]
+    Days,
+    /// Bytes.
+    #[codec(index = 4)]
+    Bytes,
+    /// Things.
+    #[codec(index = 5)]
+    Count,
+}
+
+/// A governed parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParameterView {
+    /// What it is of, as `set_parameter` names it.
+    pub group: String,
+    /// Its name, as `set_parameter` names it.
+    pub name: String,
+    /// What its numbers count.
+    pub unit: ParameterUnit,
+    /// What it is now.
+    pub value: Amount,
+    /// The least that it can be set to.
+    pub least: Amount,
+    /// The most that it can be set to.
+    pub most: Amount,
+    /// Governance set it; else it is what genesis or the runtime say.
+    pub governed: bool,
+}
+
 sp_api::decl_runtime_apis! {
     /// Everything that is asked of the arena.
     #[api_version(1)]
@@ -240,5 +284,7 @@ sp_api::decl_runtime_apis! {
         ) -> EarningsView;
         /// Time, as genesis set it.
         fn time() -> TimeParameters;
+        /// What governance can set, and what it is now.
+        fn parameters() -> Vec<ParameterView>;
     }
 }

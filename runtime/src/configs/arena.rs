@@ -15,6 +15,8 @@ use frame_support::{
     weights::Weight,
 };
 use frame_system::EnsureRoot;
+use pallet_arena_staking::{GenesisLimits, StakeLimits};
+use pallet_arena_tasks::TaskLimits;
 use sp_runtime::Perbill;
 
 parameter_types! {
@@ -81,17 +83,29 @@ impl pallet_arena_staking::Config for Runtime {
     type SessionKeys = consensus::RegisteredKeys;
     type Disable = consensus::DisableOffender;
     type CancelOrigin = EitherOf<EnsureRoot<AccountId>, EnsureSlashCanceller>;
+    type Governed = GovernedLimits;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_staking::weights::SubstrateWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
-/// Smallest delegation, as genesis set it.
-pub struct MinDelegation;
-impl Get<Balance> for MinDelegation {
-    fn get() -> Balance {
-        ArenaStaking::limits().min_delegation
+/// Genesis's limits of stake, with those that governance set.
+pub struct GovernedLimits;
+impl Get<StakeLimits> for GovernedLimits {
+    fn get() -> StakeLimits {
+        use dynamic_params::staking;
+        StakeLimits {
+            min_own_author: staking::MinOwnAuthor::get(),
+            min_own_validator: staking::MinOwnValidator::get(),
+            min_own_trainer: staking::MinOwnTrainer::get(),
+            seats_authors: staking::SeatsAuthors::get(),
+            min_authors: staking::MinAuthors::get(),
+            min_delegation: staking::MinDelegation::get(),
+            commission_cap: staking::CommissionCap::get(),
+            max_leverage: staking::MaxLeverage::get(),
+            ..GenesisLimits::<Runtime>::get()
+        }
     }
 }
 
@@ -104,7 +118,7 @@ impl pallet_arena_delegation::Config for Runtime {
     type Venues = AllVenues;
     type Rewards = ArenaRewards;
     type Clock = ArenaStaking;
-    type MinDelegation = MinDelegation;
+    type MinDelegation = dynamic_params::staking::MinDelegation;
     type WeightInfo = pallet_arena_delegation::weights::SubstrateWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarking::Neighbours;
@@ -123,6 +137,23 @@ impl pallet_arena_rewards::Config for Runtime {
     type BenchmarkHelper = crate::benchmarking::Neighbours;
 }
 
+/// What governance allows tasks.
+pub struct GovernedTaskLimits;
+impl Get<TaskLimits> for GovernedTaskLimits {
+    fn get() -> TaskLimits {
+        use dynamic_params::tasks;
+        TaskLimits {
+            rounds: tasks::MaxRounds::get(),
+            round_minutes: tasks::MaxRoundMinutes::get(),
+            final_days: tasks::MaxFinalDays::get(),
+            challenge_days: tasks::MaxChallengeDays::get(),
+            model_bytes: tasks::MaxModelBytes::get(),
+            share: tasks::MaxShare::get(),
+            active: tasks::MaxActive::get(),
+        }
+    }
+}
+
 impl pallet_arena_tasks::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
@@ -138,6 +169,7 @@ impl pallet_arena_tasks::Config for Runtime {
     type Runs = ArenaChallenges;
     type ProposalDeposit = dynamic_params::tasks::ProposalDeposit;
     type ProposalLifetime = dynamic_params::tasks::ProposalLifetime;
+    type Limits = GovernedTaskLimits;
     type MaxTickWeight = MaxTickWeight;
     type WeightInfo = pallet_arena_tasks::weights::SubstrateWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]

@@ -3,12 +3,14 @@
 use super::fees::TreasuryAccount;
 use crate::{
     governance::{
-        origins::pallet::{EnsureParameterAdmin, EnsureSpender},
+        origins::pallet::{
+            EnsureParameterAdmin, EnsureReferendumCanceller, EnsureReferendumKiller, EnsureSpender,
+        },
         tracks,
     },
     *,
 };
-use arena_primitives::traits::Clock;
+use arena_primitives::{MAX_ACTIVE_TASKS, MAX_ROUNDS, traits::Clock};
 use frame_support::{
     PalletId,
     dynamic_params::{dynamic_pallet_params, dynamic_params},
@@ -22,6 +24,7 @@ use frame_support::{
     weights::Weight,
 };
 use frame_system::{EnsureRoot, EnsureRootWithSuccess, EnsureSigned};
+use pallet_arena_staking::Limits;
 use sp_runtime::{Perbill, Permill, traits::IdentityLookup};
 
 /// Blocks in this many minutes of the chain's day, at least one.
@@ -83,8 +86,8 @@ impl pallet_referenda::Config for Runtime {
     type Scheduler = Scheduler;
     type Currency = Balances;
     type SubmitOrigin = frame_support::traits::AsEnsureOriginWithArg<EnsureSigned<AccountId>>;
-    type CancelOrigin = EnsureRoot<AccountId>;
-    type KillOrigin = EnsureRoot<AccountId>;
+    type CancelOrigin = EitherOf<EnsureRoot<AccountId>, EnsureReferendumCanceller>;
+    type KillOrigin = EitherOf<EnsureRoot<AccountId>, EnsureReferendumKiller>;
     type Slash = Treasury;
     type Votes = pallet_conviction_voting::VotesOf<Runtime>;
     type Tally = pallet_conviction_voting::TallyOf<Runtime>;
@@ -142,7 +145,7 @@ impl pallet_treasury::Config for Runtime {
     type BlockNumberProvider = System;
 }
 
-/// Parameters that governance sets, with their values for production.
+/// Parameters that governance sets, with the values that they have until then.
 #[dynamic_params(RuntimeParameters, pallet_parameters::Parameters::<Runtime>)]
 pub mod dynamic_params {
     use super::*;
@@ -157,6 +160,27 @@ pub mod dynamic_params {
         /// Minutes until a proposal that nobody approved can be removed.
         #[codec(index = 1)]
         pub static ProposalLifetime: u32 = 28 * 1_440;
+        /// Most submission rounds of a task.
+        #[codec(index = 2)]
+        pub static MaxRounds: u32 = MAX_ROUNDS;
+        /// Minutes of the longest round.
+        #[codec(index = 3)]
+        pub static MaxRoundMinutes: u32 = 366 * 1_440;
+        /// Days of the longest final validation.
+        #[codec(index = 4)]
+        pub static MaxFinalDays: u32 = MAX_ROUNDS;
+        /// Days of the longest challenge phase.
+        #[codec(index = 5)]
+        pub static MaxChallengeDays: u32 = MAX_ROUNDS;
+        /// Most bytes of a model.
+        #[codec(index = 6)]
+        pub static MaxModelBytes: u64 = 1 << 40;
+        /// The most of the tasks' emission that one task may draw.
+        #[codec(index = 7)]
+        pub static MaxShare: Perbill = Perbill::one();
+        /// Most tasks that are active at a time.
+        #[codec(index = 8)]
+        pub static MaxActive: u32 = MAX_ACTIVE_TASKS;
     }
 
     /// Of scoring.
@@ -220,6 +244,36 @@ pub mod dynamic_params {
         /// Segments at random that are trained again.
         #[codec(index = 13)]
         pub static RandomSegments: u32 = 12;
+    }
+
+    /// Of stake and seats: as genesis set them, until governance sets others.
+    #[dynamic_pallet_params]
+    #[codec(index = 3)]
+    pub mod staking {
+        /// Least own stake of an author of blocks.
+        #[codec(index = 0)]
+        pub static MinOwnAuthor: Balance = Limits::<Runtime>::get().min_own_author;
+        /// Least own stake of a task's validator.
+        #[codec(index = 1)]
+        pub static MinOwnValidator: Balance = Limits::<Runtime>::get().min_own_validator;
+        /// Least own stake of a trainer.
+        #[codec(index = 2)]
+        pub static MinOwnTrainer: Balance = Limits::<Runtime>::get().min_own_trainer;
+        /// Least delegation.
+        #[codec(index = 3)]
+        pub static MinDelegation: Balance = Limits::<Runtime>::get().min_delegation;
+        /// Most authors of blocks.
+        #[codec(index = 4)]
+        pub static SeatsAuthors: u32 = Limits::<Runtime>::get().seats_authors;
+        /// Fewer candidates than this elect nobody: the old authors stay.
+        #[codec(index = 5)]
+        pub static MinAuthors: u32 = Limits::<Runtime>::get().min_authors;
+        /// Highest commission that can be announced.
+        #[codec(index = 6)]
+        pub static CommissionCap: Perbill = Limits::<Runtime>::get().commission_cap;
+        /// An author counts with at most this many times its own stake; 0 is no limit.
+        #[codec(index = 7)]
+        pub static MaxLeverage: u32 = Limits::<Runtime>::get().max_leverage;
     }
 }
 

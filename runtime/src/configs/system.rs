@@ -1,12 +1,12 @@
 //! The base: system, balances, time, proxies.
 
-use crate::*;
+use crate::{governance::parameters::ParametersInBounds, *};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{
     derive_impl,
     dispatch::DispatchClass,
     parameter_types,
-    traits::{ConstU32, ConstU128, Contains, InstanceFilter, VariantCountOf},
+    traits::{ConstU32, ConstU128, Contains, InsideBoth, InstanceFilter, VariantCountOf},
     weights::constants::{BlockExecutionWeight, ExtrinsicBaseWeight, ParityDbWeight},
 };
 use frame_system::limits::{BlockLength, BlockWeights};
@@ -65,7 +65,7 @@ impl Contains<RuntimeCall> for NoKeyPurge {
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
-    type BaseCallFilter = NoKeyPurge;
+    type BaseCallFilter = InsideBoth<NoKeyPurge, ParametersInBounds>;
     type Block = Block;
     type BlockWeights = RuntimeBlockWeights;
     type BlockLength = RuntimeBlockLength;

@@ -42,9 +42,15 @@ pub mod pallet {
         /// Takes back a slash.
         #[codec(index = 3)]
         SlashCanceller,
-        /// Stops one task, and decides cases.
+        /// Pauses, resumes or cancels one task.
         #[codec(index = 4)]
         TaskGuardian,
+        /// Stops a referendum; its deposits can be taken back.
+        #[codec(index = 5)]
+        ReferendumCanceller,
+        /// Stops a referendum; the treasury gets its deposits.
+        #[codec(index = 6)]
+        ReferendumKiller,
     }
 
     macro_rules! ensure_origin {
@@ -79,6 +85,10 @@ pub mod pallet {
         EnsureSlashCanceller => SlashCanceller;
         /// [`Origin::TaskGuardian`] alone.
         EnsureTaskGuardian => TaskGuardian;
+        /// [`Origin::ReferendumCanceller`] alone.
+        EnsureReferendumCanceller => ReferendumCanceller;
+        /// [`Origin::ReferendumKiller`] alone.
+        EnsureReferendumKiller => ReferendumKiller;
     }
 
     /// [`Origin::Spender`], up to its limit.

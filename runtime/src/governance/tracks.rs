@@ -22,22 +22,29 @@ pub mod id {
     pub const TREASURY: u16 = 3;
     /// Takes back a slash.
     pub const CANCEL_SLASH: u16 = 4;
-    /// Stops one task, decides cases.
+    /// Pauses, resumes or cancels one task.
     pub const TASK_GUARD: u16 = 5;
+    /// Stops referenda, and returns their deposits.
+    pub const REFERENDUM_CANCELLER: u16 = 6;
+    /// Stops referenda, and takes their deposits.
+    pub const REFERENDUM_KILLER: u16 = 7;
 }
 
-const fn percent(x: i32) -> FixedI64 {
+const fn percent(x: u32) -> FixedI64 {
     FixedI64::from_rational(x as u128, 100)
 }
 
-/// Approval falls from all votes to just above half of them.
-const APPROVAL: Curve = Curve::make_linear(100, 100, percent(51), percent(100));
-/// Support falls from half of the active issuance to one in two thousand at the end.
-const SUPPORT: Curve =
-    Curve::make_linear(100, 100, FixedI64::from_rational(5, 10_000), percent(50));
-/// For decisions that must be quick: a tenth of the issuance at first.
-const FAST_SUPPORT: Curve =
-    Curve::make_linear(100, 100, FixedI64::from_rational(5, 10_000), percent(10));
+/// Approval falls evenly from all votes to just above half of them.
+const MAJORITY: Curve = Curve::make_linear(100, 100, percent(51), percent(100));
+/// Approval falls to four fifths of the votes in the first third, then slowly to just above half:
+/// what is decided early has nearly everybody's approval.
+const CONSENT: Curve = Curve::make_reciprocal(4, 14, percent(80), percent(51), percent(100));
+
+/// Support falls evenly from `ceil` percent of the active issuance to `floor` ten-thousandths.
+const fn support(ceil: u32, floor: u32) -> Curve {
+    let floor = FixedI64::from_rational(floor as u128, 10_000);
+    Curve::make_linear(100, 100, floor, percent(ceil))
+}
 
 /// Minutes of a track's periods.
 struct Periods {
@@ -47,27 +54,132 @@ struct Periods {
     enactment: u32,
 }
 
-fn track(
-    id: u16,
+/// For what changes the chain: a day to see what comes, and to leave before it does.
+const fn slow(days: u32) -> Periods {
+    Periods {
+        prepare: 2 * HOUR,
+        decision: days * DAY,
+        confirm: DAY,
+        enactment: DAY,
+    }
+}
+
+/// For what can't wait.
+const fn fast(hours: u32) -> Periods {
+    Periods {
+        prepare: HOUR / 2,
+        decision: hours * HOUR,
+        confirm: 2 * HOUR,
+        enactment: HOUR / 6,
+    }
+}
+
+/// What a track asks of its referenda.
+struct Rules {
+    name: [u8; 25],
+    /// Referenda that are decided at a time.
+    deciding: u32,
+    /// Decision deposit in tokens.
+    deposit: Balance,
+    periods: Periods,
+    approval: Curve,
+    support: Curve,
+}
+
+const fn rules(
     name: [u8; 25],
     deciding: u32,
     deposit: Balance,
     periods: Periods,
+    approval: Curve,
     support: Curve,
-) -> Track<u16, Balance, BlockNumber> {
+) -> Rules {
+    Rules {
+        name,
+        deciding,
+        deposit,
+        periods,
+        approval,
+        support,
+    }
+}
+
+/// By track number. A slash is pending for a day at least, so that who takes it back must be done
+/// by then; stopping a referendum must be quicker than any that does harm.
+const RULES: [Rules; 8] = [
+    rules(name("root"), 1, 1_000, slow(14), CONSENT, support(50, 100)),
+    rules(
+        name("task_approval"),
+        32,
+        10,
+        fast(72),
+        MAJORITY,
+        support(10, 5),
+    ),
+    rules(
+        name("parameters"),
+        5,
+        500,
+        slow(7),
+        CONSENT,
+        support(50, 50),
+    ),
+    rules(
+        name("treasury"),
+        10,
+        100,
+        slow(7),
+        MAJORITY,
+        support(50, 50),
+    ),
+    rules(
+        name("cancel_slash"),
+        10,
+        100,
+        fast(16),
+        MAJORITY,
+        support(10, 25),
+    ),
+    rules(
+        name("task_guard"),
+        10,
+        100,
+        fast(24),
+        MAJORITY,
+        support(10, 25),
+    ),
+    rules(
+        name("referendum_canceller"),
+        10,
+        100,
+        fast(24),
+        MAJORITY,
+        support(10, 50),
+    ),
+    rules(
+        name("referendum_killer"),
+        10,
+        500,
+        fast(24),
+        CONSENT,
+        support(10, 100),
+    ),
+];
+
+fn track(id: u16, rules: Rules) -> Track<u16, Balance, BlockNumber> {
     let at_least_one = |minutes| ArenaStaking::blocks(minutes).max(1);
     Track {
         id,
         info: TrackInfo {
-            name,
-            max_deciding: deciding,
-            decision_deposit: deposit,
-            prepare_period: at_least_one(periods.prepare),
-            decision_period: at_least_one(periods.decision),
-            confirm_period: at_least_one(periods.confirm),
-            min_enactment_period: at_least_one(periods.enactment),
-            min_approval: APPROVAL,
-            min_support: support,
+            name: rules.name,
+            max_deciding: rules.deciding,
+            decision_deposit: rules.deposit.saturating_mul(UNIT),
+            prepare_period: at_least_one(rules.periods.prepare),
+            decision_period: at_least_one(rules.periods.decision),
+            confirm_period: at_least_one(rules.periods.confirm),
+            min_enactment_period: at_least_one(rules.periods.enactment),
+            min_approval: rules.approval,
+            min_support: rules.support,
         },
     }
 }
@@ -80,63 +192,9 @@ impl Tracks<Balance, BlockNumber> for TracksInfo {
     type RuntimeOrigin = OriginCaller;
 
     fn tracks() -> impl Iterator<Item = Cow<'static, Track<u16, Balance, BlockNumber>>> {
-        let slow = |days| Periods {
-            prepare: 2 * HOUR,
-            decision: days * DAY,
-            confirm: DAY,
-            enactment: DAY,
-        };
-        let fast = |days| Periods {
-            prepare: HOUR / 2,
-            decision: days * DAY,
-            confirm: 2 * HOUR,
-            enactment: HOUR / 6,
-        };
-        [
-            track(id::ROOT, name("root"), 1, 1_000 * UNIT, slow(14), SUPPORT),
-            track(
-                id::TASK_APPROVAL,
-                name("task_approval"),
-                32,
-                10 * UNIT,
-                fast(3),
-                FAST_SUPPORT,
-            ),
-            track(
-                id::PARAMETERS,
-                name("parameters"),
-                5,
-                500 * UNIT,
-                slow(7),
-                SUPPORT,
-            ),
-            track(
-                id::TREASURY,
-                name("treasury"),
-                10,
-                100 * UNIT,
-                slow(7),
-                SUPPORT,
-            ),
-            track(
-                id::CANCEL_SLASH,
-                name("cancel_slash"),
-                10,
-                100 * UNIT,
-                fast(2),
-                FAST_SUPPORT,
-            ),
-            track(
-                id::TASK_GUARD,
-                name("task_guard"),
-                10,
-                100 * UNIT,
-                fast(2),
-                FAST_SUPPORT,
-            ),
-        ]
-        .into_iter()
-        .map(Cow::Owned)
+        (0u16..)
+            .zip(RULES)
+            .map(|(id, rules)| Cow::Owned(track(id, rules)))
     }
 
     fn track_for(origin: &OriginCaller) -> Result<u16, ()> {
@@ -148,6 +206,8 @@ impl Tracks<Balance, BlockNumber> for TracksInfo {
                 Origin::Spender => id::TREASURY,
                 Origin::SlashCanceller => id::CANCEL_SLASH,
                 Origin::TaskGuardian => id::TASK_GUARD,
+                Origin::ReferendumCanceller => id::REFERENDUM_CANCELLER,
+                Origin::ReferendumKiller => id::REFERENDUM_KILLER,
             }),
             _ => Err(()),
         }

@@ -20,8 +20,27 @@ pub(super) fn with_patched_preset<R>(
     patch: serde_json::Value,
     test: impl FnOnce() -> R,
 ) -> R {
+    let mut chain = sp_io::TestExternalities::default();
+    in_patched_preset(&mut chain, name, patch, test)
+}
+
+/// Runs `test` on the genesis state of a preset, in this environment.
+pub(super) fn in_preset<R>(
+    chain: &mut sp_io::TestExternalities,
+    name: &str,
+    test: impl FnOnce() -> R,
+) -> R {
+    in_patched_preset(chain, name, serde_json::json!({}), test)
+}
+
+fn in_patched_preset<R>(
+    chain: &mut sp_io::TestExternalities,
+    name: &str,
+    patch: serde_json::Value,
+    test: impl FnOnce() -> R,
+) -> R {
     let json = get_preset(&name.into()).expect("the preset exists");
-    sp_io::TestExternalities::default().execute_with(|| {
+    chain.execute_with(|| {
         build_state::<RuntimeGenesisConfig>(full_config(&json, patch)).expect("the preset builds");
         test()
     })

@@ -6,6 +6,7 @@ use frame_support::{assert_noop, assert_ok, traits::fungible::InspectHold};
 use sp_runtime::{Perbill, TokenError};
 
 mod genesis;
+mod governed;
 mod keys;
 mod offences;
 mod random;

@@ -1,8 +1,8 @@
 //! Behaviour of calls and of time.
 
 use crate::{
-    Active, EndReason, Error, Event, Fixed, Models, Proposals, Roots, Submissions, TaskState,
-    Tasks as TaskRows, Winners, mock::*,
+    Active, EndReason, Error, Event, Fixed, Models, Proposals, Roots, Submissions, TaskLimits,
+    TaskState, Tasks as TaskRows, Winners, mock::*,
 };
 use arena_primitives::{
     Architecture, DutyRefusal, LikenessRule, Metric, ModelResult, ModelStatus, NumericProfile,
@@ -15,6 +15,7 @@ use sp_core::H256;
 use sp_runtime::{DispatchError, Perbill, TokenError};
 
 mod life;
+mod limits;
 mod models;
 mod proposals;
 mod random;
