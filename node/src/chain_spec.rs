@@ -51,12 +51,11 @@ pub(crate) fn load(id: &str) -> Result<ChainSpec, String> {
 
 /// The specification in a file, if a chain could start from it.
 fn from_file(path: &str) -> Result<ChainSpec, String> {
-    let spec = ChainSpec::from_json_file(path.into())?;
     let json = std::fs::read(path).map_err(|e| e.to_string());
     json.and_then(|json| serde_json::from_slice(&json).map_err(|e| e.to_string()))
         .and_then(|json| genesis::check(&json))
         .map_err(|why| format!("can't use the chain specification {path}: {why}"))?;
-    Ok(spec)
+    ChainSpec::from_json_file(path.into())
 }
 
 /// The runtime that this node was built with, if it was.

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Key of the runtime's code in a raw specification.
 const CODE: &str = "0x3a636f6465";
+const NO_CODE: &str = "it has no runtime: write a complete one, with export-chain-spec or \
+                       scripts/chain-specs.sh";
 
 /// Says what is wrong with a specification's authors and accounts, and what to change.
 pub(crate) fn check(spec: &Value) -> Result<(), String> {
@@ -17,6 +19,7 @@ pub(crate) fn check(spec: &Value) -> Result<(), String> {
     let runtime = spec
         .pointer("/genesis/runtimeGenesis")
         .ok_or("there is neither `genesis.raw.top` nor `genesis.runtimeGenesis` in it")?;
+    runtime.get("code").ok_or(NO_CODE)?;
     let config = ["patch", "config"]
         .iter()
         .find_map(|name| runtime.get(name))
@@ -83,7 +86,7 @@ fn share_no_key(config: &Value) -> Result<(), String> {
 
 fn check_raw(top: &Value) -> Result<(), String> {
     if top.get(CODE).is_none() {
-        return Err("it has no runtime (`:code`): write it again with export-chain-spec".into());
+        return Err(NO_CODE.into());
     }
     ["Babe", "Grandpa"]
         .iter()
