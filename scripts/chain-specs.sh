@@ -27,11 +27,11 @@ complete() {
     local overlay="$1" name="$2" preset
     preset="$(compose preset "$overlay")" || fail "$overlay names no preset"
     mkdir -p "$(dirname "$name")"
-    "$node" export-chain-spec --chain "$preset" --output "$scratch/preset.json" 2>"$scratch/log" ||
+    "$node" export-chain-spec --chain "$preset" --output "$scratch/preset.json" >"$scratch/log" 2>&1 ||
         fail "the preset $preset: $(cat "$scratch/log")"
     compose merge "$scratch/preset.json" "$overlay" >"$name.json"
     "$node" export-chain-spec --chain "$name.json" --raw --output "$name.raw.json" \
-        2>"$scratch/log" || fail "$name.json: $(cat "$scratch/log")"
+        >"$scratch/log" 2>&1 || fail "$name.json: $(cat "$scratch/log")"
 }
 
 # committed OUT: completes both networks, in OUT, and writes what is committed of them to OUT/bare.

@@ -169,6 +169,10 @@ mod tests {
             ),
             (
                 json!({"genesis": {"runtimeGenesis": {}}}),
+                "it has no runtime",
+            ),
+            (
+                json!({"genesis": {"runtimeGenesis": {"code": "0x00"}}}),
                 "neither `patch` nor `config`",
             ),
             (json!({}), "neither `genesis.raw.top` nor"),
