@@ -23,8 +23,7 @@ fail() {
     exit 1
 }
 
-# Processes that were started on this run's directory: zombienet leaves executors of nodes that it
-# killed.
+# Processes that were started on this run's directory and run on.
 left() {
     local process
     for process in /proc/[0-9]*; do
@@ -74,7 +73,7 @@ run() {
     say "$1"
     if timeout --kill-after 60 "$WITHIN" "${ZOMBIENET[@]}" --dir "$base/$1" test "$file" \
         >"$log" 2>&1; then
-        grep -E '✔|passing' "$log" | sed 's/^ */    /' || true
+        sed -n 's/.* : ✅ /    /p' "$log" | sed 's/\x1b\[[0-9]*m//g'
         say "$1: ok, $((SECONDS - start)) s"
     else
         tail -n 60 "$log"

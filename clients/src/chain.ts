@@ -52,8 +52,13 @@ export function there<T>(value: T | undefined | null, what: string): T {
   return value;
 }
 
-/** The option of the command line that must be given. */
-export function option(name: string): string {
+/** An option of the command line. */
+export function optional(name: string): string | undefined {
   const at = process.argv.indexOf(`--${name}`);
-  return there(at < 0 ? undefined : process.argv[at + 1], `option --${name} VALUE`);
+  return at < 0 ? undefined : process.argv[at + 1];
+}
+
+/** An option of the command line that must be given. */
+export function option(name: string): string {
+  return there(optional(name), `option --${name} VALUE`);
 }
