@@ -30,10 +30,19 @@ export class Follower {
       .then((block) => client.getMetadata(block.hash))
       .then(getExtrinsicDecoder);
     this.subscription = client.finalizedBlock$.subscribe((block) => {
-      const release = client.hodlBlock(block.hash);
+      const release = this.hold(block);
       const read = () => this.read(block, decoder).finally(release);
       this.queue = this.queue.then(read).catch((why: unknown) => this.seen.error(why));
     });
+  }
+
+  /** Keeps a block for reading; one that is gone already is read from the node's archive. */
+  private hold(block: BlockInfo): () => void {
+    try {
+      return this.client.hodlBlock(block.hash);
+    } catch {
+      return () => {};
+    }
   }
 
   private async read(
