@@ -75,6 +75,11 @@ url="ws://127.0.0.1:$port"
 timeout 900 npm run --silent example -- --url "$url" --data "$root/data/digits/eval.jsonl" \
     --cli "$bin/arena" --models "${models[0]},${models[1]}" ||
     fail "the example; the node's last lines: $(tail -n 10 "$base/node.log")"
+say "duties, as deploy/arena-duties counts them"
+"$root/deploy/arena-duties" --arena "$bin/arena" --url "$url" --state "$base/duties.json" \
+    --out "$base/duties.prom" --from-block 1 || fail "arena-duties"
+[ "$(grep -c '^arena_scores_\(committed\|revealed\)_total{.* 2$' "$base/duties.prom")" = 4 ] ||
+    fail "two validators committed and revealed twice, but: $(cat "$base/duties.prom")"
 timeout 300 npm run --silent calls -- --url "$url" --data "$root/data/digits/eval.jsonl" || fail "the calls"
 timeout 600 npm run --silent decode -- --url "$url" || fail "decoding"
 say "ok"

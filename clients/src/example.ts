@@ -96,9 +96,12 @@ async function fund(api: Api, people: Person[]): Promise<void> {
   await send(api.tx.Utility.batch_all({ calls }), await person("//Bob"));
 }
 
+/** Secret of an operator's service key: another one for each task, so that this runs twice. */
+const serviceKey = (who: Person, task: number) => `${who.suri}//service//${task}`;
+
 /** Registers an operator's service key; a validator's goes into the node, too. */
-async function serve(client: PolkadotClient, api: Api, who: Person, inNode: boolean) {
-  const key = await person(`${who.suri}//service`);
+async function serve(client: PolkadotClient, { api, task }: Journey, who: Person, inNode: boolean) {
+  const key = await person(serviceKey(who, task));
   if (inNode) {
     await client._request("author_insertKey", ["aren", key.suri, toHex(key.pair.publicKey)]);
   }
@@ -110,8 +113,8 @@ async function serve(client: PolkadotClient, api: Api, who: Person, inNode: bool
 async function submit(url: string, task: number, who: Person, model: string): Promise<void> {
   const child = spawn(option("cli"), [
     "submit", "--url", url, "--task", `${task}`, "--model", model, "--uri", `file://${model}`,
-    "--suri", who.suri, "--service-suri", `${who.suri}//service`, "--watch",
-    "--state", `${model}/submission.json`,
+    "--suri", who.suri, "--service-suri", serviceKey(who, task), "--watch",
+    "--state", `${model}-submission-${task}.json`,
   ], { stdio: ["ignore", "ignore", "inherit"] });
   const [code] = await once(child, "exit");
   if (code !== 0) {
@@ -156,8 +159,8 @@ async function main(): Promise<void> {
   const stake = (role: "Trainer" | "Validator", amount: bigint) =>
     api.tx.ArenaStaking.stake({ venue, role: Enum(role), amount: amount * TOKEN });
   await Promise.all([
-    ...trainers.map((who) => serve(client, api, who, false)),
-    ...validators.map((who) => serve(client, api, who, true)),
+    ...trainers.map((who) => serve(client, journey, who, false)),
+    ...validators.map((who) => serve(client, journey, who, true)),
   ]);
   await Promise.all([
     ...trainers.map((who) => send(stake("Trainer", 50n), who)),
