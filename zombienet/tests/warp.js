@@ -33,15 +33,18 @@ async function run(first, network) {
   });
   const dir = `${network.tmpDir}/warp`;
   const { node, url } = await start(dir, boot);
+  const says = (text) =>
+    readFileSync(`${dir}/log`, "utf8").split("\n").find((line) => line.includes(text));
   try {
+    // Before that the chain's head is a block that the database doesn't have.
+    while (says("State sync is complete") === undefined) await sleep(500);
     const api = await ApiPromise.create({ provider: new WsProvider(url), noInitWarn: true });
     while ((await finalized(api)) < goal) await sleep(1_000);
     await api.disconnect();
   } finally {
     node.kill("SIGTERM");
   }
-  const lines = readFileSync(`${dir}/log`, "utf8").split("\n");
-  const done = lines.find((line) => line.includes("Warp sync is complete"));
+  const done = says("Warp sync is complete");
   if (done === undefined) throw new Error(`it followed without warp sync: ${dir}/log`);
   console.log(`\t ${done}`);
 }
