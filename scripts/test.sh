@@ -31,4 +31,6 @@ step "formatting" cargo fmt --all --check
 step "arrows between crates" python3 scripts/check-arrows.py
 step "the check of arrows itself" python3 scripts/check-arrows.py --self-test
 step "build" cargo build --release --workspace --locked
+step "chain specifications" bash scripts/chain-specs.sh --check
+step "metrics of alerts and dashboard" bash scripts/metrics.sh
 step "tests" cargo nextest run --release --workspace --locked --no-fail-fast "$@"

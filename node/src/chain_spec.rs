@@ -1,5 +1,6 @@
 //! Chain specifications from the runtime's presets.
 
+use crate::genesis;
 use arena_runtime::{WASM_BINARY, genesis_config_presets::PRODUCTION_LIKE_PRESET};
 use sc_service::{ChainType, GenericChainSpec, Properties};
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
@@ -36,7 +37,7 @@ pub(crate) fn load(id: &str) -> Result<ChainSpec, String> {
             ChainType::Live,
             PRODUCTION_LIKE_PRESET,
         ),
-        path => return ChainSpec::from_json_file(path.into()),
+        path => return from_file(path),
     };
     Ok(ChainSpec::builder(runtime(WASM_BINARY)?, None)
         .with_name(name)
@@ -46,6 +47,15 @@ pub(crate) fn load(id: &str) -> Result<ChainSpec, String> {
         .with_properties(properties())
         .with_genesis_config_preset_name(preset)
         .build())
+}
+
+/// The specification in a file, if a chain could start from it.
+fn from_file(path: &str) -> Result<ChainSpec, String> {
+    let json = std::fs::read(path).map_err(|e| e.to_string());
+    json.and_then(|json| serde_json::from_slice(&json).map_err(|e| e.to_string()))
+        .and_then(|json| genesis::check(&json))
+        .map_err(|why| format!("can't use the chain specification {path}: {why}"))?;
+    ChainSpec::from_json_file(path.into())
 }
 
 /// The runtime that this node was built with, if it was.
@@ -72,6 +82,19 @@ mod tests {
             let expected = WASM_BINARY.map(|_| ()).ok_or(true);
             assert_eq!(loaded, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn load_should_name_a_file_that_nobody_could_start_from() {
+        let file = std::env::temp_dir().join(format!("arena-spec-{}.json", std::process::id()));
+        let spec = r#"{"name": "n", "id": "i", "bootNodes": [], "genesis":
+            {"runtimeGenesis": {"code": "0x00", "patch": {}}}}"#;
+        std::fs::write(&file, spec).expect("writes");
+        let path = file.display().to_string();
+        let refusal = load(&path).err();
+        std::fs::remove_file(&file).expect("removes");
+        let wanted = format!("can't use the chain specification {path}: `arenaStaking.network`");
+        assert!(refusal.is_some_and(|text| text.starts_with(&wanted)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod chain_spec;
 mod cli;
 mod command;
 mod executor;
+mod genesis;
 mod rpc;
 mod service;
 
