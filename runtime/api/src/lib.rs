@@ -9,6 +9,8 @@ extern crate alloc;
 
 mod amount;
 mod parameters;
+#[cfg(feature = "reference")]
+pub mod reference;
 mod refusal;
 mod stake;
 mod tasks;
