@@ -132,6 +132,24 @@ fn approve(task: TaskId) -> Result<()> {
     .map_err(|e| anyhow!("approve: {:?}", e.error))
 }
 
+/// What a validator committed to: the task, who signs, and its scores.
+type Committed = (TaskId, AccountId, ScoreEntries);
+
+fn reveal(committed: Vec<Committed>, samples_root: H256, nonce: H256) -> Result<()> {
+    for (task, signer, entries) in committed {
+        let reveal = pallet_arena_scoring::Call::reveal_scores {
+            task,
+            round: ROUND,
+            entries,
+            earlier: EarlierSketches::default(),
+            samples_root,
+            nonce,
+        };
+        call(&signer, reveal)?;
+    }
+    Ok(())
+}
+
 impl Market {
     /// Lives until all tasks have settled a round.
     pub fn new(code: &[u8], size: &Size, seed: u64, progress: &Progress) -> Result<Self> {
@@ -200,7 +218,7 @@ impl Market {
         within(&mut self.state, || {
             run_until(0, ROUND, RoundPhase::Commit)?;
             let mut law = Law::new(seed ^ 0x5c0e);
-            let mut reveals = Vec::new();
+            let mut reveals: Vec<Committed> = Vec::new();
             for (task, hand) in (0..).zip(hands) {
                 for one in hand.iter().filter(|one| one.role == Role::Validator) {
                     let drawn = ArenaScoring::drawn(task, ROUND, &one.account).into_iter();
@@ -231,18 +249,7 @@ impl Market {
                 }
             }
             run_until(0, ROUND, RoundPhase::Reveal)?;
-            for (task, signer, entries) in reveals {
-                let reveal = pallet_arena_scoring::Call::reveal_scores {
-                    task,
-                    round: ROUND,
-                    entries,
-                    earlier: earlier.clone(),
-                    samples_root,
-                    nonce,
-                };
-                call(&signer, reveal)?;
-            }
-            Ok(())
+            reveal(reveals, samples_root, nonce)
         })
     }
 

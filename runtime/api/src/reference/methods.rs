@@ -40,6 +40,11 @@ fn of_tasks() -> Vec<Method> {
         .with::<TaskId>("task", TASK)
         .with::<Round>("round", "The round.")
         .refuses(&[UNKNOWN_TASK]),
+    ]
+}
+
+fn of_models() -> Vec<Method> {
+    vec![
         Method::new::<LeaderboardPage>("leaderboard", "Models of a settled round, the best first.")
             .with::<TaskId>("task", TASK)
             .maybe::<Round>(
@@ -103,6 +108,11 @@ fn of_stake() -> Vec<Method> {
         .maybe::<Venue>("after", AFTER)
         .with::<u32>("limit", LIMIT)
         .refuses(&[LIMIT_OUT_OF_RANGE, BEYOND_END]),
+    ]
+}
+
+fn of_accounts() -> Vec<Method> {
+    vec![
         Method::new::<DelegationsPage>(
             "delegations",
             "Delegations of an account with what it can claim. A page looks through 256 positions \
@@ -132,6 +142,11 @@ fn of_stake() -> Vec<Method> {
         .with::<AccountId>("operator", OPERATOR)
         .with::<AccountId>("who", "The delegator's address.")
         .refuses(&[UNKNOWN_TASK]),
+    ]
+}
+
+fn of_validators() -> Vec<Method> {
+    vec![
         Method::new::<ValidatorsPage>(
             "validators",
             "Validators of a venue with their effective stake, by account.",
@@ -216,9 +231,16 @@ fn subscriptions() -> Vec<Method> {
 
 /// All methods. Each but subscriptions takes a block hash last.
 pub fn methods() -> Vec<Method> {
-    let calls = [of_tasks(), of_stake(), of_operators()]
-        .into_iter()
-        .flatten();
+    let calls = [
+        of_tasks(),
+        of_models(),
+        of_stake(),
+        of_accounts(),
+        of_validators(),
+        of_operators(),
+    ]
+    .into_iter()
+    .flatten();
     let at_block = |method: Method| {
         method
             .maybe::<Hash>("at", "As of this block; left out for the best one.")
