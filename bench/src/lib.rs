@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod law;
+pub mod market;
 pub mod plan;
 pub mod progress;
 pub mod stats;

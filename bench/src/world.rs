@@ -30,9 +30,9 @@ use sp_runtime::{BuildStorage, Perbill, traits::Dispatchable};
 /// The preset that genesis is a patch of.
 const PRESET: &str = "development";
 /// Of the chain measured here. Long, so that no other round opens or ends beside the settlement.
-const BLOCKS_PER_DAY: u32 = 1_000;
+pub(crate) const BLOCKS_PER_DAY: u32 = 1_000;
 /// What every account has beyond its stake.
-const POCKET: Balance = 10 * UNIT;
+pub(crate) const POCKET: Balance = 10 * UNIT;
 /// Raw value that is worth nothing: eight bits per byte.
 const WORST: u64 = 8_000_000_000;
 /// Delegations after which the state is written to its trie.
@@ -73,10 +73,10 @@ pub fn account(pair: &sr25519::Pair) -> AccountId {
 pub struct Operator {
     /// Its cold account.
     pub account: AccountId,
-    service: sr25519::Pair,
+    pub(crate) service: sr25519::Pair,
     /// What it does.
     pub role: Role,
-    own: Balance,
+    pub(crate) own: Balance,
 }
 
 /// A chain in the first block of its first round's reveal phase, with everything revealed.
@@ -238,7 +238,10 @@ pub fn copy(state: &TestExternalities) -> TestExternalities {
 }
 
 /// Does something natively and writes it to the trie.
-fn within<R>(state: &mut TestExternalities, act: impl FnOnce() -> Result<R>) -> Result<R> {
+pub(crate) fn within<R>(
+    state: &mut TestExternalities,
+    act: impl FnOnce() -> Result<R>,
+) -> Result<R> {
     let done = state.execute_with(|| {
         let done = act()?;
         System::reset_events();
@@ -264,7 +267,7 @@ pub fn next_block() {
     ArenaScoring::on_initialize(number);
 }
 
-fn run_until(task: TaskId, round: Round, phase: RoundPhase) -> Result<()> {
+pub(crate) fn run_until(task: TaskId, round: Round, phase: RoundPhase) -> Result<()> {
     for _ in 0..3 * BLOCKS_PER_DAY {
         let info = ArenaTasks::info(task, round);
         if info.is_some_and(|info| info.schedule.phase(System::block_number()) == phase) {
@@ -275,7 +278,7 @@ fn run_until(task: TaskId, round: Round, phase: RoundPhase) -> Result<()> {
     Err(anyhow!("round {round} did not come to {phase:?}"))
 }
 
-fn call(who: &AccountId, call: impl Into<RuntimeCall>) -> Result<()> {
+pub(crate) fn call(who: &AccountId, call: impl Into<RuntimeCall>) -> Result<()> {
     let call = call.into();
     let name = call.get_call_metadata().function_name;
     call.dispatch(RuntimeOrigin::signed(who.clone()))
@@ -449,7 +452,7 @@ fn approve(plan: &Plan) -> Result<()> {
     .map_err(|e| anyhow!("approve: {:?}", e.error))
 }
 
-fn enrol(task: TaskId, operators: &[Operator]) -> Result<()> {
+pub(crate) fn enrol(task: TaskId, operators: &[Operator]) -> Result<()> {
     for operator in operators {
         let message = preimage(Domain::ServiceKeyProof, &operator.account);
         let set_key = pallet_arena_staking::Call::set_service_key {
@@ -467,7 +470,7 @@ fn enrol(task: TaskId, operators: &[Operator]) -> Result<()> {
     Ok(())
 }
 
-fn delegate(
+pub(crate) fn delegate(
     state: &mut TestExternalities,
     task: TaskId,
     operators: &[Operator],
@@ -498,7 +501,7 @@ fn delegate(
 }
 
 /// The root of a trainer's model.
-fn model(trainer: &AccountId) -> H256 {
+pub(crate) fn model(trainer: &AccountId) -> H256 {
     hash(Domain::Submission, &(trainer, 1u8))
 }
 

@@ -406,5 +406,5 @@ pub(crate) async fn time(at: &At) -> Result<TimeParameters> {
 
 /// What governance can set, and what it is now.
 pub(crate) async fn parameters(at: &At) -> Result<Vec<views::Parameter>> {
-    ask(at, api::runtime_apis().arena_api().parameters()).await
+    ask(at, api::runtime_apis().arena_api().governed()).await
 }

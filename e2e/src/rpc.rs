@@ -71,6 +71,11 @@ pub struct Model {
 }
 
 #[derive(Deserialize)]
+struct TasksPage {
+    tasks: Vec<Task>,
+}
+
+#[derive(Deserialize)]
 struct Position {
     owed: String,
 }
@@ -109,6 +114,16 @@ impl Rpc {
         serde_json::from_value(result).with_context(|| format!("{method}: unexpected answer"))
     }
 
+    /// What the node answers to any bytes.
+    pub fn raw(&self, body: &[u8]) -> Result<String> {
+        let mut response = self
+            .agent
+            .post(&self.url)
+            .header("Content-Type", "application/json")
+            .send(body)?;
+        Ok(response.body_mut().read_to_string()?)
+    }
+
     /// Number of the best block.
     pub fn best_block(&self) -> Result<u32> {
         number(&self.call::<Value>("chain_getHeader", json!([]))?)
@@ -129,13 +144,14 @@ impl Rpc {
             .context("system_health without peers")
     }
 
-    /// All tasks.
+    /// The first hundred tasks.
     pub fn tasks(&self) -> Result<Vec<Task>> {
-        self.call("arena_tasks", json!([0, 100]))
+        let page: TasksPage = self.call("arena_tasks", json!([0, 100]))?;
+        Ok(page.tasks)
     }
 
     /// One task.
-    pub fn task(&self, id: u32) -> Result<Option<Task>> {
+    pub fn task(&self, id: u32) -> Result<Task> {
         self.call("arena_task", json!([id]))
     }
 

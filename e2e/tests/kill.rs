@@ -166,7 +166,7 @@ fn kill_author_in_commit_window(stage: &mut Stage, round: u32) {
 }
 
 fn phase(rpc: &Rpc, task: u32, round: u32) -> Option<String> {
-    let task = rpc.task(task).ok()??;
+    let task = rpc.task(task).ok()?;
     task.live
         .into_iter()
         .find(|live| live.round == round)

@@ -19,6 +19,7 @@
 //! | [`accumulator`] | rewards of many holders | `accumulator_trace` | |
 //! | [`sketch`] | likeness of two models | | protocol 7 |
 //! | [`jury`] | who judges a case | | protocol 7, Efraimidis and Spirakis 2006 |
+//! | [`concentration`] | how unequal weights are | | arXiv 2507.02951 |
 //! | [`place`] | ranks of models that are like others | | protocol 6 |
 //!
 //! Units: amounts and stakes are planck in `u128`; scores, γ, q and commissions
@@ -40,6 +41,7 @@
 extern crate alloc;
 
 pub mod accumulator;
+pub mod concentration;
 pub mod consensus;
 pub mod draw;
 mod error;

@@ -3,7 +3,7 @@
 #[path = "support/measures.rs"]
 mod measures;
 
-use arena_math::consensus::Cap;
+use arena_math::{concentration::Concentration, consensus::Cap};
 use measures::{Law, SplitMix64, by_owner, coalition, gini, hhi, largest, split_largest};
 
 fn near(got: f64, wanted: f64) {
@@ -112,4 +112,25 @@ fn draws_repeat() {
         );
         assert!(stakes.iter().all(|stake| *stake > 0));
     }
+}
+
+/// The chain's integers say what the floats do.
+#[test]
+fn integers_should_agree_with_floats_on_heavy_tails() {
+    let mut random = SplitMix64(2507);
+    for law in [Law::Pareto(1.1), Law::Lognormal(3.0), Law::Whale(0.6)] {
+        for count in [1, 2, 99, 512] {
+            let weights = law.stakes(count, &mut random);
+            let found = Concentration::of(&weights).unwrap();
+            let perbill = |share: f64| (share * 1e9) as i64;
+            assert!((i64::from(found.gini) - perbill(gini(&weights))).abs() <= 2);
+            assert!((i64::from(found.hhi) - perbill(hhi(&weights))).abs() <= 2);
+            assert_eq!(found.majority as usize, coalition(&weights, 51));
+            let top = weights[largest(&weights).unwrap()];
+            assert_eq!(u128::from(found.top), top * 1_000_000_000 / found.total);
+        }
+    }
+    assert_eq!(Concentration::of(&[]), Ok(Concentration::default()));
+    assert_eq!(Concentration::of(&[0, 0]), Ok(Concentration::default()));
+    assert!(Concentration::of(&[u128::MAX, 1]).is_err());
 }

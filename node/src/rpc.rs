@@ -1,10 +1,17 @@
 //! JSON-RPC: the standard namespaces, and `arena`.
 
 mod arena;
+mod params;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use arena_primitives::{BlockNumber, Hash};
 use arena_runtime::opaque::Block;
+use futures::{StreamExt, stream::BoxStream};
 use jsonrpsee::RpcModule;
+use sc_client_api::BlockchainEvents;
 use sc_consensus_babe::BabeWorkerHandle;
 use sc_consensus_grandpa::{
     FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState,
@@ -35,6 +42,13 @@ pub(crate) struct FullDeps<P> {
     pub(crate) subscriptions: SubscriptionTaskExecutor,
 }
 
+impl watch::Head for FullClient {
+    fn finalized(&self) -> BoxStream<'static, Hash> {
+        let notes = self.finality_notification_stream();
+        notes.map(|note| note.hash).boxed()
+    }
+}
+
 /// All methods.
 pub(crate) fn create_full<P>(
     deps: FullDeps<P>,
@@ -63,7 +77,7 @@ where
     module.merge(Babe::new(client.clone(), babe_worker, keystore, select_chain).into_rpc())?;
     module.merge(
         Grandpa::new(
-            subscriptions,
+            subscriptions.clone(),
             grandpa.shared_authority_set,
             grandpa.shared_voter_state,
             grandpa.justification_stream,
@@ -71,6 +85,7 @@ where
         )
         .into_rpc(),
     )?;
-    module.merge(arena::Arena::new(client).into_rpc())?;
+    let watch = watch::Watch::new(client.clone(), subscriptions);
+    module.merge(arena::Arena::new(client, watch).into_rpc())?;
     Ok(module)
 }

@@ -2,8 +2,13 @@
 
 use crate::*;
 use alloc::vec::Vec;
-use arena_primitives::{Round, TaskId, TimeParameters, Venue};
-use arena_runtime_api::{EarningsView, ParameterView, PositionView, ResultView, TaskView};
+use arena_primitives::{CaseId, Round, TaskId, TaskPhase, TimeParameters, Venue};
+use arena_runtime_api::{
+    CaseView, ConcentrationView, DelegationsPage, DutiesView, EarningsView, LeaderboardPage,
+    ParameterView, ParametersView, PositionKey, PositionView, Refusal, ResultView, RoundStateView, SettledView,
+    SlashesView, StakesPage, SubmissionView, TaskStateView, TaskView, TasksPage, UnbondingView,
+    ValidatorsPage, YieldsPage,
+};
 use codec::Encode;
 use frame_support::{
     genesis_builder_helper::{build_state, get_preset},
@@ -254,6 +259,7 @@ impl_runtime_apis! {
         }
     }
 
+    #[api_version(2)]
     impl arena_runtime_api::ArenaApi<Block> for Runtime {
         fn tasks(from: TaskId, limit: u32) -> Vec<TaskView> {
             views::tasks(from, limit)
@@ -299,7 +305,105 @@ impl_runtime_apis! {
             ArenaStaking::time()
         }
 
-        fn parameters() -> Vec<ParameterView> {
+        fn is_venue(venue: Venue) -> bool {
+            views::is_venue(venue)
+        }
+
+        fn tasks_in(
+            from: TaskId,
+            limit: u32,
+            phase: Option<TaskPhase>,
+        ) -> Result<TasksPage, Refusal> {
+            views::tasks_in(from, limit, phase)
+        }
+
+        fn task_states() -> Vec<TaskStateView> {
+            views::task_states()
+        }
+
+        fn round(task: TaskId, round: Round) -> Result<RoundStateView, Refusal> {
+            views::round(task, round)
+        }
+
+        fn settled(task: TaskId, round: Round) -> Result<SettledView, Refusal> {
+            views::settled(task, round)
+        }
+
+        fn leaderboard(
+            task: TaskId,
+            round: Option<Round>,
+            from: u32,
+            limit: u32,
+        ) -> Result<LeaderboardPage, Refusal> {
+            views::leaderboard(task, round, from, limit)
+        }
+
+        fn submission(task: TaskId, trainer: AccountId) -> Result<SubmissionView, Refusal> {
+            views::submission(task, trainer)
+        }
+
+        fn delegations(
+            who: AccountId,
+            after: Option<PositionKey>,
+            limit: u32,
+        ) -> Result<DelegationsPage, Refusal> {
+            views::delegations(who, after, limit)
+        }
+
+        fn stakes(
+            operator: AccountId,
+            after: Option<Venue>,
+            limit: u32,
+        ) -> Result<StakesPage, Refusal> {
+            views::stakes(operator, after, limit)
+        }
+
+        fn unbonding(who: AccountId) -> Vec<UnbondingView> {
+            views::unbonding(who)
+        }
+
+        fn validators(
+            venue: Venue,
+            after: Option<AccountId>,
+            limit: u32,
+        ) -> Result<ValidatorsPage, Refusal> {
+            views::validators(venue, after, limit)
+        }
+
+        fn concentration(venue: Venue) -> Result<ConcentrationView, Refusal> {
+            views::concentration(venue)
+        }
+
+        fn duties(operator: AccountId) -> DutiesView {
+            views::duties(operator)
+        }
+
+        fn challenges(task: TaskId) -> Result<Vec<CaseView>, Refusal> {
+            views::challenges(task)
+        }
+
+        fn challenge(case: CaseId) -> Result<CaseView, Refusal> {
+            views::challenge(case)
+        }
+
+        fn parameters() -> ParametersView {
+            views::parameters()
+        }
+
+        fn yields(
+            venue: Venue,
+            operator: AccountId,
+            from: Round,
+            limit: u32,
+        ) -> Result<YieldsPage, Refusal> {
+            views::yields(venue, operator, from, limit)
+        }
+
+        fn slashes(operator: AccountId) -> SlashesView {
+            views::slashes(operator)
+        }
+
+        fn governed() -> Vec<ParameterView> {
             governance::parameters::all()
         }
     }

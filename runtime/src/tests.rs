@@ -9,5 +9,7 @@ mod idle;
 mod journey;
 mod proposals;
 mod random;
+mod reference;
 mod sanity;
 mod sealed;
+mod views;

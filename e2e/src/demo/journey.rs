@@ -121,7 +121,7 @@ impl<'a> Journey<'a> {
         let progress = self.progress;
         poll::every(PERIOD, &format!("{what} of {name:?}"), STEP_WITHIN, || {
             // A node that is being restarted doesn't answer.
-            let Ok(Some(task)) = rpc.task(id) else {
+            let Ok(task) = rpc.task(id) else {
                 return Ok(None);
             };
             for live in &task.live {

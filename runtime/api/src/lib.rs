@@ -1,261 +1,39 @@
 //! What nodes, dApps and the command line ask of the chain: one versioned runtime API.
 //!
-//! Balances are decimal strings in JSON, scores are Perbill, blocks are numbers.
+//! Balances are decimal strings in JSON, scores are Perbill, blocks are numbers. The second
+//! version has all that the JSON-RPC namespace `arena` serves; what a call reads is bounded by
+//! constants of this crate and of the pallets, never by the caller's numbers.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
-use alloc::{string::String, vec::Vec};
-use arena_primitives::{
-    AccountId, Balance, BlockNumber, Hash, Metric, ModelStatus, Role, Round, ShardState, TaskId,
-    TaskPhase, TimeParameters, Unpaid, Venue,
-    time::{RoundPhase, Schedule},
-};
-use codec::{Decode, Encode};
-use scale_info::TypeInfo;
-use serde::{Deserialize, Serialize};
+mod amount;
+mod parameters;
+#[cfg(feature = "reference")]
+pub mod reference;
+mod refusal;
+mod stake;
+mod tasks;
+mod work;
+
+pub use amount::Amount;
+pub use parameters::*;
+pub use refusal::Refusal;
+pub use stake::*;
+pub use tasks::*;
+pub use work::*;
+
+use alloc::vec::Vec;
+use arena_primitives::{AccountId, CaseId, Hash, Round, TaskId, TaskPhase, TimeParameters, Venue};
 
 /// Most rows of one answer.
 pub const MAX_PAGE: u32 = 100;
 
-/// Decimal strings for amounts, since JSON numbers lose digits past 2^53.
-mod decimal {
-    use alloc::string::{String, ToString};
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+/// Most rows of storage that one answer looks through for those that it lists.
+pub const MAX_SCAN: u32 = 256;
 
-    pub(super) fn serialize<S: Serializer>(amount: &u128, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&amount.to_string())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
-        String::deserialize(from)?
-            .parse()
-            .map_err(|_| D::Error::custom("not a decimal amount"))
-    }
-}
-
-/// An amount in base units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Amount(#[serde(with = "decimal")] pub Balance);
-
-impl From<Balance> for Amount {
-    fn from(amount: Balance) -> Self {
-        Amount(amount)
-    }
-}
-
-/// One task.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TaskView {
-    /// Its number.
-    pub id: TaskId,
-    /// For people.
-    pub name: String,
-    /// Who proposed it.
-    pub creator: AccountId,
-    /// What was voted on.
-    pub spec_hash: Hash,
-    /// What is measured.
-    pub metric: Metric,
-    /// Where it stands.
-    pub phase: TaskPhase,
-    /// The round that takes submissions or stake, while one does.
-    pub open_round: Option<Round>,
-    /// The last round that was settled.
-    pub last_settled: Option<Round>,
-    /// Submission rounds in all; the next one is final validation.
-    pub rounds: u32,
-    /// Rounds that are alive, with their windows.
-    pub live: Vec<RoundView>,
-    /// When the phase ends, where it ends by the clock.
-    pub phase_ends: Option<BlockNumber>,
-    /// It opens no further round, and doesn't close.
-    pub paused: bool,
-}
-
-/// One live round.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RoundView {
-    /// Its number; 0 is enrolment.
-    pub round: Round,
-    /// Its windows.
-    pub schedule: Schedule,
-    /// Where it stands now.
-    pub phase: RoundPhase,
-    /// Its evaluation data.
-    pub shard: ShardState,
-}
-
-/// What one model earned in one round.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ModelView {
-    /// Whose.
-    pub trainer: AccountId,
-    /// Which.
-    pub manifest_root: Hash,
-    /// How it fared.
-    pub status: ModelStatus,
-    /// In the metric's unit.
-    pub raw: Option<u64>,
-    /// Consensus, in Perbill.
-    pub score: Option<u32>,
-    /// 1 is the best.
-    pub rank: Option<u32>,
-    /// Of the whole position.
-    pub reward: Amount,
-}
-
-/// What one validator earned in one round.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ValidatorView {
-    /// Who.
-    pub account: AccountId,
-    /// Mean distance from consensus, in Perbill.
-    pub distance: Option<u32>,
-    /// Of the whole position.
-    pub reward: Amount,
-}
-
-/// A settled round.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ResultView {
-    /// The task.
-    pub task: TaskId,
-    /// The round.
-    pub round: Round,
-    /// Settled in this block.
-    pub settled_at: BlockNumber,
-    /// What was drawn.
-    pub drawn: Amount,
-    /// What of it went to the treasury.
-    pub treasury: Amount,
-    /// Why nothing was paid.
-    pub unpaid: Option<Unpaid>,
-    /// Models.
-    pub models: Vec<ModelView>,
-    /// Validators.
-    pub validators: Vec<ValidatorView>,
-}
-
-/// Whether a position has a seat, and why not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Seat {
-    /// It has one: its stake counts.
-    #[codec(index = 0)]
-    Taken,
-    /// It has no own stake left.
-    #[codec(index = 1)]
-    Left,
-    /// A larger own stake took it.
-    #[codec(index = 2)]
-    Displaced,
-    /// It stayed away from its duties, or misbehaved.
-    #[codec(index = 3)]
-    Chilled,
-}
-
-/// An operator in a venue.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PositionView {
-    /// Where.
-    pub venue: Venue,
-    /// Who.
-    pub operator: AccountId,
-    /// As what.
-    pub role: Role,
-    /// Whether its stake counts.
-    pub seat: Seat,
-    /// Own stake.
-    pub own: Amount,
-    /// Delegated stake.
-    pub delegated: Amount,
-    /// Commission in Perbill.
-    pub commission: u32,
-    /// What the operator could claim, or will be able to.
-    pub owed: Amount,
-}
-
-/// When what a position earned can be claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Payout {
-    /// Not before the task has ended.
-    #[codec(index = 0)]
-    Locked,
-    /// A round's pay when two more rounds of the task are settled.
-    #[codec(index = 1)]
-    Rolling,
-    /// Now.
-    #[codec(index = 2)]
-    Free,
-    /// Never: a challenge took it.
-    #[codec(index = 3)]
-    Forfeited,
-}
-
-/// What a position, or one of its delegators, has earned and not claimed.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EarningsView {
-    /// When it can be claimed.
-    pub payout: Payout,
-    /// All of it.
-    pub owed: Amount,
-    /// What can be claimed now.
-    pub free: Amount,
-}
-
-/// What the numbers of a governed parameter count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ParameterUnit {
-    /// Base units of the token.
-    #[codec(index = 0)]
-    Tokens,
-    /// Parts of a billion.
-    #[codec(index = 1)]
-    Share,
-    /// Minutes of the chain's day.
-    #[codec(index = 2)]
-    Minutes,
-    /// The chain's days.
-    #[codec(index = 3)]
-    Days,
-    /// Bytes.
-    #[codec(index = 4)]
-    Bytes,
-    /// Things.
-    #[codec(index = 5)]
-    Count,
-}
-
-/// A governed parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ParameterView {
-    /// What it is of, as `set_parameter` names it.
-    pub group: String,
-    /// Its name, as `set_parameter` names it.
-    pub name: String,
-    /// What its numbers count.
-    pub unit: ParameterUnit,
-    /// What it is now.
-    pub value: Amount,
-    /// The least that it can be set to.
-    pub least: Amount,
-    /// The most that it can be set to.
-    pub most: Amount,
-    /// Governance set it; else it is what genesis or the runtime say.
-    pub governed: bool,
-}
+/// Most results of rounds that one answer reads: they are the largest rows.
+pub const MAX_RESULTS: u32 = 16;
 
 sp_api::decl_runtime_apis! {
     /// Everything that is asked of the arena.
@@ -284,7 +62,90 @@ sp_api::decl_runtime_apis! {
         ) -> EarningsView;
         /// Time, as genesis set it.
         fn time() -> TimeParameters;
-        /// What governance can set, and what it is now.
-        fn parameters() -> Vec<ParameterView>;
+
+        /// Whether there is such a venue.
+        #[api_version(2)]
+        fn is_venue(venue: Venue) -> bool;
+        /// Tasks from this number on, of one phase or of all.
+        #[api_version(2)]
+        fn tasks_in(
+            from: TaskId,
+            limit: u32,
+            phase: Option<TaskPhase>,
+        ) -> Result<TasksPage, Refusal>;
+        /// Where active tasks stand.
+        #[api_version(2)]
+        fn task_states() -> Vec<TaskStateView>;
+        /// A round, alive or settled.
+        #[api_version(2)]
+        fn round(task: TaskId, round: Round) -> Result<RoundStateView, Refusal>;
+        /// A settled round without its rows.
+        #[api_version(2)]
+        fn settled(task: TaskId, round: Round) -> Result<SettledView, Refusal>;
+        /// Models of a settled round, or of the last one, the best first, from a place on.
+        #[api_version(2)]
+        fn leaderboard(
+            task: TaskId,
+            round: Option<Round>,
+            from: u32,
+            limit: u32,
+        ) -> Result<LeaderboardPage, Refusal>;
+        /// What a trainer committed to and published.
+        #[api_version(2)]
+        fn submission(task: TaskId, trainer: AccountId) -> Result<SubmissionView, Refusal>;
+        /// Delegations of an account. Looks through [`MAX_SCAN`] positions at most.
+        #[api_version(2)]
+        fn delegations(
+            who: AccountId,
+            after: Option<PositionKey>,
+            limit: u32,
+        ) -> Result<DelegationsPage, Refusal>;
+        /// Positions of an operator. Looks through [`MAX_SCAN`] venues at most.
+        #[api_version(2)]
+        fn stakes(
+            operator: AccountId,
+            after: Option<Venue>,
+            limit: u32,
+        ) -> Result<StakesPage, Refusal>;
+        /// What of an account unbonds, own stake and delegated.
+        #[api_version(2)]
+        fn unbonding(who: AccountId) -> Vec<UnbondingView>;
+        /// Validators of a venue with their effective stake, ordered by account.
+        #[api_version(2)]
+        fn validators(
+            venue: Venue,
+            after: Option<AccountId>,
+            limit: u32,
+        ) -> Result<ValidatorsPage, Refusal>;
+        /// How concentrated the weight of a venue's validators is.
+        #[api_version(2)]
+        fn concentration(venue: Venue) -> Result<ConcentrationView, Refusal>;
+        /// What an operator has to do now and next.
+        #[api_version(2)]
+        fn duties(operator: AccountId) -> DutiesView;
+        /// Open cases of a task.
+        #[api_version(2)]
+        fn challenges(task: TaskId) -> Result<Vec<CaseView>, Refusal>;
+        /// An open case.
+        #[api_version(2)]
+        fn challenge(case: CaseId) -> Result<CaseView, Refusal>;
+        /// What governs the chain now.
+        #[api_version(2)]
+        fn parameters() -> ParametersView;
+        /// What governance can set, within which bounds, and what it is now.
+        #[api_version(2)]
+        fn governed() -> Vec<ParameterView>;
+        /// What a position earned by round, from a round on. Reads [`MAX_RESULTS`] results at
+        /// most.
+        #[api_version(2)]
+        fn yields(
+            venue: Venue,
+            operator: AccountId,
+            from: Round,
+            limit: u32,
+        ) -> Result<YieldsPage, Refusal>;
+        /// What an operator lost or may lose.
+        #[api_version(2)]
+        fn slashes(operator: AccountId) -> SlashesView;
     }
 }
