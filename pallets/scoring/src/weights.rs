@@ -70,101 +70,70 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn commit_scores() -> Weight {
-        Weight::from_parts(55_152_000, 0).saturating_add(D::get().reads_writes(6, 1))
+        Weight::from_parts(80_469_000, 0).saturating_add(D::get().reads_writes(6, 1))
     }
     fn reveal_scores(e: u32) -> Weight {
-        Weight::from_parts(471_919_323, 0)
-            .saturating_add(D::get().reads_writes(9, 2))
-            .saturating_add(Weight::from_parts(587_171, 0).saturating_mul(u64::from(e)))
+        Weight::from_parts(611_818_672, 0).saturating_add(D::get().reads_writes(9, 2)).saturating_add(Weight::from_parts(519_316, 0).saturating_mul(u64::from(e)))
     }
     fn step_look(r: u32) -> Weight {
-        Weight::from_parts(11_716_416, 0)
-            .saturating_add(D::get().reads_writes(4, 0))
-            .saturating_add(Weight::from_parts(4_005_556, 0).saturating_mul(u64::from(r)))
-            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(17_991_410, 0).saturating_add(D::get().reads_writes(4, 0)).saturating_add(Weight::from_parts(5_349_450, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn step_seed() -> Weight {
-        Weight::from_parts(13_003_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(13_825_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_complete(v: u32) -> Weight {
-        Weight::from_parts(106_035_536, 0)
-            .saturating_add(D::get().reads_writes(4, 1))
-            .saturating_add(Weight::from_parts(5_167_247, 0).saturating_mul(u64::from(v)))
-            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(70_028_000, 0).saturating_add(D::get().reads_writes(4, 1)).saturating_add(Weight::from_parts(7_189_808, 0).saturating_mul(u64::from(v))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_resume() -> Weight {
-        Weight::from_parts(561_300_000, 0).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(660_039_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_begin() -> Weight {
-        Weight::from_parts(9_568_555_000, 0).saturating_add(D::get().reads_writes(1_050, 2))
+        Weight::from_parts(9_031_068_000, 0).saturating_add(D::get().reads_writes(1050, 2))
     }
     fn step_reveals(v: u32) -> Weight {
-        Weight::from_parts(33_843_112, 0)
-            .saturating_add(Weight::from_parts(10_284_699, 0).saturating_mul(u64::from(v)))
-            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(528_225_680, 0).saturating_add(Weight::from_parts(15_485_735, 0).saturating_mul(u64::from(v))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_sketches(v: u32) -> Weight {
-        Weight::from_parts(33_843_112, 0)
-            .saturating_add(Weight::from_parts(30_854_097, 0).saturating_mul(u64::from(v)))
-            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(80_565_192, 0).saturating_add(Weight::from_parts(20_769_484, 0).saturating_mul(u64::from(v))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_score(v: u32) -> Weight {
-        Weight::from_parts(5_842_119, 0)
-            .saturating_add(Weight::from_parts(110_927, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(16_263_231, 0).saturating_add(Weight::from_parts(188_319, 0).saturating_mul(u64::from(v)))
     }
     fn step_sketch(v: u32) -> Weight {
-        Weight::from_parts(12_842_119, 0)
-            .saturating_add(Weight::from_parts(1_110_927, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(7_449_254, 0).saturating_add(Weight::from_parts(404_885, 0).saturating_mul(u64::from(v)))
     }
     fn step_like(m: u32) -> Weight {
-        Weight::from_parts(121_335_307, 0)
-            .saturating_add(D::get().reads_writes(1, 1))
-            .saturating_add(Weight::from_parts(6_351_601, 0).saturating_mul(u64::from(m)))
+        Weight::from_parts(15_142_769, 0).saturating_add(D::get().reads_writes(0, 1)).saturating_add(Weight::from_parts(720_666, 0).saturating_mul(u64::from(m)))
     }
     fn step_draw(m: u32) -> Weight {
-        Weight::from_parts(36_335_307, 0)
-            .saturating_add(D::get().reads_writes(3, 3))
-            .saturating_add(Weight::from_parts(1_351_601, 0).saturating_mul(u64::from(m)))
+        Weight::from_parts(65_077_144, 0).saturating_add(D::get().reads_writes(3, 3)).saturating_add(Weight::from_parts(1_897_891, 0).saturating_mul(u64::from(m)))
     }
     fn step_pot(v: u32) -> Weight {
-        Weight::from_parts(3_520_000, 0)
-            .saturating_add(Weight::from_parts(285_375, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(3_175_386, 0).saturating_add(Weight::from_parts(368_445, 0).saturating_mul(u64::from(v)))
     }
     fn step_trainer() -> Weight {
-        Weight::from_parts(24_082_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(39_058_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn step_paid() -> Weight {
-        Weight::from_parts(51_880_000, 0).saturating_add(D::get().reads_writes(7, 6))
+        Weight::from_parts(72_580_000, 0).saturating_add(D::get().reads_writes(6, 6))
     }
     fn step_slashed() -> Weight {
-        Weight::from_parts(97_244_000, 0).saturating_add(D::get().reads_writes(10, 6))
+        Weight::from_parts(134_447_000, 0).saturating_add(D::get().reads_writes(9, 6))
     }
     fn step_absent(m: u32) -> Weight {
-        Weight::from_parts(25_176_696, 0)
-            .saturating_add(D::get().reads_writes(4, 1))
-            .saturating_add(Weight::from_parts(1_230_634, 0).saturating_mul(u64::from(m)))
+        Weight::from_parts(51_055_010, 0).saturating_add(D::get().reads_writes(3, 1)).saturating_add(Weight::from_parts(1_391_350, 0).saturating_mul(u64::from(m)))
     }
     fn step_chilled() -> Weight {
-        Weight::from_parts(56_744_000, 0).saturating_add(D::get().reads_writes(7, 2))
+        Weight::from_parts(86_133_000, 0).saturating_add(D::get().reads_writes(7, 3))
     }
     fn step_forget(r: u32) -> Weight {
-        Weight::from_parts(427_978_093, 0)
-            .saturating_add(D::get().reads_writes(1, 1))
-            .saturating_add(Weight::from_parts(1_555_422, 0).saturating_mul(u64::from(r)))
-            .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
+        Weight::from_parts(120_920_448, 0).saturating_add(D::get().reads_writes(1, 1)).saturating_add(Weight::from_parts(5_586_309, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(0, 1).saturating_mul(u64::from(r)))
     }
     fn step_finish(m: u32, v: u32) -> Weight {
-        Weight::from_parts(190_098_488, 0)
-            .saturating_add(D::get().reads_writes(8, 10))
-            .saturating_add(Weight::from_parts(4_003_775, 0).saturating_mul(u64::from(m)))
-            .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(m)))
-            .saturating_add(Weight::from_parts(130_301, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(268_699_741, 0).saturating_add(D::get().reads_writes(7, 10)).saturating_add(Weight::from_parts(2_668_470, 0).saturating_mul(u64::from(m))).saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(m))).saturating_add(Weight::from_parts(161_347, 0).saturating_mul(u64::from(v)))
     }
     fn step_prune(r: u32) -> Weight {
-        Weight::from_parts(27_978_093, 0)
-            .saturating_add(D::get().reads_writes(7, 3))
-            .saturating_add(Weight::from_parts(1_055_422, 0).saturating_mul(u64::from(r)))
-            .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
+        Weight::from_parts(108_112_154, 0).saturating_add(D::get().reads_writes(3, 3)).saturating_add(Weight::from_parts(1_278_229, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }
 }
 
