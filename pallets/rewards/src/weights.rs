@@ -31,13 +31,13 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn claim() -> Weight {
-        Weight::from_parts(95_986_000, 0).saturating_add(D::get().reads_writes(6, 3))
+        Weight::from_parts(147_403_000, 0).saturating_add(D::get().reads_writes(7, 3))
     }
     fn claim_for() -> Weight {
-        Weight::from_parts(105_451_000, 0).saturating_add(D::get().reads_writes(6, 3))
+        Weight::from_parts(139_762_000, 0).saturating_add(D::get().reads_writes(7, 3))
     }
     fn note_author() -> Weight {
-        Weight::from_parts(56_268_000, 0).saturating_add(D::get().reads_writes(7, 4))
+        Weight::from_parts(87_024_000, 0).saturating_add(D::get().reads_writes(7, 4))
     }
 }
 

@@ -53,58 +53,43 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn stake(r: u32) -> Weight {
-        Weight::from_parts(832_651_476, 0)
-            .saturating_add(D::get().reads_writes(519, 5))
-            .saturating_add(Weight::from_parts(7_180_663, 0).saturating_mul(u64::from(r)))
-            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(1_314_027_499, 0).saturating_add(D::get().reads_writes(527, 5)).saturating_add(Weight::from_parts(10_232_809, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn decrease(r: u32) -> Weight {
-        Weight::from_parts(912_829_117, 0)
-            .saturating_add(D::get().reads_writes(520, 4))
-            .saturating_add(Weight::from_parts(6_711_792, 0).saturating_mul(u64::from(r)))
-            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(1_149_025_471, 0).saturating_add(D::get().reads_writes(528, 4)).saturating_add(Weight::from_parts(9_948_894, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn withdraw(c: u32) -> Weight {
-        Weight::from_parts(233_167_104, 0)
-            .saturating_add(D::get().reads_writes(38, 3))
-            .saturating_add(Weight::from_parts(45_073_903, 0).saturating_mul(u64::from(c)))
-            .saturating_add(D::get().reads_writes(3, 2).saturating_mul(u64::from(c)))
+        Weight::from_parts(268_017_784, 0).saturating_add(D::get().reads_writes(38, 3)).saturating_add(Weight::from_parts(63_491_788, 0).saturating_mul(u64::from(c))).saturating_add(D::get().reads_writes(3, 2).saturating_mul(u64::from(c)))
     }
     fn set_commission() -> Weight {
-        Weight::from_parts(19_755_000, 0).saturating_add(D::get().reads_writes(3, 1))
+        Weight::from_parts(60_204_000, 0).saturating_add(D::get().reads_writes(11, 1))
     }
     fn set_service_key() -> Weight {
-        Weight::from_parts(84_017_000, 0).saturating_add(D::get().reads_writes(4, 5))
+        Weight::from_parts(131_026_000, 0).saturating_add(D::get().reads_writes(4, 5))
     }
     fn clear_service_key() -> Weight {
-        Weight::from_parts(17_688_000, 0).saturating_add(D::get().reads_writes(1, 4))
+        Weight::from_parts(27_536_000, 0).saturating_add(D::get().reads_writes(1, 4))
     }
     fn reap() -> Weight {
-        Weight::from_parts(94_022_000, 0).saturating_add(D::get().reads_writes(3, 2))
+        Weight::from_parts(189_197_000, 0).saturating_add(D::get().reads_writes(3, 2))
     }
     fn take_seat(r: u32) -> Weight {
-        Weight::from_parts(749_200_584, 0)
-            .saturating_add(D::get().reads_writes(517, 3))
-            .saturating_add(Weight::from_parts(6_899_304, 0).saturating_mul(u64::from(r)))
-            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(1_025_569_352, 0).saturating_add(D::get().reads_writes(525, 3)).saturating_add(Weight::from_parts(10_388_934, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn cancel_slash() -> Weight {
-        Weight::from_parts(27_023_000, 0).saturating_add(D::get().reads_writes(3, 3))
+        Weight::from_parts(48_096_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn on_offence(r: u32) -> Weight {
-        Weight::from_parts(774_336_482, 0)
-            .saturating_add(D::get().reads_writes(522, 6))
-            .saturating_add(Weight::from_parts(7_235_233, 0).saturating_mul(u64::from(r)))
-            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(1_019_916_370, 0).saturating_add(D::get().reads_writes(530, 6)).saturating_add(Weight::from_parts(10_308_593, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn note_author() -> Weight {
-        Weight::from_parts(9_696_000, 0).saturating_add(D::get().reads_writes(1, 1))
+        Weight::from_parts(8_144_000, 0).saturating_add(D::get().reads_writes(1, 1))
     }
     fn step_look() -> Weight {
-        Weight::from_parts(9_742_000, 0).saturating_add(D::get().reads_writes(2, 0))
+        Weight::from_parts(7_616_000, 0).saturating_add(D::get().reads_writes(2, 0))
     }
     fn step_apply() -> Weight {
-        Weight::from_parts(2_536_837_000, 0).saturating_add(D::get().reads_writes(523, 521))
+        Weight::from_parts(3_664_210_000, 0).saturating_add(D::get().reads_writes(523, 521))
     }
 }
 
