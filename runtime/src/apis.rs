@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use arena_primitives::{CaseId, Round, TaskId, TaskPhase, TimeParameters, Venue};
 use arena_runtime_api::{
     CaseView, ConcentrationView, DelegationsPage, DutiesView, EarningsView, LeaderboardPage,
-    ParameterView, ParametersView, PositionKey, PositionView, Refusal, ResultView, RoundStateView, SettledView,
-    SlashesView, StakesPage, SubmissionView, TaskStateView, TaskView, TasksPage, UnbondingView,
-    ValidatorsPage, YieldsPage,
+    ParameterView, ParametersView, PositionKey, PositionView, Refusal, ResultView, RoundStateView,
+    SettledView, SlashesView, StakesPage, SubmissionView, TaskStateView, TaskView, TasksPage,
+    UnbondingView, ValidatorsPage, YieldsPage,
 };
 use codec::Encode;
 use frame_support::{

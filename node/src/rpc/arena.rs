@@ -13,8 +13,8 @@ use arena_runtime::opaque::Block;
 use arena_runtime_api::{
     ArenaApi as RuntimeArenaApi, CaseView, ConcentrationView, DelegationsPage, DutiesView,
     EarningsView, LeaderboardPage, MAX_PAGE, ParametersView, PositionView, Refusal, ResultView,
-    RoundStateView, SettledView, SlashesView, StakesPage, SubmissionView, TaskStateView, TaskView,
-    TasksPage, UnbondingView, ValidatorsPage, YieldsPage,
+    RoundStateView, SlashesView, StakesPage, SubmissionView, TaskStateView, TaskView, TasksPage,
+    UnbondingView, ValidatorsPage, YieldsPage,
 };
 use jsonrpsee::{
     PendingSubscriptionSink,

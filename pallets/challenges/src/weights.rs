@@ -81,10 +81,14 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(326_985_000, 0).saturating_add(D::get().reads_writes(16, 3))
     }
     fn respond_training(l: u32) -> Weight {
-        Weight::from_parts(267_702_840, 0).saturating_add(D::get().reads_writes(6, 4)).saturating_add(Weight::from_parts(6_494_320, 0).saturating_mul(u64::from(l)))
+        Weight::from_parts(267_702_840, 0)
+            .saturating_add(D::get().reads_writes(6, 4))
+            .saturating_add(Weight::from_parts(6_494_320, 0).saturating_mul(u64::from(l)))
     }
     fn respond_score(m: u32) -> Weight {
-        Weight::from_parts(448_717_621, 0).saturating_add(D::get().reads_writes(4, 4)).saturating_add(Weight::from_parts(482_312, 0).saturating_mul(u64::from(m)))
+        Weight::from_parts(448_717_621, 0)
+            .saturating_add(D::get().reads_writes(4, 4))
+            .saturating_add(Weight::from_parts(482_312, 0).saturating_mul(u64::from(m)))
     }
     fn commit_vote() -> Weight {
         Weight::from_parts(121_339_000, 0).saturating_add(D::get().reads_writes(3, 2))
@@ -114,16 +118,30 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(48_801_000, 0).saturating_add(D::get().reads_writes(2, 3))
     }
     fn step_draw(c: u32) -> Weight {
-        Weight::from_parts(252_679_680, 0).saturating_add(D::get().reads_writes(23, 3)).saturating_add(Weight::from_parts(21_480_360, 0).saturating_mul(u64::from(c))).saturating_add(D::get().reads_writes(3, 0).saturating_mul(u64::from(c)))
+        Weight::from_parts(252_679_680, 0)
+            .saturating_add(D::get().reads_writes(23, 3))
+            .saturating_add(Weight::from_parts(21_480_360, 0).saturating_mul(u64::from(c)))
+            .saturating_add(D::get().reads_writes(3, 0).saturating_mul(u64::from(c)))
     }
     fn step_tally(j: u32) -> Weight {
-        Weight::from_parts(107_233_002, 0).saturating_add(D::get().reads_writes(5, 4)).saturating_add(Weight::from_parts(89_983_950, 0).saturating_mul(u64::from(j))).saturating_add(D::get().reads_writes(4, 3).saturating_mul(u64::from(j)))
+        Weight::from_parts(107_233_002, 0)
+            .saturating_add(D::get().reads_writes(5, 4))
+            .saturating_add(Weight::from_parts(89_983_950, 0).saturating_mul(u64::from(j)))
+            .saturating_add(D::get().reads_writes(4, 3).saturating_mul(u64::from(j)))
     }
     fn step_close(j: u32, c: u32) -> Weight {
-        Weight::from_parts(984_794_662, 0).saturating_add(D::get().reads_writes(13, 13)).saturating_add(Weight::from_parts(99_974_647, 0).saturating_mul(u64::from(j))).saturating_add(D::get().reads_writes(3, 2).saturating_mul(u64::from(j))).saturating_add(Weight::from_parts(74_373_278, 0).saturating_mul(u64::from(c))).saturating_add(D::get().reads_writes(2, 2).saturating_mul(u64::from(c)))
+        Weight::from_parts(984_794_662, 0)
+            .saturating_add(D::get().reads_writes(13, 13))
+            .saturating_add(Weight::from_parts(99_974_647, 0).saturating_mul(u64::from(j)))
+            .saturating_add(D::get().reads_writes(3, 2).saturating_mul(u64::from(j)))
+            .saturating_add(Weight::from_parts(74_373_278, 0).saturating_mul(u64::from(c)))
+            .saturating_add(D::get().reads_writes(2, 2).saturating_mul(u64::from(c)))
     }
     fn step_moot(n: u32) -> Weight {
-        Weight::from_parts(47_025_019, 0).saturating_add(D::get().reads_writes(1, 0)).saturating_add(Weight::from_parts(19_398_314, 0).saturating_mul(u64::from(n))).saturating_add(D::get().reads_writes(1, 3).saturating_mul(u64::from(n)))
+        Weight::from_parts(47_025_019, 0)
+            .saturating_add(D::get().reads_writes(1, 0))
+            .saturating_add(Weight::from_parts(19_398_314, 0).saturating_mul(u64::from(n)))
+            .saturating_add(D::get().reads_writes(1, 3).saturating_mul(u64::from(n)))
     }
     fn step_expire() -> Weight {
         Weight::from_parts(130_652_000, 0).saturating_add(D::get().reads_writes(5, 4))
@@ -132,7 +150,10 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(60_801_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_prune(r: u32) -> Weight {
-        Weight::from_parts(25_220_311, 0).saturating_add(D::get().reads_writes(1, 0)).saturating_add(Weight::from_parts(14_034_066, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(2, 2).saturating_mul(u64::from(r)))
+        Weight::from_parts(25_220_311, 0)
+            .saturating_add(D::get().reads_writes(1, 0))
+            .saturating_add(Weight::from_parts(14_034_066, 0).saturating_mul(u64::from(r)))
+            .saturating_add(D::get().reads_writes(2, 2).saturating_mul(u64::from(r)))
     }
 }
 

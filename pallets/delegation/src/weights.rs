@@ -45,16 +45,25 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(318_816_000, 0).saturating_add(D::get().reads_writes(13, 9))
     }
     fn withdraw(c: u32) -> Weight {
-        Weight::from_parts(202_510_272, 0).saturating_add(D::get().reads_writes(4, 4)).saturating_add(Weight::from_parts(22_433_679, 0).saturating_mul(u64::from(c))).saturating_add(D::get().reads_writes(2, 2).saturating_mul(u64::from(c)))
+        Weight::from_parts(202_510_272, 0)
+            .saturating_add(D::get().reads_writes(4, 4))
+            .saturating_add(Weight::from_parts(22_433_679, 0).saturating_mul(u64::from(c)))
+            .saturating_add(D::get().reads_writes(2, 2).saturating_mul(u64::from(c)))
     }
     fn claim(l: u32) -> Weight {
-        Weight::from_parts(174_779_112, 0).saturating_add(D::get().reads_writes(7, 6)).saturating_add(Weight::from_parts(23_395_243, 0).saturating_mul(u64::from(l))).saturating_add(D::get().reads_writes(4, 0).saturating_mul(u64::from(l)))
+        Weight::from_parts(174_779_112, 0)
+            .saturating_add(D::get().reads_writes(7, 6))
+            .saturating_add(Weight::from_parts(23_395_243, 0).saturating_mul(u64::from(l)))
+            .saturating_add(D::get().reads_writes(4, 0).saturating_mul(u64::from(l)))
     }
     fn apply_slash() -> Weight {
         Weight::from_parts(104_246_000, 0).saturating_add(D::get().reads_writes(7, 5))
     }
     fn slash_leaving(e: u32) -> Weight {
-        Weight::from_parts(20_075_000, 0).saturating_add(D::get().reads_writes(1, 0)).saturating_add(Weight::from_parts(6_920_084, 0).saturating_mul(u64::from(e))).saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(e)))
+        Weight::from_parts(20_075_000, 0)
+            .saturating_add(D::get().reads_writes(1, 0))
+            .saturating_add(Weight::from_parts(6_920_084, 0).saturating_mul(u64::from(e)))
+            .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(e)))
     }
 }
 

@@ -73,16 +73,24 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(80_469_000, 0).saturating_add(D::get().reads_writes(6, 1))
     }
     fn reveal_scores(e: u32) -> Weight {
-        Weight::from_parts(611_818_672, 0).saturating_add(D::get().reads_writes(9, 2)).saturating_add(Weight::from_parts(519_316, 0).saturating_mul(u64::from(e)))
+        Weight::from_parts(611_818_672, 0)
+            .saturating_add(D::get().reads_writes(9, 2))
+            .saturating_add(Weight::from_parts(519_316, 0).saturating_mul(u64::from(e)))
     }
     fn step_look(r: u32) -> Weight {
-        Weight::from_parts(17_991_410, 0).saturating_add(D::get().reads_writes(4, 0)).saturating_add(Weight::from_parts(5_349_450, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(17_991_410, 0)
+            .saturating_add(D::get().reads_writes(4, 0))
+            .saturating_add(Weight::from_parts(5_349_450, 0).saturating_mul(u64::from(r)))
+            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn step_seed() -> Weight {
         Weight::from_parts(13_825_000, 0).saturating_add(D::get().reads_writes(2, 1))
     }
     fn step_complete(v: u32) -> Weight {
-        Weight::from_parts(70_028_000, 0).saturating_add(D::get().reads_writes(4, 1)).saturating_add(Weight::from_parts(7_189_808, 0).saturating_mul(u64::from(v))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(70_028_000, 0)
+            .saturating_add(D::get().reads_writes(4, 1))
+            .saturating_add(Weight::from_parts(7_189_808, 0).saturating_mul(u64::from(v)))
+            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_resume() -> Weight {
         Weight::from_parts(660_039_000, 0).saturating_add(D::get().reads_writes(2, 1))
@@ -91,25 +99,36 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(9_031_068_000, 0).saturating_add(D::get().reads_writes(1050, 2))
     }
     fn step_reveals(v: u32) -> Weight {
-        Weight::from_parts(528_225_680, 0).saturating_add(Weight::from_parts(15_485_735, 0).saturating_mul(u64::from(v))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(528_225_680, 0)
+            .saturating_add(Weight::from_parts(15_485_735, 0).saturating_mul(u64::from(v)))
+            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_sketches(v: u32) -> Weight {
-        Weight::from_parts(80_565_192, 0).saturating_add(Weight::from_parts(20_769_484, 0).saturating_mul(u64::from(v))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(80_565_192, 0)
+            .saturating_add(Weight::from_parts(20_769_484, 0).saturating_mul(u64::from(v)))
+            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(v)))
     }
     fn step_score(v: u32) -> Weight {
-        Weight::from_parts(16_263_231, 0).saturating_add(Weight::from_parts(188_319, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(16_263_231, 0)
+            .saturating_add(Weight::from_parts(188_319, 0).saturating_mul(u64::from(v)))
     }
     fn step_sketch(v: u32) -> Weight {
-        Weight::from_parts(7_449_254, 0).saturating_add(Weight::from_parts(404_885, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(7_449_254, 0)
+            .saturating_add(Weight::from_parts(404_885, 0).saturating_mul(u64::from(v)))
     }
     fn step_like(m: u32) -> Weight {
-        Weight::from_parts(15_142_769, 0).saturating_add(D::get().reads_writes(0, 1)).saturating_add(Weight::from_parts(720_666, 0).saturating_mul(u64::from(m)))
+        Weight::from_parts(15_142_769, 0)
+            .saturating_add(D::get().reads_writes(0, 1))
+            .saturating_add(Weight::from_parts(720_666, 0).saturating_mul(u64::from(m)))
     }
     fn step_draw(m: u32) -> Weight {
-        Weight::from_parts(65_077_144, 0).saturating_add(D::get().reads_writes(3, 3)).saturating_add(Weight::from_parts(1_897_891, 0).saturating_mul(u64::from(m)))
+        Weight::from_parts(65_077_144, 0)
+            .saturating_add(D::get().reads_writes(3, 3))
+            .saturating_add(Weight::from_parts(1_897_891, 0).saturating_mul(u64::from(m)))
     }
     fn step_pot(v: u32) -> Weight {
-        Weight::from_parts(3_175_386, 0).saturating_add(Weight::from_parts(368_445, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(3_175_386, 0)
+            .saturating_add(Weight::from_parts(368_445, 0).saturating_mul(u64::from(v)))
     }
     fn step_trainer() -> Weight {
         Weight::from_parts(39_058_000, 0).saturating_add(D::get().reads_writes(3, 3))
@@ -121,19 +140,31 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(134_447_000, 0).saturating_add(D::get().reads_writes(9, 6))
     }
     fn step_absent(m: u32) -> Weight {
-        Weight::from_parts(51_055_010, 0).saturating_add(D::get().reads_writes(3, 1)).saturating_add(Weight::from_parts(1_391_350, 0).saturating_mul(u64::from(m)))
+        Weight::from_parts(51_055_010, 0)
+            .saturating_add(D::get().reads_writes(3, 1))
+            .saturating_add(Weight::from_parts(1_391_350, 0).saturating_mul(u64::from(m)))
     }
     fn step_chilled() -> Weight {
         Weight::from_parts(86_133_000, 0).saturating_add(D::get().reads_writes(7, 3))
     }
     fn step_forget(r: u32) -> Weight {
-        Weight::from_parts(120_920_448, 0).saturating_add(D::get().reads_writes(1, 1)).saturating_add(Weight::from_parts(5_586_309, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(0, 1).saturating_mul(u64::from(r)))
+        Weight::from_parts(120_920_448, 0)
+            .saturating_add(D::get().reads_writes(1, 1))
+            .saturating_add(Weight::from_parts(5_586_309, 0).saturating_mul(u64::from(r)))
+            .saturating_add(D::get().reads_writes(0, 1).saturating_mul(u64::from(r)))
     }
     fn step_finish(m: u32, v: u32) -> Weight {
-        Weight::from_parts(268_699_741, 0).saturating_add(D::get().reads_writes(7, 10)).saturating_add(Weight::from_parts(2_668_470, 0).saturating_mul(u64::from(m))).saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(m))).saturating_add(Weight::from_parts(161_347, 0).saturating_mul(u64::from(v)))
+        Weight::from_parts(268_699_741, 0)
+            .saturating_add(D::get().reads_writes(7, 10))
+            .saturating_add(Weight::from_parts(2_668_470, 0).saturating_mul(u64::from(m)))
+            .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(m)))
+            .saturating_add(Weight::from_parts(161_347, 0).saturating_mul(u64::from(v)))
     }
     fn step_prune(r: u32) -> Weight {
-        Weight::from_parts(108_112_154, 0).saturating_add(D::get().reads_writes(3, 3)).saturating_add(Weight::from_parts(1_278_229, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
+        Weight::from_parts(108_112_154, 0)
+            .saturating_add(D::get().reads_writes(3, 3))
+            .saturating_add(Weight::from_parts(1_278_229, 0).saturating_mul(u64::from(r)))
+            .saturating_add(D::get().reads_writes(1, 1).saturating_mul(u64::from(r)))
     }
 }
 

@@ -53,13 +53,22 @@ pub type SubstrateWeight<T> = Measured<<T as frame_system::Config>::DbWeight>;
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn stake(r: u32) -> Weight {
-        Weight::from_parts(1_314_027_499, 0).saturating_add(D::get().reads_writes(527, 5)).saturating_add(Weight::from_parts(10_232_809, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(1_314_027_499, 0)
+            .saturating_add(D::get().reads_writes(527, 5))
+            .saturating_add(Weight::from_parts(10_232_809, 0).saturating_mul(u64::from(r)))
+            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn decrease(r: u32) -> Weight {
-        Weight::from_parts(1_149_025_471, 0).saturating_add(D::get().reads_writes(528, 4)).saturating_add(Weight::from_parts(9_948_894, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(1_149_025_471, 0)
+            .saturating_add(D::get().reads_writes(528, 4))
+            .saturating_add(Weight::from_parts(9_948_894, 0).saturating_mul(u64::from(r)))
+            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn withdraw(c: u32) -> Weight {
-        Weight::from_parts(268_017_784, 0).saturating_add(D::get().reads_writes(38, 3)).saturating_add(Weight::from_parts(63_491_788, 0).saturating_mul(u64::from(c))).saturating_add(D::get().reads_writes(3, 2).saturating_mul(u64::from(c)))
+        Weight::from_parts(268_017_784, 0)
+            .saturating_add(D::get().reads_writes(38, 3))
+            .saturating_add(Weight::from_parts(63_491_788, 0).saturating_mul(u64::from(c)))
+            .saturating_add(D::get().reads_writes(3, 2).saturating_mul(u64::from(c)))
     }
     fn set_commission() -> Weight {
         Weight::from_parts(60_204_000, 0).saturating_add(D::get().reads_writes(11, 1))
@@ -74,13 +83,19 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(189_197_000, 0).saturating_add(D::get().reads_writes(3, 2))
     }
     fn take_seat(r: u32) -> Weight {
-        Weight::from_parts(1_025_569_352, 0).saturating_add(D::get().reads_writes(525, 3)).saturating_add(Weight::from_parts(10_388_934, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(1_025_569_352, 0)
+            .saturating_add(D::get().reads_writes(525, 3))
+            .saturating_add(Weight::from_parts(10_388_934, 0).saturating_mul(u64::from(r)))
+            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn cancel_slash() -> Weight {
         Weight::from_parts(48_096_000, 0).saturating_add(D::get().reads_writes(3, 3))
     }
     fn on_offence(r: u32) -> Weight {
-        Weight::from_parts(1_019_916_370, 0).saturating_add(D::get().reads_writes(530, 6)).saturating_add(Weight::from_parts(10_308_593, 0).saturating_mul(u64::from(r))).saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
+        Weight::from_parts(1_019_916_370, 0)
+            .saturating_add(D::get().reads_writes(530, 6))
+            .saturating_add(Weight::from_parts(10_308_593, 0).saturating_mul(u64::from(r)))
+            .saturating_add(D::get().reads_writes(1, 0).saturating_mul(u64::from(r)))
     }
     fn note_author() -> Weight {
         Weight::from_parts(8_144_000, 0).saturating_add(D::get().reads_writes(1, 1))
