@@ -119,6 +119,10 @@ impl Fetcher {
         }
         if let Some(job) = needs.training {
             self.recipe(&job.recipe).map_err(|fault| match fault {
+                // A mirror may have it right later.
+                Fault::Miner(MinerFault::HashMismatch | MinerFault::Manifest, _) => {
+                    Halt::Fault(fault)
+                }
                 Fault::Miner(_, why) => {
                     tracing::warn!("the recipe: {why}");
                     Halt::Found(ReplayFinding::BadRecipe)

@@ -266,16 +266,13 @@ fn broken_models_should_get_their_faults_whatever_the_kind() {
 fn what_the_task_forbids_should_be_refused_whatever_the_kind() {
     let f = Fixture::new();
     type Change = fn(&mut JobKind);
-    let changes: [(MinerFault, Change); 4] = [
+    let changes: [(MinerFault, Change); 3] = [
         (MinerFault::TooLarge, |kind| {
             limits_of(kind).max_parameters = 10
         }),
         (MinerFault::TooLarge, |kind| limits_of(kind).max_bytes = 100),
         (MinerFault::Architecture, |kind| {
             limits_of(kind).architectures = vec![Architecture::Llama]
-        }),
-        (MinerFault::HashMismatch, |kind| {
-            model_of(kind).manifest_root = [9; 32].into()
         }),
     ];
     for (class, change) in changes {
@@ -288,6 +285,19 @@ fn what_the_task_forbids_should_be_refused_whatever_the_kind() {
             } else if class != MinerFault::Architecture {
                 assert_miner(&f.fault(kind), class);
             }
+        }
+    }
+}
+
+#[test]
+fn other_bytes_than_the_hash_asks_for_should_be_none_for_jurors_alone() {
+    let f = Fixture::new();
+    for mut kind in f.of_each_kind("model") {
+        model_of(&mut kind).manifest_root = [9; 32].into();
+        let fault = f.fault(kind.clone());
+        match kind {
+            JobKind::Sketch(_) => assert_miner(&fault, MinerFault::HashMismatch),
+            _ => assert_infra(&fault, InfraFault::Download),
         }
     }
 }
@@ -327,7 +337,7 @@ fn earlier_model_that_is_broken_should_be_told_apart() {
         "{fault:?}"
     );
     let fault = f.fault(f.comparison(|job| job.earlier.manifest_root = [9; 32].into()));
-    assert_miner(&fault, MinerFault::HashMismatch);
+    assert_infra(&fault, InfraFault::Download);
     assert!(
         format!("{fault:?}").contains("the earlier model"),
         "{fault:?}"
@@ -422,7 +432,7 @@ fn recomputation_of_what_is_broken_should_have_the_faults_of_an_evaluation() {
         f.fault(JobKind::Recompute(Recompute { evaluate, leaves }))
     };
     let wrong_root = fault(&|evaluate| evaluate.model.manifest_root = [9; 32].into());
-    assert_miner(&wrong_root, MinerFault::HashMismatch);
+    assert_infra(&wrong_root, InfraFault::Download);
     let no_data = fault(&|evaluate| evaluate.data.uris = vec![]);
     assert_infra(&no_data, InfraFault::Download);
     let wrong_data = fault(&|evaluate| evaluate.data.blake3 = [9; 32]);

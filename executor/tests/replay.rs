@@ -312,14 +312,14 @@ fn recipe_that_cannot_be_trained_should_be_a_finding() {
         );
     }
     assert_eq!(f.finding(|job| job.steps += 1), ReplayFinding::BadRecipe);
+    // What the hash doesn't ask for isn't the recipe.
+    let is_download = |fault: Fault| matches!(fault, Fault::Infra(InfraFault::Download, _));
     let root = [9; 32].into();
-    let finding = f.finding(|job| job.recipe.manifest_root = root);
-    assert_eq!(finding, ReplayFinding::BadRecipe);
+    assert!(is_download(f.fault(|job| job.recipe.manifest_root = root)));
     let other = recipe("changed", &|_| ());
     fs::write(f.path("changed/rows.jsonl"), "changed since").unwrap();
     f.forget_what_was_fetched();
-    let finding = f.finding(|job| job.recipe = other);
-    assert_eq!(finding, ReplayFinding::BadRecipe);
+    assert!(is_download(f.fault(|job| job.recipe = other.clone())));
 }
 
 #[test]
@@ -328,11 +328,8 @@ fn what_is_no_checkpoint_should_have_the_faults_of_other_jobs() {
     let is_download = |fault: Fault| matches!(fault, Fault::Infra(InfraFault::Download, _));
     assert!(is_download(f.fault(|job| job.model.uris = vec![])));
     assert!(is_download(f.fault(|job| job.recipe.uris = vec![])));
-    let fault = f.fault(|job| job.model.manifest_root = [9; 32].into());
-    assert!(
-        matches!(fault, Fault::Miner(MinerFault::HashMismatch, _)),
-        "{fault:?}"
-    );
+    let root = [9; 32].into();
+    assert!(is_download(f.fault(|job| job.model.manifest_root = root)));
     let fault = f.fault(|job| job.limits.max_parameters = 10);
     assert!(
         matches!(fault, Fault::Miner(MinerFault::TooLarge, _)),

@@ -10,6 +10,10 @@ use crate::{
     sandbox::{Limits, Reach},
 };
 use anyhow::Result;
+use arena_primitives::{
+    InfraFault, MinerFault,
+    job::{Fault, JobKind},
+};
 use std::time::Instant;
 
 /// Brings what the job needs; ends this process with a fault where that fails, and with an outcome
@@ -30,11 +34,38 @@ pub(super) fn run(args: &Worker, task: &Task) -> Result<()> {
     say_seconds(Phase::Fetch, started);
     match fetched {
         Ok(()) => Ok(()),
-        Err(Halt::Fault(fault)) => task.outcome.conclude(&failed(fault)),
+        Err(Halt::Fault(fault)) => {
+            let fault = match is_of_a_case(&task.kind) {
+                true => unserved(fault),
+                false => fault,
+            };
+            task.outcome.conclude(&failed(fault))
+        }
         Err(Halt::Found(finding)) => {
             let ended = replay::found_at_once(args, finding).map_or_else(failed, done);
             task.outcome.conclude(&ended)
         }
+    }
+}
+
+/// Whether only jurors ask for it.
+fn is_of_a_case(kind: &JobKind) -> bool {
+    match kind {
+        JobKind::Compare(_)
+        | JobKind::ExtractWatermark(_)
+        | JobKind::ReplaySegments(_)
+        | JobKind::Recompute(_) => true,
+        JobKind::Evaluate(_) | JobKind::Sketch(_) => false,
+    }
+}
+
+/// Other bytes than the hash asks for are none, for a juror: a mirror may have them right later.
+fn unserved(fault: Fault) -> Fault {
+    match fault {
+        Fault::Miner(MinerFault::HashMismatch | MinerFault::Manifest, why) => {
+            Fault::Infra(InfraFault::Download, why)
+        }
+        other => other,
     }
 }
 

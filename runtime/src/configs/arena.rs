@@ -96,11 +96,9 @@ impl Get<StakeLimits> for GovernedLimits {
     fn get() -> StakeLimits {
         use dynamic_params::staking;
         StakeLimits {
-            min_own_author: staking::MinOwnAuthor::get(),
             min_own_validator: staking::MinOwnValidator::get(),
             min_own_trainer: staking::MinOwnTrainer::get(),
             seats_authors: staking::SeatsAuthors::get(),
-            min_authors: staking::MinAuthors::get(),
             min_delegation: staking::MinDelegation::get(),
             commission_cap: staking::CommissionCap::get(),
             max_leverage: staking::MaxLeverage::get(),

@@ -250,29 +250,23 @@ pub mod dynamic_params {
     #[dynamic_pallet_params]
     #[codec(index = 3)]
     pub mod staking {
-        /// Least own stake of an author of blocks.
-        #[codec(index = 0)]
-        pub static MinOwnAuthor: Balance = Limits::<Runtime>::get().min_own_author;
         /// Least own stake of a task's validator.
-        #[codec(index = 1)]
+        #[codec(index = 0)]
         pub static MinOwnValidator: Balance = Limits::<Runtime>::get().min_own_validator;
         /// Least own stake of a trainer.
-        #[codec(index = 2)]
+        #[codec(index = 1)]
         pub static MinOwnTrainer: Balance = Limits::<Runtime>::get().min_own_trainer;
         /// Least delegation.
-        #[codec(index = 3)]
+        #[codec(index = 2)]
         pub static MinDelegation: Balance = Limits::<Runtime>::get().min_delegation;
         /// Most authors of blocks.
-        #[codec(index = 4)]
+        #[codec(index = 3)]
         pub static SeatsAuthors: u32 = Limits::<Runtime>::get().seats_authors;
-        /// Fewer candidates than this elect nobody: the old authors stay.
-        #[codec(index = 5)]
-        pub static MinAuthors: u32 = Limits::<Runtime>::get().min_authors;
         /// Highest commission that can be announced.
-        #[codec(index = 6)]
+        #[codec(index = 4)]
         pub static CommissionCap: Perbill = Limits::<Runtime>::get().commission_cap;
         /// An author counts with at most this many times its own stake; 0 is no limit.
-        #[codec(index = 7)]
+        #[codec(index = 5)]
         pub static MaxLeverage: u32 = Limits::<Runtime>::get().max_leverage;
     }
 }

@@ -1,7 +1,7 @@
 //! Governed parameters: what each may be, and what it is.
 
 use crate::{
-    Runtime, RuntimeCall, UNIT,
+    ArenaChallenges, ArenaStaking, Runtime, RuntimeCall, UNIT,
     configs::governance::{
         RuntimeParameters, RuntimeParametersKey,
         dynamic_params::{challenges, scoring, staking, tasks},
@@ -10,9 +10,11 @@ use crate::{
 use alloc::{vec, vec::Vec};
 use arena_primitives::{
     Balance, MAX_ACTIVE_TASKS, MAX_ROUNDS, MAX_VALIDATORS, PERBILL, time::MINUTES_PER_DAY,
+    traits::Clock,
 };
 use arena_runtime_api::{Amount, ParameterUnit, ParameterView};
 use frame_support::traits::{Contains, Get};
+use pallet_arena_staking::Limits;
 use sp_runtime::Perbill;
 
 /// A parameter's value as the number that its bounds are of.
@@ -51,6 +53,8 @@ const TEBIBYTE: u128 = 1 << 40;
 /// All of something, as a share.
 const ALL: u128 = PERBILL as u128;
 const TOKEN: u128 = UNIT;
+/// The most of an operator's own stake that one duty which wasn't done costs.
+const FIFTH: u128 = ALL / 5;
 const MILLION: u128 = 1_000_000 * UNIT;
 const ROUNDS: u128 = MAX_ROUNDS as u128;
 const AUTHORS: u128 = MAX_VALIDATORS as u128;
@@ -101,50 +105,80 @@ bounds! {
         MaxActive Count 0..ACTIVE;
     }
     Scoring scoring {
-        NonRevealSlash Share 0..ALL;
+        NonRevealSlash Share 0..FIFTH;
         ResultKeep Minutes 1 * DAY..3_660 * DAY;
         MaxMisses Count 1..1_000;
     }
     Challenges challenges {
         OpenWithin Minutes 10..FORTNIGHT;
-        RespondWithin Minutes 10..FORTNIGHT;
-        VoteWithin Minutes 10..FORTNIGHT;
-        RevealWithin Minutes 10..FORTNIGHT;
+        RespondWithin Minutes 60..FORTNIGHT;
+        VoteWithin Minutes 720..FORTNIGHT;
+        RevealWithin Minutes 60..FORTNIGHT;
         AppealWithin Minutes 10..FORTNIGHT;
         JurorFee Tokens 0..MILLION;
         BondShare Share 0..ALL;
         ChallengerShare Share 0..ALL;
-        JurorSlash Share 0..ALL;
-        OverturnedSlash Share 0..ALL;
+        JurorSlash Share 0..FIFTH;
+        OverturnedSlash Share 0..FIFTH;
         MaxReplayBytes Bytes 1 * MEBIBYTE..TEBIBYTE;
         RunDeposit Tokens 0..MILLION;
         LargestSegments Count 0..64;
         RandomSegments Count 1..64;
     }
     Staking staking {
-        MinOwnAuthor Tokens 1 * TOKEN..MILLION;
         MinOwnValidator Tokens 1 * TOKEN..MILLION;
         MinOwnTrainer Tokens 1 * TOKEN..MILLION;
         MinDelegation Tokens 1 * TOKEN..MILLION;
         SeatsAuthors Count 1..AUTHORS;
-        MinAuthors Count 1..AUTHORS;
         CommissionCap Share 0..ALL;
         MaxLeverage Count 0..1_000;
     }
 }
 
-/// No fewer seats for authors than there must be authors.
+/// What a value must fit that lies elsewhere: seats, the fewest authors; days of challenges, the
+/// least that genesis asks for; windows of cases, the shortest challenge phase.
 fn holds_with_others(parameter: &RuntimeParameters) -> bool {
-    use staking::{MinAuthors, Parameters, SeatsAuthors};
+    use challenges::Parameters as Case;
     match parameter {
-        RuntimeParameters::Staking(Parameters::SeatsAuthors(_, Some(seats))) => {
-            MinAuthors::get() <= *seats
+        RuntimeParameters::Staking(staking::Parameters::SeatsAuthors(_, Some(seats))) => {
+            Limits::<Runtime>::get().min_authors <= *seats
         }
-        RuntimeParameters::Staking(Parameters::MinAuthors(_, Some(least))) => {
-            *least <= SeatsAuthors::get()
+        RuntimeParameters::Tasks(tasks::Parameters::MaxChallengeDays(_, Some(most))) => {
+            ArenaStaking::time().challenge_days <= *most
         }
+        RuntimeParameters::Challenges(case) => match case {
+            Case::OpenWithin(_, Some(minutes)) => {
+                cases_fit(challenges::OpenWithin::get(), *minutes, 1)
+            }
+            Case::RespondWithin(_, Some(minutes)) => {
+                cases_fit(challenges::RespondWithin::get(), *minutes, 1)
+            }
+            Case::VoteWithin(_, Some(minutes)) => {
+                cases_fit(challenges::VoteWithin::get(), *minutes, 2)
+            }
+            Case::RevealWithin(_, Some(minutes)) => {
+                cases_fit(challenges::RevealWithin::get(), *minutes, 2)
+            }
+            Case::AppealWithin(_, Some(minutes)) => {
+                cases_fit(challenges::AppealWithin::get(), *minutes, 1)
+            }
+            _ => true,
+        },
         _ => true,
     }
+}
+
+/// Whether a case with an appeal still fits the shortest challenge phase when a window that it has
+/// so many times takes other minutes. A shorter window always does.
+fn cases_fit(before: u32, minutes: u32, times: u32) -> bool {
+    let longer = minutes.saturating_sub(before).saturating_mul(times);
+    let case = ArenaChallenges::procedure(true)
+        .saturating_add(ArenaStaking::blocks(challenges::OpenWithin::get()))
+        .saturating_add(ArenaStaking::blocks(longer));
+    let phase = ArenaStaking::time()
+        .challenge_days
+        .saturating_mul(MINUTES_PER_DAY);
+    longer == 0 || case <= ArenaStaking::blocks(phase)
 }
 
 /// Refuses parameters out of their bounds, whoever sets them but root, which is not filtered.

@@ -113,7 +113,7 @@ fn of_operators(to: &mut Examples) {
 }
 
 fn of_cases(to: &mut Examples, task: TaskId) {
-    let case = cases::open_case(cases::MARKER, task, cases::mark_claim(TRAINERS[1]));
+    let case = cases::open_case(cases::MARKER, task, cases::mark_claim(TRAINERS[0]));
     cases::await_commitments(case);
     note(
         to,

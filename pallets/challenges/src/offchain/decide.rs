@@ -27,6 +27,8 @@ const BASE_SECONDS: u64 = 2 * 3_600;
 /// The drawn segments of a training must be trained again in so many times what the task allows
 /// an evaluation: a training that can't be checked in that time doesn't count as shown.
 pub const REPLAY_TIMES: u32 = 64;
+/// And in so many seconds, which the shortest window for votes has twice.
+pub const REPLAY_SECONDS: u32 = 6 * 3_600;
 
 /// What a node keeps of a case between commitment and reveal. Written before the commitment is
 /// sent.
@@ -162,7 +164,7 @@ impl Question {
                 limits,
             }),
             Self::ProofOfLearning(job) => {
-                let max_seconds = limits.max_seconds.saturating_mul(REPLAY_TIMES);
+                let max_seconds = replay_seconds(limits.max_seconds);
                 let limits = Limits {
                     max_seconds,
                     ..limits
@@ -198,22 +200,22 @@ impl Question {
     /// is not done by then waited for its turn.
     fn deadline(&self, spec: &TaskSpec) -> u32 {
         let model = fetch_seconds(spec.model.max_bytes);
-        let (fetching, times) = match self {
-            Self::Duplicate { .. } => (model.saturating_mul(2), 1),
-            Self::Watermark { .. } | Self::Score { .. } => (model, 1),
+        let seconds = spec.model.max_seconds;
+        let (fetching, computing) = match self {
+            Self::Duplicate { .. } => (model.saturating_mul(2), seconds),
+            Self::Watermark { .. } | Self::Score { .. } => (model, seconds),
             Self::ProofOfLearning(job) => {
                 let files = job.leaves.len().saturating_add(job.segments.len());
                 let files = u64::try_from(files).unwrap_or(u64::MAX);
                 let checkpoints = job.checkpoint_bytes.saturating_mul(files);
                 let log = fetch_seconds(checkpoints.saturating_add(MAX_RECIPE_BYTES));
-                (model.saturating_add(log), REPLAY_TIMES)
+                (model.saturating_add(log), replay_seconds(seconds))
             }
         };
         let base = spec.model.base.as_ref().map_or(0, |_| BASE_SECONDS);
-        let computing = spec.model.max_seconds.saturating_mul(times).max(60);
         let seconds = fetching
             .saturating_add(base)
-            .saturating_add(computing.into());
+            .saturating_add(computing.max(60).into());
         u32::try_from(seconds).unwrap_or(u32::MAX)
     }
 
@@ -289,6 +291,11 @@ fn is_made_up(spec: &TaskSpec, samples: u32, raw: u64, found: &Recomputed) -> bo
         .deconstruct()
         .saturating_sub(ours.min(theirs).deconstruct());
     apart > spec.rewards.band.deconstruct()
+}
+
+/// Seconds in which drawn segments must be trained again, where an evaluation has `max_seconds`.
+fn replay_seconds(max_seconds: u32) -> u32 {
+    max_seconds.saturating_mul(REPLAY_TIMES).min(REPLAY_SECONDS)
 }
 
 fn infra(view: Option<&JobView>) -> Option<InfraFault> {
@@ -368,25 +375,30 @@ impl Duty {
         any
     }
 
-    /// Whether nobody serves what a job needs, as far as can be known in the end. What is tried
-    /// again is as it was before; what came as late as in the second half of the window, so that
-    /// it can't be checked any more, counts as not served.
+    /// Whether nobody serves what a job needs, as far as can be known in the end. What waits to be
+    /// tried again counts as not served only if it wasn't in the last quarter of the window: else
+    /// it waits for other jobs. What came as late as in the second half, so that it can't be
+    /// checked any more, counts as not served.
     fn is_gone(&self, job: &JobRequest, view: Option<&JobView>) -> bool {
         use JobStatus::{Failed, Queued, Running};
         let noted = self.unserved.get(&job.id());
         match view {
-            Some(JobView::Known(Queued | Running { total: 0, .. })) => noted.is_some(),
+            Some(JobView::Known(Queued | Running { total: 0, .. })) => {
+                noted.is_some_and(|noted| self.is_in_last(4, *noted))
+            }
             Some(JobView::Known(Running { .. } | Failed(Fault::Infra(InfraFault::Timeout, _)))) => {
-                noted.is_some_and(|noted| self.is_in_second_half(*noted))
+                noted.is_some_and(|noted| self.is_in_last(2, *noted))
             }
             view => is_unserved(view),
         }
     }
 
-    fn is_in_second_half(&self, block: BlockNumber) -> bool {
+    /// Whether a block is in the last one of so many parts of the window.
+    fn is_in_last(&self, parts: BlockNumber, block: BlockNumber) -> bool {
         match self.window {
             Window::Commit { opens, until } => {
-                block.saturating_sub(opens) >= until.saturating_sub(block)
+                let left = until.saturating_sub(block);
+                left.saturating_mul(parts) <= until.saturating_sub(opens)
             }
             Window::Reveal => false,
         }
@@ -408,9 +420,7 @@ impl Duty {
         match view? {
             JobView::Known(JobStatus::Done(outcome)) => self.question.judge(&self.spec, outcome),
             view @ JobView::Known(JobStatus::Failed(Fault::Miner(..))) => {
-                let known =
-                    !is_other(view) || matches!(self.question, Question::ProofOfLearning(_));
-                known.then(|| self.question.judge_fault())
+                (!is_other(view)).then(|| self.question.judge_fault())
             }
             _ => None,
         }

@@ -423,6 +423,9 @@ fn jobs_should_have_the_time_that_the_slowest_mirrors_and_computing_take() {
     };
     assert_eq!(job.kind.limits().max_seconds, 10 * REPLAY_TIMES);
     assert_eq!(job.deadline_seconds, 61 + (60 + 1024) + 10 * REPLAY_TIMES);
+    let mut long = duty(learning());
+    long.spec.model.max_seconds = 3_600;
+    assert_eq!(long.jobs()[0].kind.limits().max_seconds, REPLAY_SECONDS);
     let mut of_adapters = duty(watermark());
     of_adapters.spec.model.base = Some(BaseModel {
         manifest_root: MODEL,

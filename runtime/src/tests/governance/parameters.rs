@@ -26,9 +26,14 @@ fn seats_authors(seats: u32) -> RuntimeParameters {
     RuntimeParameters::Staking(set)
 }
 
-fn min_authors(least: u32) -> RuntimeParameters {
-    let set = staking::Parameters::MinAuthors(staking::MinAuthors, Some(least));
-    RuntimeParameters::Staking(set)
+fn vote_within(minutes: u32) -> RuntimeParameters {
+    let set = challenges::Parameters::VoteWithin(challenges::VoteWithin, Some(minutes));
+    RuntimeParameters::Challenges(set)
+}
+
+fn max_challenge_days(days: u32) -> RuntimeParameters {
+    let set = tasks::Parameters::MaxChallengeDays(tasks::MaxChallengeDays, Some(days));
+    RuntimeParameters::Tasks(set)
 }
 
 fn set(key_value: RuntimeParameters) -> Call<Runtime> {
@@ -112,15 +117,26 @@ fn fewer_seats_than_authors_must_be_should_be_refused_and_never_be_in_force() {
     with_preset("production", || {
         System::set_block_number(1);
         assert_noop!(as_admin(seats_authors(3)), filtered());
-        assert_noop!(as_admin(min_authors(101)), filtered());
         assert_ok!(as_admin(seats_authors(5)));
-        assert_noop!(as_admin(min_authors(6)), filtered());
-        assert_ok!(as_admin(min_authors(5)));
         // Root is not filtered: what can't hold together leaves genesis's limits.
-        assert_ok!(as_root(set(min_authors(6))));
+        assert_ok!(as_root(set(seats_authors(3))));
         let genesis = pallet_arena_staking::Limits::<Runtime>::get();
         assert_eq!(ArenaStaking::limits(), genesis);
         check_invariants();
+    });
+}
+
+#[test]
+fn windows_of_cases_should_fit_the_shortest_challenge_phase() {
+    with_preset("production", || {
+        System::set_block_number(1);
+        assert_noop!(as_admin(vote_within(2 * 1_440)), filtered());
+        assert_ok!(as_admin(vote_within(1_440 + 300)));
+        assert_noop!(as_admin(vote_within(1_440 + 900)), filtered());
+        assert_ok!(as_admin(vote_within(1_440)));
+        assert_noop!(as_admin(vote_within(719)), filtered());
+        assert_noop!(as_admin(max_challenge_days(4)), filtered());
+        assert_ok!(as_admin(max_challenge_days(5)));
     });
 }
 

@@ -53,7 +53,8 @@ fn wrong_bytes_of_a_mirror_should_count_as_none() {
             assert_eq!(vote(LATE, &anothers), Some(Vote::Acquit));
         }
         let training = told(duty(learning()), &[other()]);
-        assert_eq!(vote(OPENS, &training), Some(Vote::Convict));
+        assert_eq!(vote(LATE - 1, &training), None);
+        assert_eq!(vote(LATE, &training), Some(Vote::Convict));
     }
 }
 
@@ -79,7 +80,7 @@ fn what_nobody_serves_should_be_tried_again_until_the_window_is_nearly_over() {
 }
 
 #[test]
-fn a_fetch_that_is_tried_to_the_end_should_count_as_it_was_before() {
+fn a_fetch_that_is_tried_to_the_end_should_count_as_it_was_in_the_last_quarter() {
     let fetching = [
         JobView::Known(JobStatus::Queued),
         JobView::Known(JobStatus::Running { done: 0, total: 0 }),
@@ -89,7 +90,10 @@ fn a_fetch_that_is_tried_to_the_end_should_count_as_it_was_before() {
             let views = [view.clone(), view.clone()];
             let fresh = told(duty(question.clone()), &views);
             assert_eq!(vote(UNTIL - 3, &fresh), Some(Vote::Acquit), "never failed");
-            let again = told(unserved(duty(question), OPENS), &views);
+            let quarter = UNTIL - (UNTIL - OPENS) / 4;
+            let waits = told(unserved(duty(question.clone()), quarter - 1), &views);
+            assert_eq!(vote(UNTIL - 3, &waits), Some(Vote::Acquit), "other jobs");
+            let again = told(unserved(duty(question), quarter), &views);
             assert_eq!(vote(UNTIL - 4, &again), None, "it may come yet");
             assert_eq!(vote(UNTIL - 3, &again), Some(Vote::Convict));
         }
