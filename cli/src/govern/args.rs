@@ -42,6 +42,9 @@ pub(crate) struct VoteArgs {
     pub(crate) command: Option<VoteCommand>,
     #[command(flatten)]
     pub(crate) cast: Option<CastArgs>,
+    // Beside it: an optional part of the command line can't have parts of its own.
+    #[command(flatten)]
+    pub(crate) signing: Option<Signing>,
 }
 
 /// A vote.
@@ -62,8 +65,6 @@ pub(crate) struct CastArgs {
     /// Neither: the tokens count as support alone, and are locked for nothing.
     #[arg(long, conflicts_with_all = ["nay", "conviction"])]
     pub(crate) abstain: bool,
-    #[command(flatten)]
-    pub(crate) signing: Signing,
 }
 
 /// What is done with votes.
@@ -298,7 +299,11 @@ mod tests {
             &format!("vote locks {BOB}"),
             "vote unlock --suri //A",
         ] {
-            assert!(matches!(parse(line), Ok(Command::Vote(_))), "{line}");
+            let Ok(Command::Vote(args)) = parse(line) else {
+                panic!("{line}");
+            };
+            let casts = args.cast.is_some() && args.signing.is_some();
+            assert_eq!(casts, args.command.is_none(), "{line}");
         }
         for line in [
             "vote --referendum 0 --suri //A",

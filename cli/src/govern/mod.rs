@@ -31,7 +31,7 @@ use codec::Decode;
 /// Votes, or does what else the subcommand says.
 pub(crate) async fn vote(out: Out, chain: &Chain, args: VoteArgs) -> Result<()> {
     use VoteCommand as C;
-    match (args.command, args.cast) {
+    match (args.command, args.cast.zip(args.signing)) {
         (
             Some(C::Remove {
                 referendum,
@@ -47,7 +47,7 @@ pub(crate) async fn vote(out: Out, chain: &Chain, args: VoteArgs) -> Result<()> 
         }
         (Some(C::Locks { address }), _) => locks::show(out, chain, &address).await,
         (Some(C::Unlock { signing }), _) => locks::unlock(out, &sender(chain, &signing)?).await,
-        (None, Some(cast)) => votes::cast(out, &sender(chain, &cast.signing)?, &cast).await,
+        (None, Some((cast, signing))) => votes::cast(out, &sender(chain, &signing)?, &cast).await,
         (None, None) => Err(fail::bad_input(
             "name --referendum and --amount to vote, or a subcommand; see `arena vote --help`",
         )),

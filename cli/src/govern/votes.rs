@@ -166,10 +166,6 @@ mod tests {
             conviction,
             nay,
             abstain,
-            signing: crate::args::Signing {
-                suri: String::new(),
-                finalized: false,
-            },
         }
     }
 
