@@ -251,7 +251,7 @@ mod tests {
         let cap = 125_000_000u32.to_le_bytes();
         assert_eq!(
             bytes("staking.commission-cap=12.5%"),
-            [&[36, 0, 3, 6, 1][..], &cap].concat()
+            [&[36, 0, 3, 4, 1][..], &cap].concat()
         );
         assert_eq!(bytes("tasks.max-rounds=30"), [36, 0, 0, 2, 1, 30, 0, 0, 0]);
         assert_eq!(bytes("tasks.max-rounds=default"), [36, 0, 0, 2, 0]);

@@ -22,9 +22,12 @@ pub(crate) fn turn_weight<T: Config>() -> Weight {
     draw_weight::<T>().max(Info::<T>::step_tally(MAX_JURY))
 }
 
-/// Looking for a jury; where there is none the case is closed.
+/// Looking for a jury; where there is none the case is closed, with the votes of a first one at the
+/// most.
 fn draw_weight<T: Config>() -> Weight {
-    Info::<T>::step_draw(MAX_CANDIDATES).saturating_add(close_weight::<T>())
+    Info::<T>::step_draw(MAX_CANDIDATES)
+        .saturating_add(Info::<T>::step_close(MAX_JURY, MAX_CHALLENGERS))
+        .saturating_add(Info::<T>::step_moot(MAX_OPEN_CASES))
 }
 
 /// Closing the largest case, after the last juror's vote where the hook does both.
