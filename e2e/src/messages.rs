@@ -55,7 +55,12 @@ async fn gather(
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     socket.send(Message::text(request.to_string())).await?;
     while let Some(message) = socket.next().await {
-        let message: Value = serde_json::from_str(&message?.into_text()?)?;
+        let message = message?;
+        // A node asks now and then whether anybody is there; that is answered by itself.
+        if !message.is_text() {
+            continue;
+        }
+        let message: Value = serde_json::from_str(&message.into_text()?)?;
         if message.get("id").is_some() {
             if message.get("error").is_some() {
                 bail!("{method}: {message}");

@@ -254,7 +254,7 @@ async fn wrong_addresses_should_be_told_what_is_wrong() {
         panic!("{refused:?}");
     };
     let data = error.data().map(ToString::to_string).unwrap_or_default();
-    assert!(data.contains("InvalidChecksum"), "{data}");
+    assert!(data.contains("Invalid checksum"), "{data}");
 }
 
 #[tokio::test]
