@@ -376,15 +376,15 @@ impl Duty {
     }
 
     /// Whether nobody serves what a job needs, as far as can be known in the end. What waits to be
-    /// tried again counts as not served only if it wasn't in the last quarter of the window: else
-    /// it waits for other jobs. What came as late as in the second half, so that it can't be
+    /// tried again counts as not served only if it wasn't in the second half of the window: else it
+    /// waits for other jobs. What came as late as in the second half, so that it can't be
     /// checked any more, counts as not served.
     fn is_gone(&self, job: &JobRequest, view: Option<&JobView>) -> bool {
         use JobStatus::{Failed, Queued, Running};
         let noted = self.unserved.get(&job.id());
         match view {
             Some(JobView::Known(Queued | Running { total: 0, .. })) => {
-                noted.is_some_and(|noted| self.is_in_last(4, *noted))
+                noted.is_some_and(|noted| self.is_in_last(2, *noted))
             }
             Some(JobView::Known(Running { .. } | Failed(Fault::Infra(InfraFault::Timeout, _)))) => {
                 noted.is_some_and(|noted| self.is_in_last(2, *noted))

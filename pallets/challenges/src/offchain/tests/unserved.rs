@@ -80,7 +80,7 @@ fn what_nobody_serves_should_be_tried_again_until_the_window_is_nearly_over() {
 }
 
 #[test]
-fn a_fetch_that_is_tried_to_the_end_should_count_as_it_was_in_the_last_quarter() {
+fn a_fetch_that_is_tried_to_the_end_should_count_as_it_was_in_the_second_half() {
     let fetching = [
         JobView::Known(JobStatus::Queued),
         JobView::Known(JobStatus::Running { done: 0, total: 0 }),
@@ -90,10 +90,10 @@ fn a_fetch_that_is_tried_to_the_end_should_count_as_it_was_in_the_last_quarter()
             let views = [view.clone(), view.clone()];
             let fresh = told(duty(question.clone()), &views);
             assert_eq!(vote(UNTIL - 3, &fresh), Some(Vote::Acquit), "never failed");
-            let quarter = UNTIL - (UNTIL - OPENS) / 4;
-            let waits = told(unserved(duty(question.clone()), quarter - 1), &views);
+            let half = UNTIL - (UNTIL - OPENS) / 2;
+            let waits = told(unserved(duty(question.clone()), half - 1), &views);
             assert_eq!(vote(UNTIL - 3, &waits), Some(Vote::Acquit), "other jobs");
-            let again = told(unserved(duty(question), quarter), &views);
+            let again = told(unserved(duty(question), half), &views);
             assert_eq!(vote(UNTIL - 4, &again), None, "it may come yet");
             assert_eq!(vote(UNTIL - 3, &again), Some(Vote::Convict));
         }
